@@ -1,0 +1,56 @@
+//! Which certificate did this handshake present? rustls has no accessor for it, so a resolver of our
+//! own stands between rustls and the configuration's, and remembers what it handed out.
+//!
+//! Resolving a second time after the handshake would be a race with a certificate that is renewed in
+//! between.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+
+/// A configuration for one connection that is `config` in all but remembering its certificate.
+pub(super) fn record(config: &ServerConfig) -> (Arc<ServerConfig>, Arc<Recorder>) {
+    let recorder = Arc::new(Recorder {
+        inner: config.cert_resolver.clone(),
+        presented: Mutex::new(None),
+    });
+    let mut config = config.clone();
+    config.cert_resolver = recorder.clone();
+    (Arc::new(config), recorder)
+}
+
+#[derive(Debug)]
+pub(super) struct Recorder {
+    inner: Arc<dyn ResolvesServerCert>,
+    presented: Mutex<Option<Arc<CertifiedKey>>>,
+}
+
+impl Recorder {
+    /// The certificate that the handshake presented.
+    pub(super) fn presented(&self) -> Option<Arc<CertifiedKey>> {
+        let mut presented = self
+            .presented
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        presented.take()
+    }
+}
+
+impl ResolvesServerCert for Recorder {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let key = self.inner.resolve(client_hello);
+        // rustls asks again after a HelloRetryRequest, and presents what it got last.
+        let mut presented = self
+            .presented
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        presented.clone_from(&key);
+        key
+    }
+
+    fn only_raw_public_keys(&self) -> bool {
+        self.inner.only_raw_public_keys()
+    }
+}

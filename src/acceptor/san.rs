@@ -1,0 +1,123 @@
+//! Reads the names of a certificate: DNS names by way of webpki, which knows which of them are valid,
+//! and the IP addresses that webpki does not list.
+
+use std::net::IpAddr;
+
+use rustls::pki_types::CertificateDer;
+use untrusted::{EndOfInput, Input, Reader};
+use webpki::EndEntityCert;
+
+use crate::certificate::CertificateNames;
+
+#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
+impl CertificateNames {
+    /// Reads the names of a certificate in DER.
+    ///
+    /// They are [unknown](Self::unknown) where webpki, and with it a rustls client, would not accept
+    /// the certificate's form: it is no X.509 version 3 certificate, or has an unknown critical
+    /// extension.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// let names = vec!["app.example".to_owned(), "192.0.2.1".to_owned()];
+    /// let certificate = rcgen::generate_simple_self_signed(names)?.cert;
+    /// let names = CertificateNames::from_der(certificate.der());
+    /// assert_eq!(names.to_strings(), ["app.example", "192.0.2.1"]);
+    ///
+    /// assert!(!CertificateNames::from_der(b"no certificate").is_known());
+    /// # Ok::<_, rcgen::Error>(())
+    /// ```
+    pub fn from_der(der: &[u8]) -> Self {
+        let certificate = CertificateDer::from(der);
+        let Ok(certificate) = EndEntityCert::try_from(&certificate) else {
+            return Self::unknown();
+        };
+        match ip_addresses(der) {
+            Ok(ips) => Self::from_sans(certificate.valid_dns_names(), ips),
+            Err(EndOfInput) => Self::unknown(),
+        }
+    }
+}
+
+// Tags of DER (X.690 §8.1.2) that a certificate needs (RFC 5280 §4.1).
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+const IP_ADDRESS: u8 = 0x87;
+
+/// 2.5.29.17 (RFC 5280 §4.2.1.6).
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// The iPAddress names of a certificate. webpki has read it before, so a surprise here is a
+/// certificate to know nothing of.
+fn ip_addresses(der: &[u8]) -> Result<Vec<IpAddr>, EndOfInput> {
+    let mut ips = Vec::new();
+    let Some(names) = subject_alt_names(der)? else {
+        return Ok(ips);
+    };
+    let mut names = Reader::new(names);
+    while !names.at_end() {
+        let (tag, value) = element(&mut names)?;
+        let value = value.as_slice_less_safe();
+        if tag == IP_ADDRESS {
+            // Any other length is a range of a name constraint, out of place here.
+            let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+            ips.extend(v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)));
+        }
+    }
+    Ok(ips)
+}
+
+/// The content of the subjectAltName extension.
+fn subject_alt_names(der: &[u8]) -> Result<Option<Input<'_>>, EndOfInput> {
+    let mut certificate = Reader::new(expect(&mut Reader::new(Input::from(der)), SEQUENCE)?);
+    let mut tbs = Reader::new(expect(&mut certificate, SEQUENCE)?);
+    if tbs.peek(VERSION) {
+        element(&mut tbs)?;
+    }
+    while !tbs.at_end() {
+        let (tag, value) = element(&mut tbs)?;
+        if tag != EXTENSIONS {
+            continue;
+        }
+        let mut extensions = Reader::new(expect(&mut Reader::new(value), SEQUENCE)?);
+        while !extensions.at_end() {
+            let mut extension = Reader::new(expect(&mut extensions, SEQUENCE)?);
+            let id = expect(&mut extension, OBJECT_IDENTIFIER)?;
+            if extension.peek(BOOLEAN) {
+                element(&mut extension)?;
+            }
+            let value = expect(&mut extension, OCTET_STRING)?;
+            if id.as_slice_less_safe() == SUBJECT_ALT_NAME {
+                return expect(&mut Reader::new(value), SEQUENCE).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn expect<'a>(reader: &mut Reader<'a>, wanted: u8) -> Result<Input<'a>, EndOfInput> {
+    match element(reader)? {
+        (tag, value) if tag == wanted => Ok(value),
+        _ => Err(EndOfInput),
+    }
+}
+
+/// The next tag and its value. Lengths take at most three octets, as in webpki.
+fn element<'a>(reader: &mut Reader<'a>) -> Result<(u8, Input<'a>), EndOfInput> {
+    let tag = reader.read_byte()?;
+    let length = match reader.read_byte()? {
+        short @ 0..=0x7f => usize::from(short),
+        0x81 => usize::from(reader.read_byte()?),
+        0x82 => {
+            let octets = [reader.read_byte()?, reader.read_byte()?];
+            usize::from(u16::from_be_bytes(octets))
+        }
+        _ => return Err(EndOfInput),
+    };
+    Ok((tag, reader.read_bytes(length)?))
+}

@@ -1,0 +1,193 @@
+//! The answer to a refused request (RFC 9110 §15.5.20): which body it has, and what every refusal
+//! carries whoever wrote it. Nothing in it tells the client why.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+
+use crate::rejection::Rejection;
+
+/// Writes the response to a refused request.
+///
+/// Implemented by [`EmptyBody`], [`Json`] and [`ProblemJson`], and by every function or closure from
+/// [`Rejection`] to [`Response`], so most users never name it: see
+/// [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder). Implement it by hand to write
+/// a different answer to HEAD.
+///
+/// ```
+/// use http::Response;
+/// use tower_misdirected::{Rejection, Responder};
+///
+/// #[derive(Clone)]
+/// struct Plain;
+///
+/// impl Responder<String> for Plain {
+///     fn respond(&self, rejection: Rejection) -> Response<String> {
+///         let mut response = Response::new(format!("{}\n", rejection.status()));
+///         *response.status_mut() = rejection.status();
+///         response
+///     }
+///
+///     fn respond_to_head(&self, rejection: Rejection) -> Response<String> {
+///         self.respond(rejection).map(|_| String::new())
+///     }
+/// }
+/// ```
+pub trait Responder<B> {
+    /// The response to a request of any method but HEAD.
+    fn respond(&self, rejection: Rejection) -> Response<B>;
+
+    /// The response to a HEAD request: the same head, and a body that is empty (RFC 9110 §9.3.2).
+    ///
+    /// The default is [`respond`](Self::respond). HTTP servers drop the body of an answer to HEAD by
+    /// themselves; where none is in between, in a test for instance, it would be seen.
+    fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
+        self.respond(rejection)
+    }
+}
+
+impl<F, B> Responder<B> for F
+where
+    F: Fn(Rejection) -> Response<B>,
+{
+    fn respond(&self, rejection: Rejection) -> Response<B> {
+        self(rejection)
+    }
+}
+
+/// The default [`Responder`]: no body. Works with any body type that is [`Default`].
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct EmptyBody;
+
+impl<B: Default> Responder<B> for EmptyBody {
+    fn respond(&self, rejection: Rejection) -> Response<B> {
+        with_status(rejection.status(), B::default())
+    }
+}
+
+/// The [`Responder`] of [`MisdirectedLayer::json`](crate::MisdirectedLayer::json): a JSON object that
+/// tells programs what the status tells, `{"error":"misdirected_request"}`. Works with any body type
+/// that is `From<Bytes>`.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Json;
+
+impl Json {
+    const TYPE: &str = "application/json";
+
+    fn body(rejection: Rejection) -> &'static str {
+        match rejection.status() {
+            StatusCode::MISDIRECTED_REQUEST => r#"{"error":"misdirected_request"}"#,
+            StatusCode::BAD_REQUEST => r#"{"error":"bad_request"}"#,
+            _ => r#"{"error":"internal_server_error"}"#,
+        }
+    }
+}
+
+impl<B: From<Bytes>> Responder<B> for Json {
+    fn respond(&self, rejection: Rejection) -> Response<B> {
+        let body = Self::body(rejection);
+        with_content(rejection, Self::TYPE, body, body.len())
+    }
+
+    fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
+        with_content(rejection, Self::TYPE, "", Self::body(rejection).len())
+    }
+}
+
+/// The [`Responder`] of [`MisdirectedLayer::problem_json`](crate::MisdirectedLayer::problem_json):
+/// problem details (RFC 9457) with the type `about:blank`. Works with any body type that is
+/// `From<Bytes>`.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct ProblemJson;
+
+impl ProblemJson {
+    const TYPE: &str = "application/problem+json";
+
+    fn body(rejection: Rejection) -> &'static str {
+        match rejection.status() {
+            StatusCode::MISDIRECTED_REQUEST => {
+                r#"{"type":"about:blank","title":"Misdirected Request","status":421}"#
+            }
+            StatusCode::BAD_REQUEST => {
+                r#"{"type":"about:blank","title":"Bad Request","status":400}"#
+            }
+            _ => r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#,
+        }
+    }
+}
+
+impl<B: From<Bytes>> Responder<B> for ProblemJson {
+    fn respond(&self, rejection: Rejection) -> Response<B> {
+        let body = Self::body(rejection);
+        with_content(rejection, Self::TYPE, body, body.len())
+    }
+
+    fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
+        with_content(rejection, Self::TYPE, "", Self::body(rejection).len())
+    }
+}
+
+fn with_status<B>(status: StatusCode, body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+}
+
+/// `length` is that of the answer to GET, for HEAD tells it too.
+fn with_content<B: From<Bytes>>(
+    rejection: Rejection,
+    content_type: &'static str,
+    body: &'static str,
+    length: usize,
+) -> Response<B> {
+    let body = Bytes::from_static(body.as_bytes());
+    let mut response = with_status(rejection.status(), body.into());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    response
+}
+
+/// What every refusal carries, whatever the responder wrote.
+pub(crate) fn seal<B>(
+    response: &mut Response<B>,
+    rejection: Rejection,
+    version: Version,
+    close_http1: bool,
+) {
+    // A responder may choose another error, 404 for an unknown host say, but must not pass a refusal
+    // off as a success, which a forgotten status would be.
+    if response.status() < StatusCode::BAD_REQUEST {
+        *response.status_mut() = rejection.status();
+    }
+    forbid_caching(response.headers_mut());
+    if version >= Version::HTTP_2 {
+        // RFC 9113 §8.2.2: HTTP/2 has no connection-specific fields.
+        response.headers_mut().remove(CONNECTION);
+    } else if close_http1 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response.extensions_mut().insert(rejection);
+}
+
+/// A refusal describes the connection, never the resource, so no cache may keep it; 421 was cacheable
+/// by default in RFC 7540 §9.1.2. Fields that some caches put before `Cache-Control` go too: targeted
+/// ones (RFC 9213) and their predecessors.
+pub(crate) fn forbid_caching(headers: &mut HeaderMap) {
+    let overriding: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| name.as_str().ends_with("-cache-control"))
+        .cloned()
+        .collect();
+    for name in overriding {
+        headers.remove(name);
+    }
+    headers.remove(EXPIRES);
+    headers.remove("surrogate-control");
+    headers.remove("x-accel-expires");
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}

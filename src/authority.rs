@@ -1,0 +1,261 @@
+//! The effective authority of a request (RFC 9110 §7.2): which host and port it targets, whatever the
+//! HTTP version and the form of the request target. Whether that authority can be served is the
+//! business of `verdict`.
+//!
+//! `Forwarded` and `X-Forwarded-Host` are never read: any client can send them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, request};
+
+use crate::host::{self, Host, HostRef};
+use crate::rejection::Malformed;
+
+/// The host and port that a request targets (RFC 9110 §7.2), as the layer judges them.
+///
+/// Use it in handlers in place of the `Host` field: it is computed by the very function the layer
+/// uses, so a handler cannot act on another name than the one that was judged. With the feature
+/// `axum` it is an extractor, which answers 400 where there is no such authority; without, use
+/// [`of`](Self::of) or [`of_parts`](Self::of_parts).
+///
+/// | version | authority |
+/// |---|---|
+/// | HTTP/2, HTTP/3 | `:authority`, else `Host`; both must name the same entity |
+/// | HTTP/1, `GET http://host/` and `CONNECT host:port` | the request target's; `Host` is ignored |
+/// | HTTP/1, `GET /` and `OPTIONS *` | `Host` |
+///
+/// ```
+/// use http::Request;
+/// use tower_misdirected::EffectiveAuthority;
+///
+/// let request = Request::get("/").header("host", "App.Example:8443").body(())?;
+/// let authority = EffectiveAuthority::of(&request)?;
+/// assert_eq!(authority.host(), &"app.example");
+/// assert_eq!(authority.port(), Some(8443));
+/// assert_eq!(authority.to_string(), "app.example:8443");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct EffectiveAuthority {
+    host: Host,
+    port: Option<u16>,
+}
+
+impl EffectiveAuthority {
+    /// The authority of a request.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] where the layer would answer 400.
+    pub fn of<B>(request: &Request<B>) -> Result<Self, Malformed> {
+        let target = Target::read(
+            request.version(),
+            request.method(),
+            request.uri(),
+            request.headers(),
+        )?;
+        Ok(target.authority.to_owned())
+    }
+
+    /// The authority of a request, from its head.
+    ///
+    /// # Errors
+    ///
+    /// [`Malformed`] where the layer would answer 400.
+    ///
+    /// ```
+    /// use http::Request;
+    /// use tower_misdirected::{EffectiveAuthority, Malformed};
+    ///
+    /// let (parts, ()) = Request::get("/").body(())?.into_parts();
+    /// assert_eq!(
+    ///     EffectiveAuthority::of_parts(&parts),
+    ///     Err(Malformed::MissingAuthority),
+    /// );
+    /// # Ok::<_, http::Error>(())
+    /// ```
+    pub fn of_parts(parts: &request::Parts) -> Result<Self, Malformed> {
+        let target = Target::read(parts.version, &parts.method, &parts.uri, &parts.headers)?;
+        Ok(target.authority.to_owned())
+    }
+
+    /// The host, in normal form.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    /// The port as the request gave it: `None` where it is absent or empty, which means the default
+    /// port of the scheme.
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+}
+
+/// Reads `host[:port]` by the grammar that requests are held to.
+impl FromStr for EffectiveAuthority {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        AuthorityRef::parse(text.as_bytes()).map(AuthorityRef::to_owned)
+    }
+}
+
+/// `host[:port]`, in normal form.
+impl fmt::Display for EffectiveAuthority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.port {
+            Some(port) => write!(f, "{}:{port}", self.host),
+            None => self.host.fmt(f),
+        }
+    }
+}
+
+/// An authority borrowed from the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AuthorityRef<'a> {
+    pub(crate) host: HostRef<'a>,
+    pub(crate) port: Option<u16>,
+}
+
+impl<'a> AuthorityRef<'a> {
+    fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        let (host, port) = host::parse(text)?;
+        Ok(Self { host, port })
+    }
+
+    pub(crate) fn to_owned(self) -> EffectiveAuthority {
+        EffectiveAuthority {
+            host: self.host.to_owned(),
+            port: self.port,
+        }
+    }
+
+    /// Whether both name the same entity, an absent port being the scheme's default.
+    fn same_entity(&self, other: &Self, scheme: Option<Scheme>) -> bool {
+        let default = scheme.and_then(Scheme::default_port);
+        self.host == other.host && self.port.or(default) == other.port.or(default)
+    }
+}
+
+/// The scheme of a request target, where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Http,
+    Https,
+    Other,
+}
+
+impl Scheme {
+    /// `http::uri::Scheme` equals its constants only in lower case, and h2 passes `HTTPS` on.
+    fn of(uri: &Uri) -> Option<Self> {
+        let scheme = uri.scheme_str()?;
+        Some(if scheme.eq_ignore_ascii_case("https") {
+            Self::Https
+        } else if scheme.eq_ignore_ascii_case("http") {
+            Self::Http
+        } else {
+            Self::Other
+        })
+    }
+
+    pub(crate) fn default_port(self) -> Option<u16> {
+        match self {
+            Self::Http => Some(80),
+            Self::Https => Some(443),
+            Self::Other => None,
+        }
+    }
+}
+
+/// What a request targets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) authority: AuthorityRef<'a>,
+    pub(crate) scheme: Option<Scheme>,
+    /// `Host` names another entity than the request target, which wins (RFC 9112 §3.2.2).
+    pub(crate) host_differs: bool,
+}
+
+impl<'a> Target<'a> {
+    pub(crate) fn read(
+        version: Version,
+        method: &Method,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+    ) -> Result<Self, Malformed> {
+        let scheme = Scheme::of(uri);
+        let host = host_field(headers)?;
+        let http1 = version < Version::HTTP_2;
+        let Some(in_target) = uri.authority() else {
+            // Origin-form and `OPTIONS *`, which CONNECT has not (RFC 9112 §3.2.3).
+            if http1 && *method == Method::CONNECT {
+                return Err(Malformed::InvalidTarget);
+            }
+            return Ok(Self {
+                authority: host.ok_or(Malformed::MissingAuthority)?,
+                scheme,
+                host_differs: false,
+            });
+        };
+
+        if http1 {
+            // Authority-form belongs to CONNECT, and CONNECT has no other (RFC 9112 §3.2.3); yet
+            // `GET foo` reaches us as an authority.
+            if scheme.is_none() != (*method == Method::CONNECT) {
+                return Err(Malformed::InvalidTarget);
+            }
+            // RFC 9112 §3.2 wants `Host` whatever the form.
+            if host.is_none() && version == Version::HTTP_11 {
+                return Err(Malformed::MissingAuthority);
+            }
+        }
+        let authority = AuthorityRef::parse(in_target.as_str().as_bytes())?;
+        let host_differs = host.is_some_and(|host| !authority.same_entity(&host, scheme));
+        if host_differs && !http1 {
+            return Err(Malformed::ConflictingAuthorities);
+        }
+        Ok(Self {
+            authority,
+            scheme,
+            host_differs,
+        })
+    }
+}
+
+/// The only `Host` field, if there is one. A second field or an invalid value is an error in every
+/// HTTP version, whether or not the request target overrides it (RFC 9112 §3.2).
+fn host_field(headers: &HeaderMap) -> Result<Option<AuthorityRef<'_>>, Malformed> {
+    let mut fields = headers.get_all(HOST).iter();
+    let Some(first) = fields.next() else {
+        return Ok(None);
+    };
+    if fields.next().is_some() {
+        return Err(Malformed::SeveralHosts);
+    }
+    AuthorityRef::parse(first.as_bytes()).map(Some)
+}
+
+/// Gives an HTTP/1.0 request that names no authority the default one, which an inner service then
+/// sees as its `Host`.
+pub(crate) fn supply_default<B>(request: &mut Request<B>, default: &HeaderValue) {
+    let before_1_1 = request.version() < Version::HTTP_11;
+    if before_1_1 && request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, default.clone());
+    }
+}
+
+/// Replaces a `Host` that differs from the request target by the latter (RFC 9112 §3.2.2), so that
+/// nothing further in can route by the other one.
+pub(crate) fn replace_host<B>(request: &mut Request<B>) {
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    let value = authority.and_then(|authority| HeaderValue::from_str(authority).ok());
+    match value {
+        Some(value) => request.headers_mut().insert(HOST, value),
+        None => request.headers_mut().remove(HOST),
+    };
+}

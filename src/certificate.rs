@@ -1,0 +1,126 @@
+//! The names of a certificate, and whether they cover a host (RFC 9525 §6.3). Which certificate a
+//! connection presented is the acceptor's business.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::host::{Host, HostRef};
+use crate::names::{NameMap, Pattern};
+
+/// The subject alternative names of the certificate that a handshake presented.
+///
+/// Cloning shares them: however many names there are and however many connections presented the
+/// certificate, they are held once.
+///
+/// A DNS name covers itself, a wildcard covers exactly one label in its place and never the name
+/// after it, an IP address covers itself alone. The subject's common name covers nothing
+/// (RFC 9525 §2).
+///
+/// ```
+/// use tower_misdirected::CertificateNames;
+///
+/// let names = CertificateNames::from_sans(["example.com", "*.example.com"], ["192.0.2.1".parse()?]);
+/// assert_eq!(names.covers(&"www.Example.com".parse()?), Some(true));
+/// assert_eq!(names.covers(&"a.b.example.com".parse()?), Some(false));
+/// assert_eq!(names.covers(&"192.0.2.1".parse()?), Some(true));
+///
+/// // A TLS stack that cannot tell what it presented:
+/// assert_eq!(CertificateNames::unknown().covers(&"example.com".parse()?), None);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct CertificateNames(Option<Arc<NameMap<()>>>);
+
+impl CertificateNames {
+    /// Names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
+    ///
+    /// Entries that no client would match are left out, as if the certificate did not have them: a
+    /// wildcard that is not the whole left-most label or that stands before a single label
+    /// (`f*.example`, `*.com`), an IP address written as a dNSName, non-ASCII text. No entries at all
+    /// is a certificate that covers nothing.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// let names = CertificateNames::from_sans(["app.example", "*.com", "f*.example"], []);
+    /// assert_eq!(names.to_strings(), ["app.example"]);
+    /// ```
+    pub fn from_sans<D, I>(dns_names: D, ip_addresses: I) -> Self
+    where
+        D: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item = IpAddr>,
+    {
+        let dns = dns_names
+            .into_iter()
+            .filter_map(|name| Pattern::dns(name.as_ref()))
+            .filter(|pattern| match pattern {
+                // RFC 6125 §7.2 and every browser: no wildcard for a whole top-level domain.
+                Pattern::Wildcard(base) => base.contains(&b'.'),
+                _ => true,
+            });
+        let ips = ip_addresses.into_iter().map(Pattern::Ip);
+        let names = dns.chain(ips).map(|pattern| (pattern, ()));
+        Self(Some(Arc::new(names.collect())))
+    }
+
+    /// Names that nobody can tell: the TLS stack does not say which certificate it presented, or the
+    /// certificate cannot be read. Then the layer serves the server name of the handshake only.
+    pub fn unknown() -> Self {
+        Self(None)
+    }
+
+    /// Whether the names are known. A certificate without names has known ones: none.
+    pub fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Whether the certificate covers `host`; `None` where the names are unknown.
+    pub fn covers(&self, host: &Host) -> Option<bool> {
+        self.cover(host.as_ref())
+    }
+
+    pub(crate) fn cover(&self, host: HostRef<'_>) -> Option<bool> {
+        let names = self.0.as_deref()?;
+        Some(names.get(host).is_some())
+    }
+
+    /// The names as text, sorted: DNS names, then wildcards, then IP addresses. Empty where they are
+    /// unknown.
+    pub fn to_strings(&self) -> Vec<String> {
+        let Some(names) = &self.0 else {
+            return Vec::new();
+        };
+        let mut patterns: Vec<_> = names.patterns().collect();
+        patterns.sort();
+        patterns.iter().map(ToString::to_string).collect()
+    }
+
+    /// Whether both are the same set in memory, not merely equal ones.
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn downgrade(&self) -> Option<std::sync::Weak<NameMap<()>>> {
+        self.0.as_ref().map(Arc::downgrade)
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn from_shared(names: Arc<NameMap<()>>) -> Self {
+        Self(Some(names))
+    }
+}
+
+impl fmt::Debug for CertificateNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_known() {
+            true => f.debug_list().entries(self.to_strings()).finish(),
+            false => f.write_str("unknown"),
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What a connection is known to be: the facts that the layer judges by and that handlers may read.
+//! Acceptors fill it in; anyone else can, for tests and for other TLS stacks.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::certificate::CertificateNames;
+use crate::host::{Host, HostRef};
+
+/// What the server knows about the connection that a request arrived on.
+///
+/// One cheap clone of a shared value per request. The acceptors of this crate make it from the
+/// handshake; [`ConnectionInfo::tls`] and its siblings make it by hand.
+///
+/// The layer looks for it in the request's extensions: as a `ConnectionInfo` itself, or, with the
+/// feature `axum`, inside `ConnectInfo` or `MockConnectInfo`, in that order.
+///
+/// ```
+/// use tower_misdirected::{CertificateNames, ConnectionInfo, TlsVersion};
+///
+/// let info = ConnectionInfo::tls()
+///     .server_name("app.example")
+///     .certificate_names(CertificateNames::from_sans(["app.example", "api.example"], []))
+///     .alpn("h2")
+///     .tls_version(TlsVersion::V1_3)
+///     .peer_addr("192.0.2.7:50000".parse()?)
+///     .build();
+/// assert_eq!(info.server_name(), Some("app.example"));
+/// assert!(info.is_tls());
+/// # Ok::<_, std::net::AddrParseError>(())
+/// ```
+#[derive(Clone)]
+pub struct ConnectionInfo(Arc<Facts>);
+
+struct Facts {
+    security: Security,
+    server_name: Option<Host>,
+    certificate_names: CertificateNames,
+    alpn: Option<Box<[u8]>>,
+    tls_version: Option<TlsVersion>,
+    peer_addr: Option<SocketAddr>,
+    local_addr: Option<SocketAddr>,
+    client_certificates: Box<[Box<[u8]>]>,
+}
+
+/// Who, if anyone, terminated TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Security {
+    Plaintext,
+    /// A plaintext hop from a gateway that terminated TLS and that the operator vouches for.
+    TrustedGateway,
+    Tls,
+}
+
+impl ConnectionInfo {
+    /// A TLS connection to this server.
+    ///
+    /// Without [`certificate_names`](ConnectionInfoBuilder::certificate_names) they are unknown, and
+    /// the layer serves the server name only.
+    pub fn tls() -> ConnectionInfoBuilder {
+        ConnectionInfoBuilder::new(Security::Tls)
+    }
+
+    /// A connection without TLS. The layer answers 421 to an `https` request on it (RFC 9110 §7.4).
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::plaintext().build();
+    /// assert!(!info.is_tls() && info.server_name().is_none());
+    /// ```
+    pub fn plaintext() -> ConnectionInfoBuilder {
+        ConnectionInfoBuilder::new(Security::Plaintext)
+    }
+
+    /// A connection without TLS from a gateway that terminated TLS for the client: `https` requests
+    /// are at home on it.
+    ///
+    /// # Security
+    ///
+    /// Only for peers that the operator controls and that strangers cannot pose as. The gateway is
+    /// then the one who must have matched the client's connection with the authority.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::trusted_gateway().build();
+    /// assert!(info.is_trusted_gateway() && !info.is_tls());
+    /// ```
+    pub fn trusted_gateway() -> ConnectionInfoBuilder {
+        ConnectionInfoBuilder::new(Security::TrustedGateway)
+    }
+
+    /// Whether TLS ends at this server.
+    pub fn is_tls(&self) -> bool {
+        self.0.security == Security::Tls
+    }
+
+    /// Whether this is a plaintext hop from a gateway that terminated TLS.
+    pub fn is_trusted_gateway(&self) -> bool {
+        self.0.security == Security::TrustedGateway
+    }
+
+    /// The DNS name in the ClientHello (SNI, RFC 6066 §3), lower case, without a trailing dot.
+    ///
+    /// `None` without TLS, and where the client sent none or an IP address, which SNI cannot carry.
+    pub fn server_name(&self) -> Option<&str> {
+        self.0.server_name.as_ref().and_then(Host::name)
+    }
+
+    /// The names of the certificate that this connection's handshake presented. Unknown without TLS.
+    pub fn certificate_names(&self) -> &CertificateNames {
+        &self.0.certificate_names
+    }
+
+    /// The application protocol that the handshake agreed on (ALPN, RFC 7301), such as `h2`.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.0.alpn.as_deref()
+    }
+
+    /// The TLS version in use.
+    pub fn tls_version(&self) -> Option<TlsVersion> {
+        self.0.tls_version
+    }
+
+    /// The address of the other end of the connection: the client, or a proxy before it.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr
+    }
+
+    /// The address of this end of the connection.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local_addr
+    }
+
+    /// The client's certificate chain in DER, its own certificate first, as verified by the handshake.
+    /// Empty where the client showed none.
+    pub fn client_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.client_certificates.iter().map(|der| &**der)
+    }
+
+    pub(crate) fn security(&self) -> Security {
+        self.0.security
+    }
+
+    pub(crate) fn server_name_ref(&self) -> Option<HostRef<'_>> {
+        self.0.server_name.as_ref().map(Host::as_ref)
+    }
+}
+
+impl fmt::Debug for ConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionInfo")
+            .field("security", &self.0.security)
+            .field("server_name", &self.server_name())
+            .field("certificate_names", &self.0.certificate_names)
+            .field("alpn", &self.alpn().map(String::from_utf8_lossy))
+            .field("tls_version", &self.0.tls_version)
+            .field("peer_addr", &self.0.peer_addr)
+            .field("local_addr", &self.0.local_addr)
+            .field("client_certificates", &self.0.client_certificates.len())
+            .finish()
+    }
+}
+
+/// Makes a [`ConnectionInfo`] by hand; see [`ConnectionInfo::tls`].
+#[must_use]
+pub struct ConnectionInfoBuilder(Facts);
+
+impl ConnectionInfoBuilder {
+    fn new(security: Security) -> Self {
+        Self(Facts {
+            security,
+            server_name: None,
+            certificate_names: CertificateNames::unknown(),
+            alpn: None,
+            tls_version: None,
+            peer_addr: None,
+            local_addr: None,
+            client_certificates: Box::default(),
+        })
+    }
+
+    /// Sets the server name of the ClientHello. A text that is no DNS name, an IP address among
+    /// others, counts as none: SNI cannot carry it (RFC 6066 §3).
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::tls().server_name("App.Example").build();
+    /// assert_eq!(info.server_name(), Some("app.example"));
+    /// let info = ConnectionInfo::tls().server_name(None).build();
+    /// assert_eq!(info.server_name(), None);
+    /// ```
+    pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        let host = name.into().and_then(|name| name.parse::<Host>().ok());
+        self.0.server_name = host.filter(|host| host.ip().is_none());
+        self
+    }
+
+    /// Sets the names of the certificate that the handshake presented.
+    pub fn certificate_names(mut self, names: CertificateNames) -> Self {
+        self.0.certificate_names = names;
+        self
+    }
+
+    /// Sets the application protocol that the handshake agreed on.
+    pub fn alpn(mut self, protocol: impl AsRef<[u8]>) -> Self {
+        self.0.alpn = Some(protocol.as_ref().into());
+        self
+    }
+
+    /// Sets the TLS version.
+    pub fn tls_version(mut self, version: TlsVersion) -> Self {
+        self.0.tls_version = Some(version);
+        self
+    }
+
+    /// Sets the address of the other end of the connection.
+    pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
+        self.0.peer_addr = Some(addr);
+        self
+    }
+
+    /// Sets the address of this end of the connection.
+    pub fn local_addr(mut self, addr: SocketAddr) -> Self {
+        self.0.local_addr = Some(addr);
+        self
+    }
+
+    /// Sets the client's certificate chain in DER, its own certificate first. Give only certificates
+    /// that the handshake has verified.
+    pub fn client_certificates<I>(mut self, chain: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<[u8]>>,
+    {
+        self.0.client_certificates = chain.into_iter().map(|der| der.as_ref().into()).collect();
+        self
+    }
+
+    /// Makes the info.
+    pub fn build(self) -> ConnectionInfo {
+        ConnectionInfo(Arc::new(self.0))
+    }
+}
+
+impl fmt::Debug for ConnectionInfoBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionInfoBuilder")
+            .finish_non_exhaustive()
+    }
+}
+
+/// A version of TLS. Written as its number: `1.3`.
+///
+/// ```
+/// assert_eq!(tower_misdirected::TlsVersion::V1_3.to_string(), "1.3");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum TlsVersion {
+    /// TLS 1.0 (RFC 2246), deprecated by RFC 8996.
+    V1_0,
+    /// TLS 1.1 (RFC 4346), deprecated by RFC 8996.
+    V1_1,
+    /// TLS 1.2 (RFC 5246).
+    V1_2,
+    /// TLS 1.3 (RFC 8446).
+    V1_3,
+}
+
+impl fmt::Display for TlsVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V1_0 => "1.0",
+            Self::V1_1 => "1.1",
+            Self::V1_2 => "1.2",
+            Self::V1_3 => "1.3",
+        })
+    }
+}

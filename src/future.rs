@@ -1,0 +1,86 @@
+//! The future of `service`: the inner service's, or an answer that is ready.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Response, StatusCode};
+use pin_project_lite::pin_project;
+
+use crate::answer;
+use crate::rejection::Rejection;
+
+pin_project! {
+    /// The response future of [`Misdirected`](crate::Misdirected).
+    pub struct ResponseFuture<F, B> {
+        #[pin]
+        kind: Kind<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProj]
+    enum Kind<F, B> {
+        Inner {
+            #[pin]
+            future: F,
+            // What a report-only layer would have refused the request for.
+            reported: Option<Rejection>,
+        },
+        Refused {
+            response: Option<Response<B>>,
+        },
+    }
+}
+
+impl<F, B> ResponseFuture<F, B> {
+    pub(crate) fn inner(future: F, reported: Option<Rejection>) -> Self {
+        Self {
+            kind: Kind::Inner { future, reported },
+        }
+    }
+
+    pub(crate) fn refused(response: Response<B>) -> Self {
+        Self {
+            kind: Kind::Refused {
+                response: Some(response),
+            },
+        }
+    }
+}
+
+impl<F, B, E> Future for ResponseFuture<F, B>
+where
+    F: Future<Output = Result<Response<B>, E>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project().kind.project() {
+            KindProj::Inner { future, reported } => {
+                let mut result = ready!(future.poll(cx));
+                if let Ok(response) = &mut result {
+                    if response.status() == StatusCode::MISDIRECTED_REQUEST {
+                        answer::forbid_caching(response.headers_mut());
+                    }
+                    if let Some(rejection) = *reported {
+                        response.extensions_mut().insert(rejection);
+                    }
+                }
+                Poll::Ready(result)
+            }
+            // Polling again after completion is the caller's mistake; waiting is an answer that
+            // cannot bring a server down.
+            KindProj::Refused { response } => match response.take() {
+                Some(response) => Poll::Ready(Ok(response)),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
+
+impl<F, B> std::fmt::Debug for ResponseFuture<F, B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,106 @@
+//! One matcher for every list of host names: certificate names and allowed hosts are the same thing
+//! here, sets of exact names, one-label wildcards and IP addresses.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::host::{HostRef, NameRef};
+
+/// What an entry of a list matches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Pattern {
+    /// Lower case, no trailing dot.
+    Exact(Box<[u8]>),
+    /// What follows `*.`, lower case, no trailing dot.
+    Wildcard(Box<[u8]>),
+    Ip(IpAddr),
+}
+
+impl Pattern {
+    /// A DNS name or `*.` before one (RFC 9525 §6.3: the wildcard is the whole left-most label).
+    pub(crate) fn dns(text: &str) -> Option<Self> {
+        match text.strip_prefix("*.") {
+            Some(base) => NameRef::parse(base).map(|name| Self::Wildcard(owned(name))),
+            None => NameRef::parse(text).map(|name| Self::Exact(owned(name))),
+        }
+    }
+
+    /// An IP address, IPv6 with or without its brackets.
+    pub(crate) fn ip(text: &str) -> Option<Self> {
+        let v6 = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        let ip = match v6 {
+            Some(v6) => v6.parse::<Ipv6Addr>().ok()?.into(),
+            None => (text.parse::<Ipv4Addr>().map(IpAddr::from))
+                .or_else(|_| text.parse::<Ipv6Addr>().map(IpAddr::from))
+                .ok()?,
+        };
+        Some(Self::Ip(ip))
+    }
+}
+
+fn owned(name: NameRef<'_>) -> Box<[u8]> {
+    name.lowered(|name| name.into())
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(&String::from_utf8_lossy(name)),
+            Self::Wildcard(base) => write!(f, "*.{}", String::from_utf8_lossy(base)),
+            Self::Ip(ip) => HostRef::Ip(*ip).fmt(f),
+        }
+    }
+}
+
+/// Values by pattern. A look-up costs the same however many entries there are.
+#[derive(Clone, Debug)]
+pub(crate) struct NameMap<V> {
+    exact: HashMap<Box<[u8]>, V>,
+    wildcard: HashMap<Box<[u8]>, V>,
+    ips: HashMap<IpAddr, V>,
+}
+
+impl<V> NameMap<V> {
+    /// The value of the best match: exact before wildcard. A wildcard stands for one label, so it
+    /// never matches its own base.
+    pub(crate) fn get(&self, host: HostRef<'_>) -> Option<&V> {
+        match host {
+            HostRef::Ip(ip) => self.ips.get(&ip),
+            HostRef::Name(name) => name.lowered(|name| {
+                self.exact.get(name).or_else(|| {
+                    let dot = name.iter().position(|&byte| byte == b'.')?;
+                    self.wildcard.get(&name[dot + 1..])
+                })
+            }),
+        }
+    }
+
+    /// Every pattern, in no particular order.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> + '_ {
+        let exact = self.exact.keys().cloned().map(Pattern::Exact);
+        let wildcard = self.wildcard.keys().cloned().map(Pattern::Wildcard);
+        let ips = self.ips.keys().copied().map(Pattern::Ip);
+        exact.chain(wildcard).chain(ips)
+    }
+}
+
+impl<V> FromIterator<(Pattern, V)> for NameMap<V> {
+    fn from_iter<I: IntoIterator<Item = (Pattern, V)>>(entries: I) -> Self {
+        let mut map = Self {
+            exact: HashMap::new(),
+            wildcard: HashMap::new(),
+            ips: HashMap::new(),
+        };
+        for (pattern, value) in entries {
+            match pattern {
+                Pattern::Exact(name) => map.exact.insert(name, value),
+                Pattern::Wildcard(base) => map.wildcard.insert(base, value),
+                Pattern::Ip(ip) => map.ips.insert(ip, value),
+            };
+        }
+        map
+    }
+}

@@ -1,0 +1,123 @@
+//! Telling the operator: the callback and the `tracing` event. The client is told by `answer`.
+
+use std::fmt;
+
+use http::Method;
+
+use crate::authority::{EffectiveAuthority, Target};
+use crate::connection::ConnectionInfo;
+use crate::rejection::{Malformed, Rejection};
+use crate::verdict::Servable;
+
+/// What the layer made of one request, for [`on_verdict`](crate::MisdirectedLayer::on_verdict).
+///
+/// ```
+/// use tower_misdirected::{MisdirectedLayer, Outcome};
+///
+/// let layer = MisdirectedLayer::new().on_verdict(|verdict| match verdict.outcome() {
+///     Outcome::Refused(rejection) => println!("{rejection}, host {:?}", verdict.authority()),
+///     Outcome::Coalesced => println!("on a connection for another server name"),
+///     _ => {}
+/// });
+/// ```
+pub struct Verdict<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) target: Result<Target<'a>, Malformed>,
+    pub(crate) connection: Option<&'a ConnectionInfo>,
+    pub(crate) outcome: Result<Servable, Rejection>,
+    pub(crate) report_only: bool,
+}
+
+/// How a request was judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Servable on its connection.
+    Served,
+    /// Servable, on a TLS connection that was opened for another server name
+    /// (RFC 9113 §9.1.1).
+    Coalesced,
+    /// Refused; under [`report_only`](crate::MisdirectedLayer::report_only), served all the same.
+    Refused(Rejection),
+}
+
+impl Verdict<'_> {
+    /// How the request was judged.
+    pub fn outcome(&self) -> Outcome {
+        match self.outcome {
+            Ok(Servable::Direct) => Outcome::Served,
+            Ok(Servable::Coalesced) => Outcome::Coalesced,
+            Err(rejection) => Outcome::Refused(rejection),
+        }
+    }
+
+    /// Whether the layer only reports, so that a refused request is served all the same.
+    pub fn is_report_only(&self) -> bool {
+        self.report_only
+    }
+
+    /// The authority that was judged; `None` for a malformed request.
+    ///
+    /// The client chose it: think of the number of distinct values before using it as a label.
+    pub fn authority(&self) -> Option<EffectiveAuthority> {
+        let target = self.target.as_ref().ok()?;
+        Some(target.authority.to_owned())
+    }
+
+    /// What is known of the connection.
+    pub fn connection(&self) -> Option<&ConnectionInfo> {
+        self.connection
+    }
+
+    /// The request's method.
+    pub fn method(&self) -> &Method {
+        self.method
+    }
+
+    /// One event a refusal, with field names from OpenTelemetry's semantic conventions where they
+    /// have one. Every value is either ours or has passed the grammar of a host, a method or an
+    /// address, so none can forge a line.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn trace(&self) {
+        let Err(rejection) = self.outcome else {
+            return;
+        };
+        let authority = self.target.as_ref().ok().map(|target| target.authority);
+        let server_name = self.connection.and_then(ConnectionInfo::server_name);
+        let peer = self.connection.and_then(ConnectionInfo::peer_addr);
+        macro_rules! event {
+            ($level:expr, $message:literal) => {
+                tracing::event!(
+                    $level,
+                    error.r#type = rejection.as_str(),
+                    http.request.method = self.method.as_str(),
+                    http.response.status_code = rejection.status().as_u16(),
+                    server.address = authority.map(|a| tracing::field::display(a.host)),
+                    server.port = authority.and_then(|a| a.port),
+                    tls.client.server_name = server_name,
+                    network.peer.address = peer.map(|peer| tracing::field::display(peer.ip())),
+                    network.peer.port = peer.map(|peer| peer.port()),
+                    report_only = self.report_only,
+                    $message,
+                    rejection,
+                )
+            };
+        }
+        match rejection {
+            Rejection::NoConnectionInfo => event!(tracing::Level::ERROR, "not judged: {}"),
+            _ => event!(tracing::Level::INFO, "misdirected or malformed request: {}"),
+        }
+    }
+}
+
+impl fmt::Debug for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verdict")
+            .field("outcome", &self.outcome())
+            .field("report_only", &self.report_only)
+            .field("authority", &self.authority())
+            .field("connection", &self.connection)
+            .field("method", &self.method)
+            .finish()
+    }
+}
