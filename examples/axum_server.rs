@@ -1,0 +1,117 @@
+//! axum-server with hot reload: after a reload new connections are judged by the new certificate, open
+//! ones by theirs.
+//!
+//! ```sh
+//! cargo run --example axum_server                                  # a certificate made in memory
+//! cargo run --example axum_server -- chain.pem key.pem [ADDRESS]   # reloaded on SIGHUP
+//! ```
+
+use std::error::Error;
+use std::fs::File;
+use std::io::BufReader;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsAcceptor};
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let files = match (arguments.next(), arguments.next()) {
+        (Some(chain), Some(key)) => Some((PathBuf::from(chain), PathBuf::from(key))),
+        (None, _) => None,
+        _ => return Err("usage: axum_server [CHAIN.pem KEY.pem [ADDRESS]]".into()),
+    };
+    let addr: SocketAddr = match arguments.next() {
+        Some(addr) => addr.parse()?,
+        None => "127.0.0.1:0".parse()?,
+    };
+
+    let config = RustlsConfig::from_config(match &files {
+        Some((chain, key)) => from_pem(chain, key)?,
+        None => in_memory()?,
+    });
+
+    let app = Router::new()
+        .fallback(|authority: EffectiveAuthority| async move {
+            format!("hello from {}\n", authority.host())
+        })
+        .layer(MisdirectedLayer::new().json());
+
+    let handle = Handle::new();
+    let server = axum_server::bind(addr)
+        .acceptor(TlsAcceptor::from(config.clone()))
+        .handle(handle.clone())
+        .serve(app.into_make_service());
+
+    tokio::spawn(manage(handle, config, files));
+    server.await?;
+    Ok(())
+}
+
+/// Says where the server listens, reloads on SIGHUP, and ends on Ctrl-C after open requests.
+async fn manage(
+    handle: Handle<SocketAddr>,
+    config: RustlsConfig,
+    files: Option<(PathBuf, PathBuf)>,
+) -> Result<()> {
+    if let Some(addr) = handle.listening().await {
+        println!("listening on https://{addr}");
+    }
+    #[cfg(unix)]
+    if let Some((chain, key)) = files {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut hangups = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                match from_pem(&chain, &key) {
+                    Ok(new) => {
+                        config.reload_from_config(new);
+                        println!("reloaded");
+                    }
+                    Err(error) => eprintln!("not reloaded: {error}"),
+                }
+            }
+        });
+    }
+    tokio::signal::ctrl_c().await?;
+    handle.graceful_shutdown(Some(Duration::from_secs(10)));
+    Ok(())
+}
+
+fn from_pem(chain: &PathBuf, key: &PathBuf) -> Result<Arc<ServerConfig>> {
+    let mut chain = BufReader::new(File::open(chain)?);
+    let certificates = rustls_pemfile::certs(&mut chain);
+    let private_key = rustls_pemfile::private_key(&mut BufReader::new(File::open(key)?))?;
+    let private_key = private_key.ok_or_else(|| format!("no private key in {}", key.display()))?;
+    server_config(certificates.collect::<Result<_, _>>()?, private_key)
+}
+
+fn in_memory() -> Result<Arc<ServerConfig>> {
+    let names = ["app.localhost", "api.localhost"].map(String::from);
+    let key = rcgen::generate_simple_self_signed(names)?;
+    let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
+    server_config(vec![key.cert.der().clone()], private_key)
+}
+
+fn server_config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> Result<Arc<ServerConfig>> {
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,91 @@
+//! A loop of one's own over hyper, without axum: accept, handshake, serve; and wait for open
+//! connections on Ctrl-C.
+//!
+//! ```sh
+//! cargo run --example hyper_loop
+//! ```
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tower::{ServiceBuilder, service_fn};
+use tower_http::add_extension::AddExtensionLayer;
+use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsAcceptor};
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let acceptor = TlsAcceptor::new(server_config()?);
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    println!("listening on https://{}", listener.local_addr()?);
+
+    let misdirected = MisdirectedLayer::new().json();
+    let mut handshakes = JoinSet::new();
+    let graceful = GracefulShutdown::new();
+    let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
+
+    loop {
+        tokio::select! {
+            result = listener.accept() => match result {
+                // Spawned, so that a slow handshake keeps nobody waiting.
+                Ok((tcp, _)) => drop(handshakes.spawn(acceptor.accept(tcp))),
+                Err(error) => {
+                    eprintln!("cannot accept: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+            Some(handshake) = handshakes.join_next() => {
+                let Ok(Ok(stream)) = handshake else { continue };
+                // Every request of the connection carries what is known of it.
+                let service = ServiceBuilder::new()
+                    .layer(AddExtensionLayer::new(stream.connection_info().clone()))
+                    .layer(misdirected.clone())
+                    .service(service_fn(hello));
+                let connection = Builder::new(TokioExecutor::new())
+                    .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+                    .into_owned();
+                tokio::spawn(graceful.watch(connection));
+            }
+            _ = &mut ctrl_c => break,
+        }
+    }
+    graceful.shutdown().await;
+    Ok(())
+}
+
+async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    // The authority that the layer judged; it let no request through that has none.
+    let body = match EffectiveAuthority::of(&request) {
+        Ok(authority) => format!("hello from {}\n", authority.host()),
+        Err(malformed) => format!("{malformed}\n"),
+    };
+    Ok(Response::new(Full::from(body)))
+}
+
+fn server_config() -> Result<Arc<ServerConfig>> {
+    let names = ["app.localhost", "api.localhost"].map(String::from);
+    let key = rcgen::generate_simple_self_signed(names)?;
+    let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private_key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,66 @@
+//! Rolling out: a layer that refuses nothing yet, and counters that say what it would have refused and
+//! why, for Prometheus.
+//!
+//! ```sh
+//! cargo run --example report_only   # counters under /metrics
+//! ```
+//!
+//! When `misdirected_requests_total` shows nothing that should have been served, delete
+//! `.report_only(true)`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use metrics::counter;
+use metrics_exporter_prometheus::PrometheusBuilder;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Outcome, TlsListener, Verdict};
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let metrics = PrometheusBuilder::new().install_recorder()?;
+
+    let app = Router::new()
+        .route("/metrics", get(move || async move { metrics.render() }))
+        .fallback(|| async { "hello\n" })
+        .layer(MisdirectedLayer::new().report_only(true).on_verdict(count));
+
+    let listener = TlsListener::bind("127.0.0.1:0", server_config()?).await?;
+    println!("listening on https://{}", listener.local_addr()?);
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<ConnectionInfo>(),
+    )
+    .with_graceful_shutdown(async { tokio::signal::ctrl_c().await.unwrap_or_default() })
+    .await?;
+    Ok(())
+}
+
+/// The labels have few values. The authority would be a bad one: clients choose it.
+fn count(verdict: &Verdict<'_>) {
+    match verdict.outcome() {
+        Outcome::Refused(rejection) => {
+            counter!("misdirected_requests_total", "reason" => rejection.as_str()).increment(1);
+        }
+        Outcome::Coalesced => counter!("coalesced_requests_total").increment(1),
+        _ => {}
+    }
+}
+
+fn server_config() -> Result<Arc<ServerConfig>> {
+    let names = ["app.localhost", "api.localhost"].map(String::from);
+    let key = rcgen::generate_simple_self_signed(names)?;
+    let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private_key)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,187 @@
+//! Certificates made in memory, and TLS configurations that use them.
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+use std::sync::{Arc, LazyLock};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, SanType,
+};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::WebPkiClientVerifier;
+use rustls::sign::CertifiedKey;
+use rustls::{
+    ClientConfig, DigitallySignedStruct, RootCertStore, ServerConfig, SignatureScheme,
+    SupportedProtocolVersion,
+};
+
+/// The authority that signs every certificate here, servers' and clients'.
+pub static CA: LazyLock<(CertificateDer<'static>, Issuer<'static, KeyPair>)> =
+    LazyLock::new(|| {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "test CA");
+        let certificate = params.self_signed(&key).unwrap();
+        (certificate.der().clone(), Issuer::new(params, key))
+    });
+
+pub struct Leaf {
+    pub der: CertificateDer<'static>,
+    pub key: PrivateKeyDer<'static>,
+}
+
+/// A certificate with these subject alternative names, IP addresses among them.
+pub fn leaf(names: &[&str]) -> Leaf {
+    let sans = names.iter().map(|name| match name.parse() {
+        Ok(ip) => SanType::IpAddress(ip),
+        Err(_) => SanType::DnsName((*name).try_into().unwrap()),
+    });
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.subject_alt_names = sans.collect();
+    sign(params)
+}
+
+/// A certificate whose only name is its subject's common name.
+pub fn common_name_only(name: &str) -> Leaf {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    sign(params)
+}
+
+/// A certificate with an extension that is critical and that nobody knows.
+pub fn unknown_critical_extension(name: &str) -> Leaf {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let mut extension =
+        CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 99999, 1], vec![5, 0]);
+    extension.set_criticality(true);
+    params.custom_extensions.push(extension);
+    sign(params)
+}
+
+pub fn sign(params: CertificateParams) -> Leaf {
+    let key = KeyPair::generate().unwrap();
+    let der = params.signed_by(&key, &CA.1).unwrap().der().clone();
+    Leaf {
+        der,
+        key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+    }
+}
+
+impl Leaf {
+    pub fn certified_key(&self) -> Arc<CertifiedKey> {
+        let key = ring::sign::any_supported_type(&self.key).unwrap();
+        Arc::new(CertifiedKey::new(vec![self.der.clone()], key))
+    }
+
+    pub fn server_config(&self) -> ServerConfig {
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.der.clone()], self.key.clone_key())
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config
+    }
+
+    /// A configuration that requires a client certificate from the test CA.
+    pub fn mutual_tls_config(&self) -> ServerConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(CA.0.clone()).unwrap();
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider())
+            .build()
+            .unwrap();
+        ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(vec![self.der.clone()], self.key.clone_key())
+            .unwrap()
+    }
+}
+
+/// A server configuration around one certificate with these names.
+pub fn server(names: &[&str]) -> Arc<ServerConfig> {
+    Arc::new(leaf(names).server_config())
+}
+
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+/// A client that takes any certificate, so that it can be led astray on purpose.
+pub fn client(alpn: &[&str]) -> ClientConfig {
+    client_of(alpn, rustls::ALL_VERSIONS, provider())
+}
+
+pub fn client_of(
+    alpn: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+    provider: Arc<CryptoProvider>,
+) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_no_client_auth();
+    config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+    config
+}
+
+/// A client that shows `leaf` when it is asked.
+pub fn client_with_certificate(alpn: &[&str], leaf: &Leaf) -> ClientConfig {
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+        .with_client_auth_cert(vec![leaf.der.clone()], leaf.key.clone_key())
+        .unwrap();
+    config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+    config
+}
+
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,62 @@
+//! Servers under test, on loopback.
+#![allow(dead_code, reason = "each test crate uses its part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
+use tokio::net::TcpListener;
+use tower_misdirected::{ConnectionInfo, EffectiveAuthority, TlsAcceptor, TlsListener};
+
+/// How often the inner service was called.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<AtomicUsize>);
+
+impl Calls {
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Answers every request with what its handler can see of the authority, in one line:
+/// `authority=… uri=… host=…`.
+pub fn echo(calls: &Calls) -> Router {
+    let calls = calls.clone();
+    let handler = any(
+        move |authority: Result<EffectiveAuthority, _>, request: Request| async move {
+            calls.0.fetch_add(1, Ordering::SeqCst);
+            let authority = match authority {
+                Ok(authority) => authority.to_string(),
+                Err(error) => format!("<{error}>"),
+            };
+            let uri = request.uri().authority().map_or("-", |uri| uri.as_str());
+            let host = match request.headers().get("host") {
+                Some(host) => host.to_str().unwrap_or("?"),
+                None => "-",
+            };
+            format!("authority={authority} uri={uri} host={host}")
+        },
+    );
+    Router::new().route("/", handler.clone()).fallback(handler)
+}
+
+/// Serves over TLS.
+pub async fn tls(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
+    let listener = TlsListener::bind("127.0.0.1:0", tls).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    addr
+}
+
+/// Serves without TLS.
+pub async fn plaintext(app: Router) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    addr
+}
