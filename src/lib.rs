@@ -1,6 +1,7 @@
 //! x
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
+#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod answer;
