@@ -301,7 +301,8 @@ async fn a6_the_grammar_holds_on_the_wire() {
         (Some("x[::1]"), &[], 400, ""),
         (Some("a.test:+80"), &[], 400, ""),
         (Some("a.test:99999"), &[], 400, ""),
-        (Some("a%2etest"), &[], 400, ""),
+        (Some("a..test"), &[], 400, ""),
+        (Some("[::1%25eth0]"), &[], 400, ""),
         (
             Some("a.test."),
             &[],

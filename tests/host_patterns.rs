@@ -1,0 +1,90 @@
+//! Bad configuration fails when it is written, with an error that names the value and the fix.
+
+use tower_misdirected::MisdirectedLayer;
+
+#[test]
+fn good_hosts_are_taken() {
+    for host in [
+        "app.example",
+        "App.Example.",
+        "localhost",
+        "*.app.example",
+        "*.localhost",
+        "xn--bcher-kva.example",
+        "a_b.example",
+        "127.0.0.1",
+        "::1",
+        "[::1]",
+        "2001:DB8::1",
+    ] {
+        assert!(
+            MisdirectedLayer::new().allowed_hosts([host]).is_ok(),
+            "{host}"
+        );
+    }
+}
+
+#[test]
+fn bad_hosts_are_named_with_the_fix() {
+    for (host, fix) in [
+        ("", "empty"),
+        ("bücher.example", "Punycode"),
+        ("*.bücher.example", "Punycode"),
+        ("app.example:443", "`ports`"),
+        ("[::1]:443", "`ports`"),
+        ("127.0.0.1:80", "`ports`"),
+        ("https://app.example", "without scheme"),
+        ("app.example/", "without scheme"),
+        ("*", "whole first label"),
+        ("*.", "whole first label"),
+        ("*app.example", "whole first label"),
+        ("f*.example", "whole first label"),
+        ("a.*.example", "whole first label"),
+        ("*.*.example", "whole first label"),
+        ("user@app.example", "neither"),
+        ("app..example", "neither"),
+        (".app.example", "neither"),
+        ("127.0.0.256", "neither"),
+        ("[::1", "neither"),
+        ("app example", "neither"),
+        (" app.example", "neither"),
+    ] {
+        let error = MisdirectedLayer::new()
+            .allowed_hosts(["fine.example", host])
+            .expect_err(host);
+        assert_eq!(error.pattern(), host);
+        let text = error.to_string();
+        assert!(text.contains(fix), "{host}: {text}");
+        assert!(text.contains(&format!("`{host}`")), "{host}: {text}");
+    }
+}
+
+#[test]
+fn an_error_does_not_repeat_control_characters() {
+    let error = MisdirectedLayer::new().allowed_hosts(["a\nb"]).unwrap_err();
+    assert!(!error.to_string().contains('\n'));
+}
+
+#[test]
+fn an_empty_list_is_an_error() {
+    let error = MisdirectedLayer::new().allowed_hosts([""; 0]).unwrap_err();
+    assert!(error.to_string().contains("empty"));
+}
+
+#[test]
+fn a_default_host_is_an_authority() {
+    for host in ["app.example", "app.example:8443", "127.0.0.1", "[::1]:80"] {
+        assert!(MisdirectedLayer::new().default_host(host).is_ok(), "{host}");
+    }
+    for host in [
+        "",
+        "*.example",
+        "::1",
+        "a@b",
+        "app.example:x",
+        "bücher.example",
+    ] {
+        let error = MisdirectedLayer::new().default_host(host).expect_err(host);
+        assert_eq!(error.pattern(), host);
+    }
+}
