@@ -170,6 +170,8 @@ pub(crate) fn seal<B>(
     } else if close_http1 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
+        // hyper would add `keep-alive` to an HTTP/1.1 answer for an HTTP/1.0 client that asked for it.
+        *response.version_mut() = version;
     }
     response.extensions_mut().insert(rejection);
 }
