@@ -37,8 +37,8 @@ impl CertificateNames {
     ///
     /// Entries that no client would match are left out, as if the certificate did not have them: a
     /// wildcard that is not the whole left-most label or that stands before a single label
-    /// (`f*.example`, `*.com`), an IP address written as a dNSName, non-ASCII text. No entries at all
-    /// is a certificate that covers nothing.
+    /// (`f*.example`, `*.com`), a hyphen at the end of a label (RFC 5280 §4.2.1.6), an IP address
+    /// written as a dNSName, non-ASCII text. No entries at all is a certificate that covers nothing.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -55,9 +55,10 @@ impl CertificateNames {
             .into_iter()
             .filter_map(|name| Pattern::dns(name.as_ref()))
             .filter(|pattern| match pattern {
-                // RFC 6125 §7.2 and every browser: no wildcard for a whole top-level domain.
-                Pattern::Wildcard(base) => base.contains(&b'.'),
-                _ => true,
+                Pattern::Exact(name) => is_preferred(name),
+                // No client takes a wildcard for a whole top-level domain.
+                Pattern::Wildcard(base) => is_preferred(base) && base.contains(&b'.'),
+                Pattern::Ip(_) => false,
             });
         let ips = ip_addresses.into_iter().map(Pattern::Ip);
         let names = dns.chain(ips).map(|pattern| (pattern, ()));
@@ -114,6 +115,13 @@ impl CertificateNames {
     pub(crate) fn from_shared(names: Arc<NameMap<()>>) -> Self {
         Self(Some(names))
     }
+}
+
+/// Whether no label begins or ends with a hyphen: the "preferred name syntax" of RFC 1034 §3.5, but for
+/// underscores.
+fn is_preferred(name: &[u8]) -> bool {
+    name.split(|&byte| byte == b'.')
+        .all(|label| !label.starts_with(b"-") && !label.ends_with(b"-"))
 }
 
 impl fmt::Debug for CertificateNames {

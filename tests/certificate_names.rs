@@ -1,0 +1,196 @@
+//! B5: which hosts a certificate covers, with webpki as the judge of matching and x509-parser as the
+//! judge of reading.
+
+mod pki;
+
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+use rustls::pki_types::{CertificateDer, ServerName};
+use tower_misdirected::{CertificateNames, Host};
+use x509_parser::prelude::*;
+
+use crate::pki::Leaf;
+
+fn names(leaf: &Leaf) -> CertificateNames {
+    CertificateNames::from_der(&leaf.der)
+}
+
+fn covers(names: &CertificateNames, host: &str) -> Option<bool> {
+    names.covers(&host.parse().unwrap())
+}
+
+#[test]
+fn exact_names_wildcards_and_addresses_are_read() {
+    let leaf = pki::leaf(&["a.test", "*.w.test", "192.0.2.1", "2001:db8::1"]);
+    let names = names(&leaf);
+    let all = ["a.test", "*.w.test", "192.0.2.1", "[2001:db8::1]"];
+    assert_eq!(names.to_strings(), all);
+    for (host, covered) in [
+        ("a.test", true),
+        ("A.TEST.", true),
+        ("x.a.test", false),
+        ("x.w.test", true),
+        ("X.W.test", true),
+        ("w.test", false),
+        ("x.y.w.test", false),
+        ("192.0.2.1", true),
+        ("192.0.2.2", false),
+        ("[2001:db8:0::1]", true),
+        ("[::ffff:192.0.2.1]", false),
+    ] {
+        assert_eq!(covers(&names, host), Some(covered), "{host}");
+    }
+}
+
+#[test]
+fn upper_case_names_are_read_in_lower_case() {
+    let names = names(&pki::leaf(&["APP.Test", "*.W.TEST"]));
+    assert_eq!(names.to_strings(), ["app.test", "*.w.test"]);
+}
+
+#[test]
+fn a_thousand_names_are_read() {
+    let many: Vec<_> = (0..1000).map(|n| format!("h{n}.test")).collect();
+    let texts: Vec<_> = many.iter().map(String::as_str).collect();
+    let names = names(&pki::leaf(&texts));
+    assert_eq!(names.to_strings().len(), 1000);
+    assert_eq!(covers(&names, "h999.test"), Some(true));
+    assert_eq!(covers(&names, "h1000.test"), Some(false));
+}
+
+#[test]
+fn a_common_name_is_no_name() {
+    // RFC 9525 §2: known to cover nothing, which is not the same as unknown.
+    let names = names(&pki::common_name_only("a.test"));
+    assert!(names.is_known());
+    assert_eq!(covers(&names, "a.test"), Some(false));
+}
+
+#[test]
+fn an_unknown_critical_extension_leaves_the_names_unknown() {
+    let names = names(&pki::unknown_critical_extension("a.test"));
+    assert!(!names.is_known());
+    assert_eq!(covers(&names, "a.test"), None);
+}
+
+#[test]
+fn what_is_no_certificate_has_unknown_names() {
+    let leaf = pki::leaf(&["a.test", "192.0.2.1"]);
+    for length in 0..leaf.der.len() {
+        assert!(!CertificateNames::from_der(&leaf.der[..length]).is_known());
+    }
+}
+
+#[test]
+fn malformed_wildcards_and_addresses_as_dns_names_cover_nothing() {
+    // As the extension may hold them; the last one is an IP address in the wrong kind of name.
+    for name in [
+        "f*.test",
+        "*",
+        "*.test",
+        "a.*.test",
+        "*.*.test",
+        "*x.a.test",
+    ] {
+        let names = names(&pki::leaf(&[name]));
+        assert_eq!(names.to_strings(), [""; 0], "{name}");
+    }
+    let names =
+        CertificateNames::from_sans(["192.0.2.1", "::1", "[::1]", "*.test", "bücher.test"], []);
+    assert_eq!(names.to_strings(), [""; 0]);
+    assert_eq!(covers(&names, "192.0.2.1"), Some(false));
+}
+
+#[test]
+fn damaged_certificates_never_panic() {
+    let leaf = pki::leaf(&["a.test", "*.w.test", "192.0.2.1"]);
+    for at in 0..leaf.der.len() {
+        for flip in [0x01, 0x80, 0xff] {
+            let mut der = leaf.der.to_vec();
+            der[at] ^= flip;
+            let _ = CertificateNames::from_der(&der).to_strings();
+        }
+    }
+}
+
+/// Presented names of every kind, good and bad, around few labels so that they meet.
+fn san() -> impl Strategy<Value = String> {
+    let label = prop_oneof![
+        4 => "[ab]{1,2}",
+        1 => "[A-Bx-z0-9_-]{1,8}",
+        1 => Just("*".to_owned()),
+        1 => Just("a*".to_owned()),
+    ];
+    let dns = proptest::collection::vec(label, 1..5).prop_map(|labels| labels.join("."));
+    prop_oneof![
+        8 => dns,
+        1 => any::<[u8; 4]>().prop_map(|ip| IpAddr::from(ip).to_string()),
+        1 => any::<[u8; 16]>().prop_map(|ip| IpAddr::from(ip).to_string()),
+        1 => Just("192.0.2.1".to_owned()),
+    ]
+}
+
+fn reference() -> impl Strategy<Value = String> {
+    let dns = proptest::collection::vec("[abAB]{1,2}", 1..6).prop_map(|labels| labels.join("."));
+    prop_oneof![
+        8 => dns,
+        1 => Just("192.0.2.1".to_owned()),
+        1 => any::<std::net::Ipv4Addr>().prop_map(|ip| ip.to_string()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn webpki_and_we_agree_on_what_a_certificate_covers(
+        sans in proptest::collection::vec(san(), 0..12),
+        references in proptest::collection::vec(reference(), 40),
+    ) {
+        let texts: Vec<_> = sans.iter().map(String::as_str).collect();
+        let leaf = pki::leaf(&texts);
+        let names = names(&leaf);
+        let oracle = webpki::EndEntityCert::try_from(&leaf.der).unwrap();
+        // Each certificate is asked for names of its own too, with wildcards filled in.
+        let own = sans.iter().map(|san| san.replace('*', "b"));
+        for reference in references.into_iter().chain(own) {
+            let Ok(host) = reference.parse::<Host>().or_else(|_| format!("[{reference}]").parse()) else {
+                continue;
+            };
+            let Ok(server_name) = ServerName::try_from(reference.as_str()) else {
+                continue;
+            };
+            let expected = oracle.verify_is_valid_for_subject_name(&server_name).is_ok();
+            prop_assert_eq!(names.covers(&host), Some(expected), "{} in {:?}", reference, sans);
+        }
+    }
+
+    #[test]
+    fn x509_parser_and_we_read_the_same_names(
+        sans in proptest::collection::vec(san(), 0..12),
+    ) {
+        let texts: Vec<_> = sans.iter().map(String::as_str).collect();
+        let leaf = pki::leaf(&texts);
+        let (dns, ips) = read_with_x509_parser(&leaf.der);
+        let expected = CertificateNames::from_sans(dns, ips).to_strings();
+        prop_assert_eq!(names(&leaf).to_strings(), expected);
+    }
+}
+
+fn read_with_x509_parser(der: &CertificateDer<'_>) -> (Vec<String>, Vec<IpAddr>) {
+    let (_, certificate) = X509Certificate::from_der(der).unwrap();
+    let (mut dns, mut ips) = (Vec::new(), Vec::new());
+    let names = certificate.subject_alternative_name().unwrap();
+    for name in names.iter().flat_map(|names| &names.value.general_names) {
+        match name {
+            GeneralName::DNSName(name) => dns.push((*name).to_owned()),
+            GeneralName::IPAddress(octets) => ips.push(match octets.len() {
+                4 => IpAddr::from(<[u8; 4]>::try_from(*octets).unwrap()),
+                _ => IpAddr::from(<[u8; 16]>::try_from(*octets).unwrap()),
+            }),
+            other => panic!("{other:?}"),
+        }
+    }
+    (dns, ips)
+}
