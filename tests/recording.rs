@@ -1,0 +1,267 @@
+//! D1, D2, D4: what an acceptor records of a handshake, over real connections.
+
+mod pki;
+mod wire;
+
+use std::sync::{Arc, Mutex};
+
+use rustls::crypto::ring;
+use rustls::server::{
+    ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache,
+};
+use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, HandshakeKind, ServerConfig};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tower_misdirected::{CertificateNames, ConnectionInfo, TlsAcceptor, TlsStream, TlsVersion};
+
+/// Runs both sides of a handshake over TCP, and a few octets, which TLS 1.3 tickets travel with.
+async fn handshake(
+    acceptor: &TlsAcceptor,
+    client: &Arc<ClientConfig>,
+    sni: Option<&str>,
+) -> (
+    TlsStream<TcpStream>,
+    tokio_rustls::client::TlsStream<TcpStream>,
+) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = async {
+        let (tcp, _) = listener.accept().await.unwrap();
+        let mut stream = acceptor.accept(tcp).await.unwrap();
+        stream.write_all(b"hello").await.unwrap();
+        stream.flush().await.unwrap();
+        stream
+    };
+    let client = async {
+        let mut stream = wire::connect(addr, client.clone(), sni).await;
+        stream.read_exact(&mut [0; 5]).await.unwrap();
+        stream
+    };
+    tokio::join!(server, client)
+}
+
+async fn info(acceptor: &TlsAcceptor, client: ClientConfig, sni: Option<&str>) -> ConnectionInfo {
+    let (server, _client) = handshake(acceptor, &Arc::new(client), sni).await;
+    server.connection_info().clone()
+}
+
+#[tokio::test]
+async fn d4_everything_a_handler_needs_is_recorded() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test", "192.0.2.1"]));
+    let client = Arc::new(pki::client(&["h2", "http/1.1"]));
+    let (server, client) = handshake(&acceptor, &client, Some("A.test")).await;
+    let info = server.connection_info();
+
+    assert!(info.is_tls() && !info.is_trusted_gateway());
+    assert_eq!(info.server_name(), Some("a.test"));
+    assert_eq!(
+        info.certificate_names().to_strings(),
+        ["a.test", "192.0.2.1"]
+    );
+    assert_eq!(info.alpn(), Some(&b"h2"[..]));
+    assert_eq!(info.tls_version(), Some(TlsVersion::V1_3));
+    assert_eq!(
+        info.peer_addr(),
+        Some(client.get_ref().0.local_addr().unwrap())
+    );
+    assert_eq!(
+        info.local_addr(),
+        Some(client.get_ref().0.peer_addr().unwrap())
+    );
+    assert_eq!(info.client_certificates().len(), 0);
+}
+
+#[tokio::test]
+async fn d4_what_a_client_did_not_say_is_absent() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let client = pki::client_of(&[], &[&TLS12], pki::provider());
+    let info = info(&acceptor, client, None).await;
+    assert_eq!(info.server_name(), None);
+    assert_eq!(info.alpn(), None);
+    assert_eq!(info.tls_version(), Some(TlsVersion::V1_2));
+    assert_eq!(info.certificate_names().to_strings(), ["a.test"]);
+}
+
+#[tokio::test]
+async fn d4_verified_client_certificates_are_recorded() {
+    let acceptor = TlsAcceptor::new(Arc::new(pki::leaf(&["a.test"]).mutual_tls_config()));
+    let client = pki::leaf(&["client.test"]);
+    let config = pki::client_with_certificate(&[], &client);
+    let info = info(&acceptor, config, Some("a.test")).await;
+    let chain: Vec<_> = info.client_certificates().collect();
+    assert_eq!(chain, [&*client.der]);
+}
+
+#[tokio::test]
+async fn d4_other_transports_have_no_addresses() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let (near, far) = tokio::io::duplex(4096);
+    let client = wire::handshake(far, pki::client(&[]), Some("a.test"));
+    let (server, _client) = tokio::join!(acceptor.accept(near), client);
+    let info = server.unwrap().connection_info().clone();
+    assert_eq!(info.server_name(), Some("a.test"));
+    assert_eq!((info.peer_addr(), info.local_addr()), (None, None));
+}
+
+#[tokio::test]
+async fn b5_certificates_that_tell_nothing_are_recorded_as_such() {
+    let acceptor = TlsAcceptor::new(Arc::new(pki::common_name_only("a.test").server_config()));
+    let recorded = info(&acceptor, pki::client(&[]), Some("a.test")).await;
+    assert!(recorded.certificate_names().is_known());
+    assert_eq!(recorded.certificate_names().to_strings(), [""; 0]);
+
+    // rustls itself refuses to load such a certificate from files, so a resolver presents it.
+    let odd = pki::unknown_critical_extension("a.test");
+    let resolver = Resolver::new(vec![odd.certified_key()]);
+    let acceptor = TlsAcceptor::new(resolver.config());
+    let recorded = info(&acceptor, pki::client(&[]), Some("a.test")).await;
+    assert!(!recorded.certificate_names().is_known());
+}
+
+/// Hands out its keys in turn, and then the last one for ever.
+#[derive(Debug)]
+struct Resolver(Mutex<Vec<Arc<CertifiedKey>>>);
+
+impl Resolver {
+    fn new(mut keys: Vec<Arc<CertifiedKey>>) -> Arc<Self> {
+        keys.reverse();
+        Arc::new(Self(Mutex::new(keys)))
+    }
+
+    fn config(self: Arc<Self>) -> Arc<ServerConfig> {
+        let config = ServerConfig::builder_with_provider(pki::provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(self);
+        Arc::new(config)
+    }
+
+    fn left(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let mut keys = self.0.lock().unwrap();
+        match keys.len() {
+            0 | 1 => keys.last().cloned(),
+            _ => keys.pop(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn d1_the_certificate_of_the_handshake_is_recorded_not_a_later_one() {
+    // Sōzu asked its resolver a second time after the handshake, and got the renewed certificate.
+    let (old, new) = (pki::leaf(&["old.test"]), pki::leaf(&["new.test"]));
+    for versions in [&[&TLS12][..], &[&TLS13][..]] {
+        let resolver = Resolver::new(vec![old.certified_key(), new.certified_key()]);
+        let acceptor = TlsAcceptor::new(resolver.clone().config());
+        let client = pki::client_of(&[], versions, pki::provider());
+        let (server, client) = handshake(&acceptor, &Arc::new(client), Some("a.test")).await;
+        let presented = client.get_ref().1.peer_certificates().unwrap();
+        assert_eq!(presented, std::slice::from_ref(&old.der));
+        let names = server.connection_info().certificate_names();
+        assert_eq!(names.to_strings(), ["old.test"]);
+        assert_eq!(resolver.left(), 1, "asked once");
+    }
+}
+
+#[tokio::test]
+async fn d1_after_a_hello_retry_request_the_last_certificate_counts() {
+    let (first, last) = (pki::leaf(&["first.test"]), pki::leaf(&["last.test"]));
+    let resolver = Resolver::new(vec![first.certified_key(), last.certified_key()]);
+    // The server takes P-384 only, which the client offers but sends no key share for.
+    let mut provider = ring::default_provider();
+    provider.kx_groups = vec![ring::kx_group::SECP384R1];
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(resolver);
+    let acceptor = TlsAcceptor::new(Arc::new(config));
+    let client = Arc::new(pki::client(&[]));
+    let (server, client) = handshake(&acceptor, &client, Some("a.test")).await;
+
+    let kind = client.get_ref().1.handshake_kind();
+    assert_eq!(kind, Some(HandshakeKind::FullWithHelloRetryRequest));
+    let presented = client.get_ref().1.peer_certificates().unwrap();
+    let recorded = server.connection_info().certificate_names().to_strings();
+    let names = CertificateNames::from_der(&presented[0]);
+    assert_eq!(recorded, names.to_strings());
+    assert_eq!(recorded, ["last.test"], "asked twice");
+}
+
+#[tokio::test]
+async fn d1_a_resumed_handshake_has_its_names_too() {
+    let ticketer = ring::Ticketer::new().unwrap();
+    for versions in [&[&TLS12][..], &[&TLS13][..]] {
+        for stateless in [true, false] {
+            let mut config = pki::leaf(&["a.test", "b.test"]).server_config();
+            match stateless {
+                true => {
+                    config.session_storage = Arc::new(NoServerSessionStorage {});
+                    config.ticketer = ticketer.clone();
+                }
+                false => config.session_storage = ServerSessionMemoryCache::new(16),
+            }
+            let acceptor = TlsAcceptor::new(Arc::new(config));
+            let client = Arc::new(pki::client_of(&[], versions, pki::provider()));
+            let mut kinds = Vec::new();
+            for _ in 0..2 {
+                let (server, client) = handshake(&acceptor, &client, Some("a.test")).await;
+                kinds.extend(client.get_ref().1.handshake_kind());
+                let info = server.connection_info();
+                assert_eq!(info.server_name(), Some("a.test"));
+                assert_eq!(info.certificate_names().to_strings(), ["a.test", "b.test"]);
+            }
+            // The copy of the configuration resumes what another copy began.
+            assert_eq!(
+                kinds,
+                [HandshakeKind::Full, HandshakeKind::Resumed],
+                "{versions:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn d2_connections_share_the_names_of_one_certificate() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let first = info(&acceptor, pki::client(&[]), Some("a.test")).await;
+    let second = info(&acceptor.clone(), pki::client(&[]), None).await;
+    assert!(first.certificate_names().ptr_eq(second.certificate_names()));
+}
+
+#[tokio::test]
+async fn d2_a_resolver_that_makes_a_new_key_for_every_handshake_shares_them_too() {
+    let leaf = pki::leaf(&["a.test"]);
+    let keys = (0..3).map(|_| leaf.certified_key()).collect();
+    let acceptor = TlsAcceptor::new(Resolver::new(keys).config());
+    let first = info(&acceptor, pki::client(&[]), Some("a.test")).await;
+    let second = info(&acceptor, pki::client(&[]), Some("a.test")).await;
+    assert!(first.certificate_names().ptr_eq(second.certificate_names()));
+}
+
+#[tokio::test]
+async fn d2_many_certificates_are_not_mistaken_for_one_another() {
+    // More keys than are remembered before the first clean-up, each gone when the next one is made,
+    // so that their addresses are used again.
+    let leaves: Vec<_> = (0..4)
+        .map(|n| pki::leaf(&[&format!("h{n}.test")]))
+        .collect();
+    let shared = Arc::new(Mutex::new(pki::server(&["none.test"])));
+    let current = shared.clone();
+    let acceptor = TlsAcceptor::from_fn(move || current.lock().unwrap().clone());
+    for round in 0..150 {
+        let leaf = &leaves[round % leaves.len()];
+        *shared.lock().unwrap() = Arc::new(leaf.server_config());
+        let info = info(&acceptor, pki::client(&[]), None).await;
+        let expected = format!("h{}.test", round % leaves.len());
+        assert_eq!(info.certificate_names().to_strings(), [expected]);
+    }
+}
