@@ -10,9 +10,8 @@ use crate::rejection::Rejection;
 /// Writes the response to a refused request.
 ///
 /// Implemented by [`EmptyBody`], [`Json`] and [`ProblemJson`], and by every function or closure from
-/// [`Rejection`] to [`Response`], so most users never name it: see
-/// [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder). Implement it by hand to write
-/// a different answer to HEAD.
+/// [`Rejection`] to [`Response`] whose body is [`Default`], so most users never name it: see
+/// [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder).
 ///
 /// ```
 /// use http::Response;
@@ -38,20 +37,21 @@ pub trait Responder<B> {
     fn respond(&self, rejection: Rejection) -> Response<B>;
 
     /// The response to a HEAD request: the same head, and a body that is empty (RFC 9110 §9.3.2).
-    ///
-    /// The default is [`respond`](Self::respond). HTTP servers drop the body of an answer to HEAD by
-    /// themselves; where none is in between, in a test for instance, it would be seen.
-    fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
-        self.respond(rejection)
-    }
+    /// Not every server would drop it.
+    fn respond_to_head(&self, rejection: Rejection) -> Response<B>;
 }
 
 impl<F, B> Responder<B> for F
 where
     F: Fn(Rejection) -> Response<B>,
+    B: Default,
 {
     fn respond(&self, rejection: Rejection) -> Response<B> {
         self(rejection)
+    }
+
+    fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
+        self(rejection).map(|_| B::default())
     }
 }
 
@@ -63,6 +63,10 @@ pub struct EmptyBody;
 impl<B: Default> Responder<B> for EmptyBody {
     fn respond(&self, rejection: Rejection) -> Response<B> {
         with_status(rejection.status(), B::default())
+    }
+
+    fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
+        self.respond(rejection)
     }
 }
 

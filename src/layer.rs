@@ -244,7 +244,7 @@ impl<R> MisdirectedLayer<R> {
     }
 
     /// Answers with what `responder` writes: a function from [`Rejection`](crate::Rejection) to a
-    /// response, or a [`Responder`](crate::Responder).
+    /// response, whose body must be [`Default`], or a [`Responder`](crate::Responder).
     ///
     /// It is asked for every refusal, malformed requests (400) and missing connection info (500)
     /// included. Whatever it writes leaves with `Cache-Control: no-store`, and with the rejection's

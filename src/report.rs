@@ -86,7 +86,7 @@ impl Verdict<'_> {
         let server_name = self.connection.and_then(ConnectionInfo::server_name);
         let peer = self.connection.and_then(ConnectionInfo::peer_addr);
         macro_rules! event {
-            ($level:expr, $message:literal) => {
+            ($level:expr) => {
                 tracing::event!(
                     $level,
                     error.r#type = rejection.as_str(),
@@ -98,14 +98,18 @@ impl Verdict<'_> {
                     network.peer.address = peer.map(|peer| tracing::field::display(peer.ip())),
                     network.peer.port = peer.map(|peer| peer.port()),
                     report_only = self.report_only,
-                    $message,
-                    rejection,
+                    "{}: {rejection}",
+                    if self.report_only {
+                        "request would be refused"
+                    } else {
+                        "request refused"
+                    },
                 )
             };
         }
         match rejection {
-            Rejection::NoConnectionInfo => event!(tracing::Level::ERROR, "not judged: {}"),
-            _ => event!(tracing::Level::INFO, "misdirected or malformed request: {}"),
+            Rejection::NoConnectionInfo => event!(tracing::Level::ERROR),
+            _ => event!(tracing::Level::INFO),
         }
     }
 }

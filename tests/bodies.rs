@@ -102,7 +102,7 @@ impl Body for FromBytesOnly {
 }
 
 #[tokio::test]
-async fn custom_answers_need_nothing_of_the_body() {
+async fn custom_answers_need_a_default_body() {
     let layer = layer().responder(|rejection: Rejection| {
         let mut response = Response::new(tonic::body::Body::new(Full::<Bytes>::from("custom")));
         *response.status_mut() = rejection.status();

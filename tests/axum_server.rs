@@ -1,0 +1,89 @@
+//! axum-server: the acceptor with `RustlsConfig`, its hot reload, its time limit and its shutdown.
+
+mod pki;
+mod server;
+mod wire;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use tokio::net::TcpStream;
+use tower_misdirected::{MisdirectedLayer, TlsAcceptor};
+
+use crate::server::Calls;
+
+fn app() -> Router {
+    server::echo(&Calls::default()).layer(MisdirectedLayer::new().json().close_http1(false))
+}
+
+async fn serve(acceptor: TlsAcceptor) -> (SocketAddr, Handle<SocketAddr>) {
+    let handle = Handle::new();
+    let server = axum_server::bind(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .acceptor(acceptor)
+        .handle(handle.clone())
+        .serve(app().into_make_service());
+    tokio::spawn(server);
+    (handle.listening().await.unwrap(), handle)
+}
+
+async fn get<IO>(io: &mut IO, host: &str) -> u16
+where
+    IO: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let request = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+    wire::exchange(io, &request).await.status
+}
+
+#[tokio::test]
+async fn connections_are_judged_by_what_they_presented_across_a_reload() {
+    let config = RustlsConfig::from_config(pki::server(&["a.test", "old.test"]));
+    let (addr, _) = serve(TlsAcceptor::from(config.clone())).await;
+    let connect = || wire::connect(addr, pki::client(&["http/1.1"]), Some("a.test"));
+    let connect2 = || wire::connect(addr, pki::client(&["h2"]), Some("a.test"));
+
+    let mut old = connect().await;
+    let old2 = wire::http2(connect2().await).await;
+    assert_eq!(get(&mut old, "a.test").await, 200);
+    assert_eq!(get(&mut old, "old.test").await, 200);
+    assert_eq!(get(&mut old, "new.test").await, 421);
+
+    config.reload_from_config(pki::server(&["a.test", "new.test"]));
+    let mut new = connect().await;
+    let new2 = wire::http2(connect2().await).await;
+    for (host, by_old, by_new) in [
+        ("a.test", 200, 200),
+        ("old.test", 200, 421),
+        ("new.test", 421, 200),
+        ("c.test", 421, 421),
+    ] {
+        assert_eq!(get(&mut old, host).await, by_old, "{host}");
+        assert_eq!(get(&mut new, host).await, by_new, "{host}");
+        let answer = wire::send2(&old2, wire::get2(Some(host), &[])).await;
+        assert_eq!(answer.status(), by_old, "{host}");
+        let answer = wire::send2(&new2, wire::get2(Some(host), &[])).await;
+        assert_eq!(answer.status(), by_new, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn silent_clients_delay_nobody_and_are_dropped() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let (addr, _) = serve(acceptor.handshake_timeout(Duration::from_millis(100))).await;
+    let mut silent = TcpStream::connect(addr).await.unwrap();
+    let mut io = wire::connect(addr, pki::client(&["http/1.1"]), Some("a.test")).await;
+    assert_eq!(get(&mut io, "a.test").await, 200);
+    assert!(wire::closes(&mut silent).await);
+}
+
+#[tokio::test]
+async fn graceful_shutdown_ends_the_server() {
+    let (addr, handle) = serve(TlsAcceptor::new(pki::server(&["a.test"]))).await;
+    let mut io = wire::connect(addr, pki::client(&["http/1.1"]), Some("a.test")).await;
+    assert_eq!(get(&mut io, "a.test").await, 200);
+    handle.graceful_shutdown(None);
+    assert!(wire::closes(&mut io).await);
+    assert!(TcpStream::connect(addr).await.is_err());
+}

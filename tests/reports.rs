@@ -1,0 +1,248 @@
+//! C6, C7: what the operator is told, by extension, callback and event, and the report-only mode.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+
+use http::{Request, Response, StatusCode, Version};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_misdirected::{
+    CertificateNames, Coalescing, ConnectionInfo, EffectiveAuthority, Malformed, MisdirectedLayer,
+    Outcome, Rejection,
+};
+use tracing::field::{Field, Visit};
+use tracing::{Level, Subscriber};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+
+fn connection() -> ConnectionInfo {
+    ConnectionInfo::tls()
+        .server_name("a.test")
+        .certificate_names(CertificateNames::from_sans(["a.test", "b.test"], []))
+        .peer_addr("192.0.2.7:50000".parse().unwrap())
+        .build()
+}
+
+fn request(host: &str) -> Request<()> {
+    let request = Request::post("/").header("host", host);
+    request.extension(connection()).body(()).unwrap()
+}
+
+/// Answers with the `Host` that it sees.
+async fn send(layer: &MisdirectedLayer, request: Request<()>) -> Response<String> {
+    let inner = service_fn(|request: Request<()>| async move {
+        let host = request
+            .headers()
+            .get("host")
+            .map(|host| host.to_str().unwrap_or("?"));
+        Ok::<_, Infallible>(Response::new(host.unwrap_or("-").to_owned()))
+    });
+    let Ok(response) = layer.layer(inner).oneshot(request).await;
+    response
+}
+
+fn rejection(response: &Response<String>) -> Option<Rejection> {
+    response.extensions().get().copied()
+}
+
+#[tokio::test]
+async fn c6_the_rejection_is_in_the_extensions_of_a_refusal_alone() {
+    let layer = MisdirectedLayer::new();
+    let refused = send(&layer, request("c.test")).await;
+    assert_eq!(rejection(&refused), Some(Rejection::NotInCertificate));
+    let malformed = send(&layer, request("c@test")).await;
+    let invalid = Rejection::Malformed(Malformed::InvalidHost);
+    assert_eq!(rejection(&malformed), Some(invalid));
+    assert_eq!(rejection(&send(&layer, request("b.test")).await), None);
+}
+
+#[tokio::test]
+async fn c6_the_callback_sees_every_verdict() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    let layer = MisdirectedLayer::new().on_verdict(move |verdict| {
+        assert_eq!(verdict.method(), http::Method::POST);
+        assert!(!verdict.is_report_only());
+        let connection = verdict.connection().and_then(ConnectionInfo::server_name);
+        assert_eq!(connection, Some("a.test"));
+        let authority = verdict.authority().map(|authority| authority.to_string());
+        sink.lock().unwrap().push((verdict.outcome(), authority));
+    });
+    for host in ["A.test:443", "b.test", "c.test", "c@test"] {
+        send(&layer, request(host)).await;
+    }
+    let text = |text: &str| Some(text.to_owned());
+    let malformed = Rejection::Malformed(Malformed::InvalidHost);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            (Outcome::Served, text("a.test:443")),
+            (Outcome::Coalesced, text("b.test")),
+            (
+                Outcome::Refused(Rejection::NotInCertificate),
+                text("c.test")
+            ),
+            (Outcome::Refused(malformed), None),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn c7_report_only_refuses_nothing_and_reports_everything() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    let layer = MisdirectedLayer::new()
+        .report_only(true)
+        .on_verdict(move |verdict| {
+            assert!(verdict.is_report_only());
+            sink.lock().unwrap().push(verdict.outcome());
+        });
+    for (host, expected) in [
+        ("a.test", None),
+        ("c.test", Some(Rejection::NotInCertificate)),
+        ("c@test", Some(Rejection::Malformed(Malformed::InvalidHost))),
+        ("", Some(Rejection::Malformed(Malformed::InvalidHost))),
+    ] {
+        let response = send(&layer, request(host)).await;
+        assert_eq!(response.status(), StatusCode::OK, "{host}");
+        assert_eq!(response.body(), host, "nothing is changed");
+        assert_eq!(rejection(&response), expected, "{host}");
+    }
+    let mut without_info = request("a.test");
+    without_info.extensions_mut().clear();
+    let response = send(&layer, without_info).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(rejection(&response), Some(Rejection::NoConnectionInfo));
+    assert_eq!(seen.lock().unwrap().len(), 5);
+}
+
+#[tokio::test]
+async fn c7_report_only_still_hands_on_one_name_only() {
+    // A2 is no refusal: the handler sees the authority that was judged, in this mode too.
+    let layer = MisdirectedLayer::new().report_only(true);
+    let mut confusing = request("c.test");
+    *confusing.uri_mut() = "https://b.test/".parse().unwrap();
+    assert_eq!(send(&layer, confusing).await.body(), "b.test");
+}
+
+#[test]
+fn the_plain_function_and_the_layer_agree() {
+    let mut request = request("a.test");
+    *request.version_mut() = Version::HTTP_2;
+    *request.uri_mut() = "https://b.test/".parse().unwrap();
+    let conflict = Err(Malformed::ConflictingAuthorities);
+    assert_eq!(EffectiveAuthority::of(&request), conflict);
+    assert_eq!(
+        EffectiveAuthority::of_parts(&request.into_parts().0),
+        conflict
+    );
+}
+
+/// Events as `(level, fields)`, the fields as `name=value` in the order of their names.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<(Level, String)>>>);
+
+impl<S: Subscriber> tracing_subscriber::Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut fields = Fields(Vec::new());
+        event.record(&mut fields);
+        fields.0.sort();
+        let level = *event.metadata().level();
+        self.0.lock().unwrap().push((level, fields.0.join(" ")));
+    }
+}
+
+struct Fields(Vec<String>);
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.0.push(format!("{}={value:?}", field.name()));
+    }
+}
+
+/// The events of one request.
+async fn events(layer: MisdirectedLayer, request: Request<()>) -> Vec<(Level, String)> {
+    let events = Events::default();
+    let subscriber = tracing_subscriber::registry().with(events.clone());
+    let guard = tracing::subscriber::set_default(subscriber);
+    send(&layer, request).await;
+    drop(guard);
+    let events = events.0.lock().unwrap();
+    events.clone()
+}
+
+#[tokio::test]
+async fn c6_a_refusal_is_one_event_with_standard_names() {
+    let events = events(MisdirectedLayer::new(), request("C.Test.:8443")).await;
+    let [(level, fields)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert_eq!(*level, Level::INFO);
+    for field in [
+        "error.type=\"not_in_certificate\"",
+        "http.request.method=\"POST\"",
+        "http.response.status_code=421",
+        "server.address=c.test",
+        "server.port=8443",
+        "tls.client.server_name=\"a.test\"",
+        "network.peer.address=192.0.2.7",
+        "network.peer.port=50000",
+        "report_only=false",
+        "message=request refused: the certificate",
+    ] {
+        assert!(fields.contains(field), "{field} in {fields}");
+    }
+}
+
+#[tokio::test]
+async fn c6_served_requests_are_no_events() {
+    assert_eq!(events(MisdirectedLayer::new(), request("a.test")).await, []);
+    assert_eq!(events(MisdirectedLayer::new(), request("b.test")).await, []);
+}
+
+#[tokio::test]
+async fn c6_nothing_of_a_malformed_request_is_logged() {
+    let mut hostile = Request::get("/").extension(connection()).body(()).unwrap();
+    let value = http::HeaderValue::from_bytes(b"evil\ttest \xff\x1b").ok();
+    let value = value.unwrap_or_else(|| http::HeaderValue::from_bytes(b"evil\ttest\xff").unwrap());
+    hostile.headers_mut().insert("host", value);
+    let events = events(MisdirectedLayer::new(), hostile).await;
+    let [(Level::INFO, fields)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(fields.contains("error.type=\"invalid_host\""), "{fields}");
+    assert!(fields.contains("http.response.status_code=400"), "{fields}");
+    assert!(
+        !fields.contains("evil") && !fields.contains("server.address"),
+        "{fields}"
+    );
+}
+
+#[tokio::test]
+async fn c7_a_report_is_an_event_that_says_so() {
+    let events = events(MisdirectedLayer::new().report_only(true), request("c.test")).await;
+    let [(Level::INFO, fields)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    assert!(fields.contains("report_only=true"), "{fields}");
+}
+
+#[tokio::test]
+async fn b2_missing_connection_info_is_one_error_event_that_says_what_to_install() {
+    let mut bare = request("a.test");
+    bare.extensions_mut().clear();
+    let events = events(MisdirectedLayer::new(), bare).await;
+    let [(Level::ERROR, fields)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    for help in [
+        "TlsListener",
+        "TlsAcceptor",
+        "into_make_service_with_connect_info",
+    ] {
+        assert!(fields.contains(help), "{help} in {fields}");
+    }
+    // Where none is needed, none is missed.
+    let mut bare = request("a.test");
+    bare.extensions_mut().clear();
+    let unchecked = MisdirectedLayer::new().coalescing(Coalescing::Unchecked);
+    assert_eq!(self::events(unchecked, bare).await, []);
+}
