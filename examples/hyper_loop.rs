@@ -65,7 +65,8 @@ async fn main() -> Result<()> {
             _ = &mut ctrl_c => break,
         }
     }
-    graceful.shutdown().await;
+    // No longer than that for clients which keep their connections open.
+    let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
     Ok(())
 }
 

@@ -1,0 +1,99 @@
+//! C5: a request that passes costs no allocation, whatever it names and whatever is configured.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll, Waker};
+
+use http::{Request, Response, Version};
+use tower::{Layer, Service};
+use tower_misdirected::{
+    CertificateNames, Coalescing, ConnectionInfo, MisdirectedLayer, Outcome, Rejection,
+};
+
+/// Answers at once, without allocating.
+#[derive(Clone)]
+struct Inner;
+
+impl Service<Request<()>> for Inner {
+    type Response = Response<String>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<String>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request<()>) -> Self::Future {
+        ready(Ok(Response::new(String::new())))
+    }
+}
+
+fn request(authority: &str, version: Version) -> Request<()> {
+    let names = (0..1000).map(|n| format!("h{n}.test"));
+    let names = names.chain(["a.test".into(), "*.w.test".into()]);
+    let info = ConnectionInfo::tls()
+        .server_name("a.test")
+        .certificate_names(CertificateNames::from_sans(
+            names,
+            ["2001:db8::1".parse().unwrap()],
+        ))
+        .build();
+    let request = match version {
+        Version::HTTP_2 => Request::get(format!("https://{authority}/")),
+        _ => Request::get("/").header("host", authority),
+    };
+    request.version(version).extension(info).body(()).unwrap()
+}
+
+/// The status, and how many allocations there were from the call to the response.
+fn allocations(layer: &MisdirectedLayer, request: Request<()>) -> (u16, u64) {
+    let mut service = layer.layer(Inner);
+    let mut status = 0;
+    let info = allocation_counter::measure(|| {
+        let mut future = std::pin::pin!(service.call(request));
+        let mut context = Context::from_waker(Waker::noop());
+        if let Poll::Ready(Ok(response)) = future.as_mut().poll(&mut context) {
+            status = response.status().as_u16();
+        }
+    });
+    (status, info.count_total)
+}
+
+#[test]
+fn passing_allocates_nothing() {
+    let plain = MisdirectedLayer::new();
+    let configured = MisdirectedLayer::new()
+        .coalescing(Coalescing::SameVirtualHost)
+        .allowed_hosts(["a.test", "h7.test", "*.w.test", "2001:db8::1"])
+        .unwrap()
+        .ports([443, 8443])
+        .strict_scheme(true)
+        .require_tls(true)
+        .on_verdict(|verdict| {
+            assert_ne!(verdict.outcome(), Outcome::Refused(Rejection::UnknownHost))
+        });
+    for layer in [plain, configured] {
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            for authority in [
+                "a.test",
+                "a.test:8443",
+                "A.Test.",
+                "h7.test",
+                "H7.TEST",
+                "x.w.test",
+                "X.w.Test:443",
+                "[2001:db8:0::1]",
+            ] {
+                let counted = allocations(&layer, request(authority, version));
+                assert_eq!(counted, (200, 0), "{authority} {version:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let refused = allocations(&MisdirectedLayer::new(), request("c.test", Version::HTTP_2));
+    assert_eq!(refused.0, 421);
+    assert!(refused.1 > 0, "the refusal's headers are allocated");
+}
