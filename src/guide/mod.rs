@@ -1,0 +1,45 @@
+//! The guide: which server to set up how, other TLS stacks, and what to do about a 421.
+//!
+//! - [`servers`]: which server am I using?
+//! - [`other_tls_stacks`]: OpenSSL, BoringSSL and everything else.
+//! - [`troubleshooting`]: by symptom.
+
+#[doc = include_str!("servers.md")]
+pub mod servers {}
+
+/// TLS stacks other than rustls.
+///
+/// An acceptor has one duty: to say what *this* handshake presented. Build a
+/// [`ConnectionInfo`](crate::ConnectionInfo) from the connection when its handshake is complete, and
+/// put it into the extensions of every request of the connection. A stack that cannot tell which
+/// certificate it presented leaves the names out; then the layer serves the server name only, which is
+/// safe and refuses all coalescing.
+///
+/// Neither recipe needs a feature of this crate.
+///
+/// # OpenSSL
+///
+/// With the `openssl` crate:
+///
+/// ```rust,ignore
+#[doc = include_str!("openssl.rs")]
+/// ```
+///
+/// # BoringSSL
+///
+/// With the `boring` crate:
+///
+/// ```rust,ignore
+#[doc = include_str!("boring.rs")]
+/// ```
+///
+/// # Where the request gets it
+///
+/// In a loop over hyper, insert a clone per request, as in
+/// [`TlsAcceptor`](crate::TlsAcceptor)'s example. With `axum::serve`, implement axum's `Listener` for
+/// your listener and `Connected` for a type of your own, and let a middleware outside the layer copy
+/// the `ConnectionInfo` from it into the extensions.
+pub mod other_tls_stacks {}
+
+#[doc = include_str!("troubleshooting.md")]
+pub mod troubleshooting {}

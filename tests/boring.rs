@@ -1,0 +1,31 @@
+//! The documented recipe for BoringSSL, over a real handshake. It needs CMake and clang, so it is
+//! built where `--cfg tls_recipe="boring"` in `RUSTFLAGS` asks for it.
+#![cfg(tls_recipe = "boring")]
+
+mod pki;
+#[path = "../src/guide/boring.rs"]
+mod recipe;
+mod recipes;
+mod wire;
+
+use boring::pkey::PKey;
+use boring::ssl::{AlpnError, SslAcceptor, SslMethod, select_next_proto};
+use boring::x509::X509;
+
+#[tokio::test]
+async fn the_recipe_records_what_the_handshake_presented() {
+    recipes::check(|tcp, leaf| {
+        let mut acceptor = SslAcceptor::mozilla_intermediate(SslMethod::tls()).unwrap();
+        acceptor
+            .set_certificate(&X509::from_der(&leaf.der).unwrap())
+            .unwrap();
+        let key = PKey::private_key_from_der(leaf.key.secret_der()).unwrap();
+        acceptor.set_private_key(&key).unwrap();
+        acceptor.set_alpn_select_callback(|_, offered| {
+            select_next_proto(b"\x02h2", offered).ok_or(AlpnError::NOACK)
+        });
+        let stream = acceptor.build().accept(tcp).unwrap();
+        recipe::connection_info(stream.ssl())
+    })
+    .await;
+}
