@@ -152,6 +152,11 @@ mod listener;
 #[cfg(all(any(doc, doctest), feature = "axum-server", feature = "axum"))]
 pub mod guide;
 
+/// The README's examples compile too.
+#[cfg(all(doctest, feature = "axum-server", feature = "axum"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 pub use self::answer::{EmptyBody, Json, ProblemJson, Responder};
 pub use self::authority::EffectiveAuthority;
 pub use self::certificate::CertificateNames;
