@@ -30,7 +30,6 @@ use crate::connection::ConnectionInfo;
 ///     .await
 /// # }
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "axum-server")))]
 impl From<RustlsConfig> for TlsAcceptor {
     fn from(config: RustlsConfig) -> Self {
         Self::from_fn(move || config.get_inner())
@@ -38,7 +37,6 @@ impl From<RustlsConfig> for TlsAcceptor {
 }
 
 /// The service gains the [`ConnectionInfo`] as an extension of every request.
-#[cfg_attr(docsrs, doc(cfg(feature = "axum-server")))]
 impl<I, S> Accept<I, S> for TlsAcceptor
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,

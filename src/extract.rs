@@ -39,7 +39,6 @@ pub(crate) fn connect_info(extensions: &Extensions) -> Option<&ConnectionInfo> {
 ///     }))
 ///     .layer(MisdirectedLayer::new());
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl<S: Sync> FromRequestParts<S> for EffectiveAuthority {
     type Rejection = MalformedAuthority;
 
@@ -58,7 +57,6 @@ impl<S: Sync> FromRequestParts<S> for EffectiveAuthority {
 ///     format!("{:?}", connection.server_name())
 /// }));
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl<S: Sync> FromRequestParts<S> for ConnectionInfo {
     type Rejection = MissingConnectionInfo;
 
@@ -68,7 +66,6 @@ impl<S: Sync> FromRequestParts<S> for ConnectionInfo {
 }
 
 /// `Option<ConnectionInfo>` in a handler that also runs without an acceptor of this crate.
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl<S: Sync> OptionalFromRequestParts<S> for ConnectionInfo {
     type Rejection = std::convert::Infallible;
 
@@ -94,14 +91,13 @@ fn find(extensions: &Extensions) -> Option<ConnectionInfo> {
 /// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await
 /// # }
 /// ```
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 impl Connected<IncomingStream<'_, TcpListener>> for ConnectionInfo {
     fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        let mut info = Self::plaintext().peer_addr(*stream.remote_addr());
-        if let Ok(local) = stream.io().local_addr() {
-            info = info.local_addr(local);
+        let info = Self::plaintext().peer_addr(*stream.remote_addr());
+        match stream.io().local_addr() {
+            Ok(local) => info.local_addr(local).build(),
+            Err(_) => info.build(),
         }
-        info.build()
     }
 }
 
@@ -117,7 +113,6 @@ impl Connected<IncomingStream<'_, TcpListener>> for ConnectionInfo {
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub struct MalformedAuthority(Malformed);
 
 impl MalformedAuthority {
@@ -158,7 +153,6 @@ impl IntoResponse for MalformedAuthority {
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub struct MissingConnectionInfo(());
 
 impl fmt::Display for MissingConnectionInfo {

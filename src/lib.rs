@@ -150,6 +150,7 @@ mod listener;
 
 // Nothing but documentation, with examples that need every feature.
 #[cfg(all(any(doc, doctest), feature = "axum-server", feature = "axum"))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
 
 /// The README's examples compile too.
@@ -170,11 +171,8 @@ pub use self::service::Misdirected;
 pub use self::verdict::Coalescing;
 
 #[cfg(feature = "rustls")]
-#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 pub use self::acceptor::{TlsAcceptor, TlsStream};
 #[cfg(feature = "axum")]
-#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 pub use self::extract::{MalformedAuthority, MissingConnectionInfo};
 #[cfg(all(feature = "axum", feature = "rustls"))]
-#[cfg_attr(docsrs, doc(cfg(all(feature = "axum", feature = "rustls"))))]
 pub use self::listener::TlsListener;

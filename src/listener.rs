@@ -102,7 +102,6 @@ impl TlsListener {
     }
 }
 
-#[cfg_attr(docsrs, doc(cfg(all(feature = "axum", feature = "rustls"))))]
 impl Listener for TlsListener {
     type Io = TlsStream<TcpStream>;
     type Addr = SocketAddr;
@@ -136,14 +135,12 @@ async fn rested(until: Option<Instant>) {
     }
 }
 
-#[cfg_attr(docsrs, doc(cfg(all(feature = "axum", feature = "rustls"))))]
 impl Connected<IncomingStream<'_, TlsListener>> for ConnectionInfo {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
         stream.io().connection_info().clone()
     }
 }
 
-#[cfg_attr(docsrs, doc(cfg(all(feature = "axum", feature = "rustls"))))]
 impl<F> Connected<IncomingStream<'_, TapIo<TlsListener, F>>> for ConnectionInfo
 where
     F: FnMut(&mut TlsStream<TcpStream>) + Send + 'static,

@@ -9,7 +9,6 @@ use webpki::EndEntityCert;
 
 use crate::certificate::CertificateNames;
 
-#[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
 impl CertificateNames {
     /// Reads the names of a certificate in DER.
     ///
