@@ -4,13 +4,14 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
+use http_body::Body;
 
 use crate::rejection::Rejection;
 
 /// Writes the response to a refused request.
 ///
 /// Implemented by [`EmptyBody`], [`Json`] and [`ProblemJson`], and by every function or closure from
-/// [`Rejection`] to [`Response`] whose body is [`Default`], so most users never name it: see
+/// [`Rejection`] to [`Response`] whose body is a [`Body`] and [`Default`], so most users never name it: see
 /// [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder).
 ///
 /// ```
@@ -22,13 +23,17 @@ use crate::rejection::Rejection;
 ///
 /// impl Responder<String> for Plain {
 ///     fn respond(&self, rejection: Rejection) -> Response<String> {
-///         let mut response = Response::new(format!("{}\n", rejection.status()));
+///         let body = format!("{}\n", rejection.status());
+///         let mut response = Response::new(body);
 ///         *response.status_mut() = rejection.status();
 ///         response
 ///     }
 ///
 ///     fn respond_to_head(&self, rejection: Rejection) -> Response<String> {
-///         self.respond(rejection).map(|_| String::new())
+///         let mut response = self.respond(rejection);
+///         let length = response.body().len().into();
+///         response.headers_mut().insert("content-length", length);
+///         response.map(|_| String::new())
 ///     }
 /// }
 /// ```
@@ -37,21 +42,25 @@ pub trait Responder<B> {
     fn respond(&self, rejection: Rejection) -> Response<B>;
 
     /// The response to a HEAD request: the same head, and a body that is empty (RFC 9110 §9.3.2).
-    /// Not every server would drop it.
+    /// Not every server would drop it, and some would tell the length of what is left.
     fn respond_to_head(&self, rejection: Rejection) -> Response<B>;
 }
 
 impl<F, B> Responder<B> for F
 where
     F: Fn(Rejection) -> Response<B>,
-    B: Default,
+    B: Body + Default,
 {
     fn respond(&self, rejection: Rejection) -> Response<B> {
         self(rejection)
     }
 
     fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
-        self(rejection).map(|_| B::default())
+        let mut response = self(rejection);
+        if let Some(length) = response.body().size_hint().exact() {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        response.map(|_| B::default())
     }
 }
 
@@ -193,6 +202,7 @@ pub(crate) fn forbid_caching(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     headers.remove(EXPIRES);
+    headers.remove("edge-control");
     headers.remove("surrogate-control");
     headers.remove("x-accel-expires");
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -139,12 +139,14 @@ impl<'a> AuthorityRef<'a> {
     }
 }
 
-/// The scheme of a request target, where it has one.
+/// The scheme of a request, where it names one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Scheme {
     Http,
     Https,
     Other,
+    /// It named one, and we cannot see which: h2 drops `:scheme` where `:authority` is absent.
+    Unseen,
 }
 
 impl Scheme {
@@ -164,7 +166,7 @@ impl Scheme {
         match self {
             Self::Http => Some(80),
             Self::Https => Some(443),
-            Self::Other => None,
+            Self::Other | Self::Unseen => None,
         }
     }
 }
@@ -185,21 +187,27 @@ impl<'a> Target<'a> {
         uri: &'a Uri,
         headers: &'a HeaderMap,
     ) -> Result<Self, Malformed> {
-        let scheme = Scheme::of(uri);
         let host = host_field(headers)?;
         let http1 = version < Version::HTTP_2;
         let Some(in_target) = uri.authority() else {
-            // Origin-form and `OPTIONS *`, which CONNECT has not (RFC 9112 §3.2.3).
-            if http1 && *method == Method::CONNECT {
+            // Origin-form, which CONNECT has not (RFC 9112 §3.2.3) unless it is extended (RFC 8441
+            // §4), or asterisk-form, which is for OPTIONS (RFC 9112 §3.2.4).
+            let suits = match *method {
+                Method::CONNECT => !http1 && !uri.path().is_empty(),
+                Method::OPTIONS => true,
+                _ => uri.path() != "*",
+            };
+            if !suits {
                 return Err(Malformed::InvalidTarget);
             }
             return Ok(Self {
                 authority: host.ok_or(Malformed::MissingAuthority)?,
-                scheme,
+                scheme: if http1 { None } else { Some(Scheme::Unseen) },
                 host_differs: false,
             });
         };
 
+        let scheme = Scheme::of(uri);
         if http1 {
             // Authority-form belongs to CONNECT, and CONNECT has no other (RFC 9112 §3.2.3); yet
             // `GET foo` reaches us as an authority.
@@ -221,6 +229,13 @@ impl<'a> Target<'a> {
             scheme,
             host_differs,
         })
+    }
+}
+
+impl Target<'_> {
+    /// Whether the request has, or may have had, the scheme `https`.
+    pub(crate) fn may_be_https(&self) -> bool {
+        matches!(self.scheme, Some(Scheme::Https | Scheme::Unseen))
     }
 }
 

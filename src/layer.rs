@@ -132,9 +132,9 @@ impl<R> MisdirectedLayer<R> {
     ///
     /// # Errors
     ///
-    /// [`InvalidHostPattern`] for an entry that is none of these: one with a port, a scheme, a `*`
+    /// [`ConfigError`] for an entry that is none of these: one with a port, a scheme, a `*`
     /// elsewhere, or with non-ASCII letters, which must be given in Punycode (`xn--…`, RFC 5890).
-    /// [`InvalidHostPattern`] too for an empty list, which would refuse everything.
+    /// And for an empty list, which would refuse everything.
     ///
     /// ```
     /// use tower_misdirected::{Coalescing, MisdirectedLayer};
@@ -144,21 +144,22 @@ impl<R> MisdirectedLayer<R> {
     ///     .allowed_hosts(["localhost", "*.app.example", "127.0.0.1", "::1"])?;
     ///
     /// let error = MisdirectedLayer::new().allowed_hosts(["bücher.example"]).unwrap_err();
-    /// assert_eq!(error.pattern(), "bücher.example");
+    /// assert_eq!(error.value(), "bücher.example");
     /// assert!(error.to_string().contains("xn--"));
-    /// # Ok::<_, tower_misdirected::InvalidHostPattern>(())
+    /// # Ok::<_, tower_misdirected::ConfigError>(())
     /// ```
-    pub fn allowed_hosts<I>(self, hosts: I) -> Result<Self, InvalidHostPattern>
+    pub fn allowed_hosts<I>(self, hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
         let mut entries = hosts
             .into_iter()
-            .map(|host| InvalidHostPattern::check(host.as_ref()).map(|pattern| (pattern, ())))
+            .map(|host| host_pattern(host.as_ref()).map(|pattern| (pattern, ())))
             .peekable();
         if entries.peek().is_none() {
-            return Err(InvalidHostPattern {
-                pattern: String::new(),
+            return Err(ConfigError {
+                setting: "allowed_hosts",
+                value: None,
                 problem: "the list is empty, which would refuse every request; leave \
                           `allowed_hosts` out to allow every host",
             });
@@ -173,14 +174,27 @@ impl<R> MisdirectedLayer<R> {
     /// By default the port takes no part: behind a port mapping it is rarely the one that is listened
     /// on.
     ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] for an empty list, which would refuse everything.
+    ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
     ///
-    /// let layer = MisdirectedLayer::new().ports([443, 8443]);
+    /// let layer = MisdirectedLayer::new().ports([443, 8443])?;
+    /// # Ok::<_, tower_misdirected::ConfigError>(())
     /// ```
-    pub fn ports(self, ports: impl IntoIterator<Item = u16>) -> Self {
-        let ports = ports.into_iter().collect();
-        self.set(|settings| settings.rules.ports = Some(ports))
+    pub fn ports(self, ports: impl IntoIterator<Item = u16>) -> Result<Self, ConfigError> {
+        let ports: Arc<[u16]> = ports.into_iter().collect();
+        if ports.is_empty() {
+            return Err(ConfigError {
+                setting: "ports",
+                value: None,
+                problem: "the list is empty, which would refuse every request; leave `ports` out \
+                          to allow every port",
+            });
+        }
+        Ok(self.set(|settings| settings.rules.ports = Some(ports)))
     }
 
     /// Gives HTTP/1.0 requests without `Host` this authority, `host` or `host:port`. Without a
@@ -190,18 +204,19 @@ impl<R> MisdirectedLayer<R> {
     ///
     /// # Errors
     ///
-    /// [`InvalidHostPattern`] where it is no such authority.
+    /// [`ConfigError`] where it is no such authority.
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
     ///
     /// let layer = MisdirectedLayer::new().default_host("app.example")?;
     /// assert!(MisdirectedLayer::new().default_host("*.example").is_err());
-    /// # Ok::<_, tower_misdirected::InvalidHostPattern>(())
+    /// # Ok::<_, tower_misdirected::ConfigError>(())
     /// ```
-    pub fn default_host(self, authority: &str) -> Result<Self, InvalidHostPattern> {
-        let invalid = || InvalidHostPattern {
-            pattern: authority.to_owned(),
+    pub fn default_host(self, authority: &str) -> Result<Self, ConfigError> {
+        let invalid = || ConfigError {
+            setting: "default_host",
+            value: Some(authority.to_owned()),
             problem: "it is no host with an optional port, such as `app.example` or `[::1]:8443`",
         };
         let parsed: EffectiveAuthority = authority.parse().map_err(|_| invalid())?;
@@ -210,9 +225,12 @@ impl<R> MisdirectedLayer<R> {
     }
 
     /// Whether a request whose scheme is not the connection's is answered 421, such as `http` over
-    /// TLS, which passes by default (RFC 9110 §7.4). `https` over plaintext never passes.
+    /// TLS, which passes by default (RFC 9110 §7.4). `https` over plaintext passes at
+    /// [`Coalescing::Unchecked`] only, and not there either once this is set.
     ///
-    /// Only HTTP/2, HTTP/3 and HTTP/1's absolute-form name a scheme.
+    /// HTTP/2, HTTP/3 and HTTP/1's absolute-form name a scheme. That of an HTTP/2 request with `Host` in
+    /// place of `:authority` is lost on the way to this layer, so strictness refuses such a request,
+    /// and a plaintext connection does not serve it either.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new().strict_scheme(true);
@@ -342,61 +360,73 @@ impl fmt::Debug for Settings {
     }
 }
 
-/// A host given to [`allowed_hosts`](MisdirectedLayer::allowed_hosts) or
-/// [`default_host`](MisdirectedLayer::default_host) that is none.
+fn host_pattern(text: &str) -> Result<Pattern, ConfigError> {
+    let pattern = Pattern::ip(text).or_else(|| Pattern::dns(text));
+    pattern.ok_or_else(|| ConfigError {
+        setting: "allowed_hosts",
+        value: Some(text.to_owned()),
+        problem: what_is_wrong_with(text),
+    })
+}
+
+fn what_is_wrong_with(host: &str) -> &'static str {
+    let has_port = host.parse::<EffectiveAuthority>().is_ok();
+    if host.is_empty() {
+        "it is empty"
+    } else if !host.is_ascii() {
+        "non-ASCII names must be given in Punycode, as `xn--…` (RFC 5890)"
+    } else if has_port {
+        "ports go to `ports`, not into a host"
+    } else if host.contains('/') {
+        "give the host alone, without scheme and path"
+    } else if host.contains('*') {
+        "`*` may only be the whole first label before others, as in `*.app.example`; leave \
+         `allowed_hosts` out to allow every host"
+    } else {
+        "it is neither a DNS name, nor `*.` before one, nor an IP address"
+    }
+}
+
+/// A setting of [`MisdirectedLayer`] with a value that it cannot have.
 ///
 /// ```
 /// use tower_misdirected::MisdirectedLayer;
 ///
 /// let error = MisdirectedLayer::new().allowed_hosts(["app.example:443"]).unwrap_err();
+/// assert_eq!(error.setting(), "allowed_hosts");
+/// assert_eq!(error.value(), "app.example:443");
 /// assert_eq!(
 ///     error.to_string(),
-///     "invalid host `app.example:443`: ports go to `ports`, not into a host",
+///     "allowed_hosts: `app.example:443`: ports go to `ports`, not into a host",
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidHostPattern {
-    pattern: String,
+pub struct ConfigError {
+    setting: &'static str,
+    value: Option<String>,
     problem: &'static str,
 }
 
-impl InvalidHostPattern {
-    /// The text that was given; empty for an empty list.
-    pub fn pattern(&self) -> &str {
-        &self.pattern
+impl ConfigError {
+    /// The builder method that refused the value.
+    pub fn setting(&self) -> &str {
+        self.setting
     }
 
-    fn check(text: &str) -> Result<Pattern, Self> {
-        (Pattern::ip(text).or_else(|| Pattern::dns(text))).ok_or_else(|| Self {
-            pattern: text.to_owned(),
-            problem: Self::problem(text),
-        })
-    }
-
-    fn problem(text: &str) -> &'static str {
-        let has_port = text.parse::<EffectiveAuthority>().is_ok();
-        if text.is_empty() {
-            "it is empty"
-        } else if !text.is_ascii() {
-            "non-ASCII names must be given in Punycode, as `xn--…` (RFC 5890)"
-        } else if has_port {
-            "ports go to `ports`, not into a host"
-        } else if text.contains("://") || text.contains('/') {
-            "give the host alone, without scheme and path"
-        } else if text.contains('*') {
-            "`*` may only be the whole first label before others, as in `*.app.example`; leave \
-             `allowed_hosts` out to allow every host"
-        } else {
-            "it is neither a DNS name, nor `*.` before one, nor an IP address"
-        }
+    /// The value that was given; empty for an empty list.
+    pub fn value(&self) -> &str {
+        self.value.as_deref().unwrap_or_default()
     }
 }
 
-impl fmt::Display for InvalidHostPattern {
+impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pattern, problem } = self;
-        write!(f, "invalid host `{}`: {problem}", pattern.escape_debug())
+        write!(f, "{}: ", self.setting)?;
+        if let Some(value) = &self.value {
+            write!(f, "`{}`: ", value.escape_debug())?;
+        }
+        f.write_str(self.problem)
     }
 }
 
-impl Error for InvalidHostPattern {}
+impl Error for ConfigError {}

@@ -164,7 +164,7 @@ pub use self::certificate::CertificateNames;
 pub use self::connection::{ConnectionInfo, ConnectionInfoBuilder, TlsVersion};
 pub use self::future::ResponseFuture;
 pub use self::host::Host;
-pub use self::layer::{InvalidHostPattern, MisdirectedLayer};
+pub use self::layer::{ConfigError, MisdirectedLayer};
 pub use self::rejection::{Malformed, Rejection};
 pub use self::report::{Outcome, Verdict};
 pub use self::service::Misdirected;

@@ -128,8 +128,8 @@ pub enum Malformed {
     InvalidPort,
     /// `:authority` and `Host` name different entities (RFC 9113 §8.3.1).
     ConflictingAuthorities,
-    /// The request target is in none of the four forms of RFC 9112 §3.2 that the method allows, such
-    /// as `GET foo`.
+    /// The request target is in none of the forms that the method allows (RFC 9112 §3.2), such as
+    /// `GET foo`, `GET *` or `CONNECT /`.
     InvalidTarget,
 }
 

@@ -19,7 +19,9 @@ use crate::verdict;
 /// The service that [`MisdirectedLayer`](crate::MisdirectedLayer) makes of another.
 ///
 /// Its error is the inner service's, for a 421 is a response. A refused request is dropped with its
-/// body unread, and the inner service is not called.
+/// body unread, and the inner service is not called. It has been asked whether it is ready, though, as
+/// tower's contract has it; what it reserved then, a permit of a concurrency limit say, waits for the next
+/// request on the same clone.
 ///
 /// ```
 /// use tower::Layer;

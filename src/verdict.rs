@@ -30,8 +30,10 @@ use crate::rejection::Rejection;
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Coalescing {
-    /// Any connection will do; only the lists of hosts and ports decide. Needs no
-    /// [`ConnectionInfo`], so it also serves plain HTTP.
+    /// Any connection will do; only the lists of hosts and ports decide, unless
+    /// [`strict_scheme`](crate::MisdirectedLayer::strict_scheme) or
+    /// [`require_tls`](crate::MisdirectedLayer::require_tls) is set. Needs no [`ConnectionInfo`], so it
+    /// also serves plain HTTP.
     Unchecked,
     /// The certificate that the handshake presented covers the host. Where its names are unknown, the
     /// host must be the server name.
@@ -91,12 +93,14 @@ pub(crate) fn judge(
     };
 
     let security = connection.security();
-    let needs_tls = target.scheme == Some(Scheme::Https) || rules.require_tls;
-    if needs_tls && security == Security::Plaintext {
-        return Err(Rejection::InsecureConnection);
-    }
-    if rules.strict_scheme && !scheme_fits(target.scheme, security) {
-        return Err(Rejection::SchemeMismatch);
+    if rules.need_connection() {
+        let plaintext = security == Security::Plaintext;
+        if plaintext && (rules.require_tls || target.may_be_https()) {
+            return Err(Rejection::InsecureConnection);
+        }
+        if rules.strict_scheme && !scheme_fits(target.scheme, security) {
+            return Err(Rejection::SchemeMismatch);
+        }
     }
     if security != Security::Tls {
         return Ok(Servable::Direct);
@@ -155,6 +159,6 @@ fn scheme_fits(scheme: Option<Scheme>, security: Security) -> bool {
         (None, _) => true,
         (Some(Scheme::Http), security) => security != Security::Tls,
         (Some(Scheme::Https), security) => security != Security::Plaintext,
-        (Some(Scheme::Other), _) => false,
+        (Some(Scheme::Other | Scheme::Unseen), _) => false,
     }
 }

@@ -67,6 +67,7 @@ fn passing_allocates_nothing() {
         .allowed_hosts(["a.test", "h7.test", "*.w.test", "2001:db8::1"])
         .unwrap()
         .ports([443, 8443])
+        .unwrap()
         .strict_scheme(true)
         .require_tls(true)
         .on_verdict(|verdict| {

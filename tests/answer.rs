@@ -155,6 +155,7 @@ fn cacheable(rejection: Rejection) -> Response {
         ("cdn-cache-control", "max-age=600"),
         ("example-cdn-cache-control", "max-age=600"),
         ("surrogate-control", "max-age=600"),
+        ("edge-control", "!no-store, max-age=600"),
         ("x-accel-expires", "600"),
         ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
         ("x-kept", "yes"),
@@ -179,6 +180,7 @@ fn assert_only_no_store(headers: &http::HeaderMap) {
         "cdn-cache-control",
         "example-cdn-cache-control",
         "surrogate-control",
+        "edge-control",
         "x-accel-expires",
         "expires",
     ] {
@@ -190,7 +192,11 @@ fn assert_only_no_store(headers: &http::HeaderMap) {
 async fn c1_a_421_of_the_inner_service_leaves_with_the_same_override() {
     let inner = get(|| async { cacheable(Rejection::UnknownHost) });
     let healthy = get(|| async { ([("cache-control", "max-age=60")], "fine") });
-    let router = Router::new().route("/", inner).route("/ok", healthy);
+    let missing = (StatusCode::NOT_FOUND, [("cache-control", "max-age=60")]);
+    let router = Router::new()
+        .route("/", inner)
+        .route("/ok", healthy)
+        .route("/missing", get(move || async move { missing }));
     let addr = serve(router.layer(MisdirectedLayer::new().json())).await;
 
     let answer = wire::send2(&http2(addr).await, wire::get2(Some("a.test"), &[])).await;
@@ -202,8 +208,11 @@ async fn c1_a_421_of_the_inner_service_leaves_with_the_same_override() {
     let mut io = http1(addr).await;
     let answer = wire::exchange(&mut io, "GET / HTTP/1.1\nHost: a.test\n\n").await;
     assert_eq!((answer.status, answer.header("connection")), (421, None));
-    let answer = wire::exchange(&mut io, "GET /ok HTTP/1.1\nHost: a.test\n\n").await;
-    assert_eq!(answer.header("cache-control"), Some("max-age=60"));
+    for path in ["/ok", "/missing"] {
+        let request = format!("GET {path} HTTP/1.1\nHost: a.test\n\n");
+        let answer = wire::exchange(&mut io, &request).await;
+        assert_eq!(answer.header("cache-control"), Some("max-age=60"));
+    }
 }
 
 #[tokio::test]
@@ -233,11 +242,14 @@ async fn c2_head_gets_the_head_of_a_custom_responder_and_no_body() {
     let answer = wire::send2(&http2(addr).await, request).await;
     assert_eq!((answer.status().as_u16(), &**answer.body()), (421, ""));
     assert_eq!(answer.headers()["x-kept"], "yes");
+    // The length that GET would tell, not that of what is left.
+    assert_eq!(answer.headers()["content-length"], "17");
 
     let mut io = http1(addr).await;
     let request = "HEAD / HTTP/1.1\nHost: c.test\n\n";
     let answer = wire::exchange(&mut io, request).await;
     assert_eq!(answer.header("x-kept"), Some("yes"));
+    assert_eq!(answer.header("content-length"), Some("17"));
     assert!(wire::closes(&mut io).await, "nothing follows the head");
 }
 

@@ -162,6 +162,71 @@ fn a8_compares_names_without_case_and_ipv6_as_addresses() {
     assert!(host("app.example") != "@");
 }
 
+#[test]
+fn each_malformed_request_is_called_by_its_name() {
+    use http::Method;
+
+    let of = |method, target: &str, version, hosts: &[&str]| {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(target)
+            .version(version);
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        let request = request.body(()).unwrap();
+        EffectiveAuthority::of(&request).map(|authority| authority.to_string())
+    };
+    let (h1, h2) = (Version::HTTP_11, Version::HTTP_2);
+    for (result, expected) in [
+        (of(Method::GET, "/", h1, &[]), Malformed::MissingAuthority),
+        (of(Method::GET, "/", h2, &[]), Malformed::MissingAuthority),
+        (
+            of(Method::GET, "http://a/", h1, &[]),
+            Malformed::MissingAuthority,
+        ),
+        (
+            of(Method::GET, "/", h1, &["a", "a"]),
+            Malformed::SeveralHosts,
+        ),
+        (of(Method::GET, "/", h1, &["a@b"]), Malformed::InvalidHost),
+        (of(Method::GET, "/", h1, &["a:b"]), Malformed::InvalidPort),
+        (
+            of(Method::GET, "https://a/", h2, &["b"]),
+            Malformed::ConflictingAuthorities,
+        ),
+        (
+            of(Method::GET, "https://a/", Version::HTTP_3, &["b"]),
+            Malformed::ConflictingAuthorities,
+        ),
+        (of(Method::GET, "foo", h1, &["a"]), Malformed::InvalidTarget),
+        (of(Method::GET, "*", h1, &["a"]), Malformed::InvalidTarget),
+        (
+            of(Method::CONNECT, "/", h1, &["a"]),
+            Malformed::InvalidTarget,
+        ),
+        (
+            of(Method::CONNECT, "http://a/", h1, &["a"]),
+            Malformed::InvalidTarget,
+        ),
+    ] {
+        assert_eq!(result, Err(expected));
+    }
+    assert_eq!(of(Method::OPTIONS, "*", h1, &["a"]).as_deref(), Ok("a"));
+    // Extended CONNECT has a path, and may have `Host` for its authority.
+    assert_eq!(of(Method::CONNECT, "/chat", h2, &["a"]).as_deref(), Ok("a"));
+    // Plain CONNECT has neither; this is how h2 hands it over.
+    let mut connect = Request::new(());
+    *connect.method_mut() = Method::CONNECT;
+    *connect.version_mut() = h2;
+    *connect.uri_mut() = http::Uri::from_parts(http::uri::Parts::default()).unwrap();
+    connect.headers_mut().insert("host", "a".parse().unwrap());
+    assert_eq!(
+        EffectiveAuthority::of(&connect),
+        Err(Malformed::InvalidTarget)
+    );
+}
+
 /// A second grammar, written as generators: what it produces must be read as what it was made of.
 mod generated {
     use super::*;

@@ -108,6 +108,7 @@ async fn a1_http2_with_both_must_name_one_entity() {
             200,
             "authority=[2001:db8::1] uri=[2001:db8::1] host=[2001:DB8:0::1]",
         ),
+        (Some("[::ffff:192.0.2.1]"), &["192.0.2.1"], 400, ""),
         (Some("a.test"), &["b.test"], 400, ""),
         (Some("a.test"), &["a.test:8443"], 400, ""),
         (Some("a.test:80"), &["a.test"], 400, ""),
@@ -116,6 +117,26 @@ async fn a1_http2_with_both_must_name_one_entity() {
         (Some("a.test"), &[""], 400, ""),
     ])
     .await;
+}
+
+#[tokio::test]
+async fn a1_http2_an_absent_port_is_that_of_the_scheme() {
+    let (addr, _) = server(MisdirectedLayer::new()).await;
+    let io = wire::connect(addr, pki::client(&["h2"]), Some("a.test")).await;
+    let client = wire::http2(io).await;
+    for (scheme, host, status) in [
+        ("https", "a.test:443", 200),
+        ("https", "a.test:80", 400),
+        ("http", "a.test:80", 200),
+        ("http", "a.test:443", 400),
+        // Other schemes have no default here.
+        ("wss", "a.test:443", 400),
+        ("wss", "a.test", 200),
+    ] {
+        let request = wire::request2(Method::GET, scheme, Some("a.test"), &[host]);
+        let answer = wire::send2(&client, request).await;
+        assert_eq!(answer.status(), status, "{scheme} {host}");
+    }
 }
 
 #[tokio::test]
@@ -265,11 +286,20 @@ async fn a5_connect_is_judged_by_its_authority() {
 
     let io = wire::connect(addr, pki::client(&["h2"]), Some("a.test")).await;
     let client = wire::http2(io).await;
-    for (authority, status) in [("b.test:443", 200), ("c.test:443", 421)] {
+    for (authority, host, status) in [
+        ("b.test:443", None, 200),
+        ("c.test:443", None, 421),
+        ("b.test:443", Some("b.test:443"), 200),
+        ("b.test:443", Some("a.test:443"), 400),
+    ] {
         let mut request = http::Request::new(());
         *request.method_mut() = Method::CONNECT;
         *request.uri_mut() = authority.parse().unwrap();
         *request.version_mut() = http::Version::HTTP_2;
+        if let Some(host) = host {
+            let host = host.parse().unwrap();
+            request.headers_mut().insert("host", host);
+        }
         let answer = wire::send2(&client, request).await;
         assert_eq!(answer.status(), status, "{authority}");
     }
@@ -349,6 +379,7 @@ async fn a9_an_authority_is_no_target_of_get() {
             ("GET a.test HTTP/1.1\nHost: a.test\n\n", 400, ""),
             ("GET a.test:443 HTTP/1.1\nHost: a.test\n\n", 400, ""),
             ("POST a.test HTTP/1.1\nHost: a.test\n\n", 400, ""),
+            ("GET * HTTP/1.1\nHost: a.test\n\n", 400, ""),
             ("CONNECT / HTTP/1.1\nHost: a.test\n\n", 400, ""),
             (
                 "CONNECT https://a.test/ HTTP/1.1\nHost: a.test\n\n",

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 
 use axum::body::Body as AxumBody;
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body;
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Empty, Full};
@@ -112,6 +112,101 @@ async fn custom_answers_need_a_default_body() {
         refused_body(layer, tonic::body::Body::empty).await,
         "custom"
     );
+}
+
+/// The head of the refusal of this request.
+async fn refused_head<R>(layer: MisdirectedLayer<R>, request: Request<()>) -> Response<()>
+where
+    R: Responder<Full<Bytes>> + Clone,
+{
+    let inner = service_fn(|_: Request<()>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let Ok(response) = layer.layer(inner).oneshot(request).await;
+    response.map(drop)
+}
+
+#[tokio::test]
+async fn c3_connection_fields_depend_on_the_version_alone() {
+    let chatty = |rejection: Rejection| {
+        let response = Response::builder().header("connection", "keep-alive, x-y");
+        response
+            .status(rejection.status())
+            .body(Full::default())
+            .unwrap()
+    };
+    for (version, expected) in [
+        (Version::HTTP_10, &["close"][..]),
+        (Version::HTTP_11, &["close"]),
+        (Version::HTTP_2, &[]),
+        (Version::HTTP_3, &[]),
+    ] {
+        let mut to_chatty = request("refused.test");
+        *to_chatty.version_mut() = version;
+        let mut to_plain = request("refused.test");
+        *to_plain.version_mut() = version;
+        for response in [
+            refused_head(layer().responder(chatty), to_chatty).await,
+            refused_head(layer(), to_plain).await,
+        ] {
+            let fields: Vec<_> = response.headers().get_all("connection").iter().collect();
+            assert_eq!(fields, expected, "{version:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn c1_a_refusal_is_an_error_whatever_its_responder_says() {
+    for (written, sent) in [
+        (200, 421),
+        (204, 421),
+        (302, 421),
+        (304, 421),
+        (404, 404),
+        (503, 503),
+    ] {
+        let odd = move |_| {
+            Response::builder()
+                .status(written)
+                .body(Full::default())
+                .unwrap()
+        };
+        let response = refused_head(layer().responder(odd), request("refused.test")).await;
+        assert_eq!(response.status(), sent, "{written}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+    }
+}
+
+#[tokio::test]
+async fn problem_json_has_a_body_for_every_status() {
+    let refuse = |layer: MisdirectedLayer, method, host: &str| {
+        let mut request = request(host);
+        *request.method_mut() = method;
+        let inner = service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+        });
+        let response = layer.problem_json().layer(inner).oneshot(request);
+        async {
+            response
+                .await
+                .unwrap()
+                .into_body()
+                .collect()
+                .await
+                .unwrap()
+                .to_bytes()
+        }
+    };
+    for (layer, host, status) in [
+        (layer(), "refused.test", 421),
+        (layer(), "a@refused.test", 400),
+        (MisdirectedLayer::new(), "served.test", 500),
+    ] {
+        let body = refuse(layer.clone(), Method::GET, host).await;
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        assert!(body.ends_with(&format!("\"status\":{status}}}")), "{body}");
+        assert_eq!(refuse(layer, Method::HEAD, host).await, "");
+    }
 }
 
 #[tokio::test]

@@ -86,6 +86,20 @@ async fn c6_the_callback_sees_every_verdict() {
 }
 
 #[tokio::test]
+async fn c6_without_a_server_name_nothing_is_coalesced() {
+    let outcome = Arc::new(Mutex::new(None));
+    let sink = outcome.clone();
+    let layer = MisdirectedLayer::new()
+        .on_verdict(move |verdict| *sink.lock().unwrap() = Some(verdict.outcome()));
+    let mut nameless = request("a.test");
+    let names = CertificateNames::from_sans(["a.test"], []);
+    let info = ConnectionInfo::tls().certificate_names(names).build();
+    nameless.extensions_mut().insert(info);
+    send(&layer, nameless).await;
+    assert_eq!(*outcome.lock().unwrap(), Some(Outcome::Served));
+}
+
+#[tokio::test]
 async fn c7_report_only_refuses_nothing_and_reports_everything() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = seen.clone();
@@ -118,9 +132,23 @@ async fn c7_report_only_refuses_nothing_and_reports_everything() {
 async fn c7_report_only_still_hands_on_one_name_only() {
     // A2 is no refusal: the handler sees the authority that was judged, in this mode too.
     let layer = MisdirectedLayer::new().report_only(true);
-    let mut confusing = request("c.test");
-    *confusing.uri_mut() = "https://b.test/".parse().unwrap();
-    assert_eq!(send(&layer, confusing).await.body(), "b.test");
+    for (target, rejection) in [
+        ("b.test", None),
+        ("d.test", Some(Rejection::NotInCertificate)),
+    ] {
+        let mut confusing = request("c.test");
+        *confusing.uri_mut() = format!("https://{target}/").parse().unwrap();
+        let response = send(&layer, confusing).await;
+        assert_eq!(
+            (response.body().as_str(), self::rejection(&response)),
+            (target, rejection)
+        );
+    }
+    let layer = layer.default_host("b.test").unwrap();
+    let mut nameless = request("a.test");
+    *nameless.version_mut() = Version::HTTP_10;
+    nameless.headers_mut().clear();
+    assert_eq!(send(&layer, nameless).await.body(), "b.test");
 }
 
 #[test]

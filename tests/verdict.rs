@@ -109,7 +109,7 @@ async fn a7_listed_ports_alone_are_served_where_ports_are_given() {
     let gateway = ConnectionInfo::trusted_gateway().build();
     let refused = Err(Rejection::UnknownPort);
 
-    let layer = MisdirectedLayer::new().ports([443, 8443]);
+    let layer = MisdirectedLayer::new().ports([443, 8443]).unwrap();
     for (host, verdict) in [
         ("a.test:443", Ok(())),
         ("a.test:8443", Ok(())),
@@ -130,6 +130,19 @@ async fn a7_listed_ports_alone_are_served_where_ports_are_given() {
         judge(&layer, get("a.test", Some(&plaintext))).await,
         refused
     );
+    let layer80 = MisdirectedLayer::new().ports([80]).unwrap();
+    let request = get("a.test", Some(&gateway));
+    assert_eq!(
+        judge(&layer80, request).await,
+        refused,
+        "the client spoke https"
+    );
+    let request = get2("wss://a.test/", Some(&tls));
+    assert_eq!(
+        judge(&layer, request).await,
+        refused,
+        "no default port is known"
+    );
     // The request's own scheme comes first.
     assert_eq!(
         judge(&layer, get2("https://a.test/", Some(&tls))).await,
@@ -140,13 +153,13 @@ async fn a7_listed_ports_alone_are_served_where_ports_are_given() {
         refused
     );
 
-    let layer = MisdirectedLayer::new().ports([80]);
+    let layer = MisdirectedLayer::new().ports([80]).unwrap();
     assert_eq!(judge(&layer, get("a.test", Some(&plaintext))).await, Ok(()));
     assert_eq!(judge(&layer, get("a.test", Some(&tls))).await, refused);
 
     // Without a scheme and without connection info, the default of either scheme will do.
     for (port, verdict) in [(80, Ok(())), (443, Ok(())), (8080, refused)] {
-        let layer = at(Coalescing::Unchecked).ports([port]);
+        let layer = at(Coalescing::Unchecked).ports([port]).unwrap();
         assert_eq!(judge(&layer, get("a.test", None)).await, verdict, "{port}");
     }
     // Unless given, the port takes no part.
@@ -198,28 +211,31 @@ async fn b3_https_needs_a_secure_connection() {
     let refused = Err(Rejection::InsecureConnection);
     for level in LEVELS {
         let layer = at(level);
-        assert_eq!(
-            judge(&layer, get2("https://a.test/", Some(&plaintext))).await,
-            refused
-        );
-        // h2 passes `:scheme` on in whatever case it came.
-        assert_eq!(
-            judge(&layer, get2("HTTPS://a.test/", Some(&plaintext))).await,
-            refused
-        );
-        assert_eq!(
-            judge(&layer, get2("https://a.test/", Some(&gateway))).await,
-            Ok(())
-        );
-        assert_eq!(
-            judge(&layer, get2("https://a.test/", Some(&tls))).await,
-            Ok(())
-        );
-        assert_eq!(
-            judge(&layer, get2("http://a.test/", Some(&plaintext))).await,
-            Ok(())
-        );
+        for uri in ["https://a.test/", "HTTPS://a.test/"] {
+            // B1 alone decides at `Unchecked`, with and without connection info.
+            let verdict = match level {
+                Coalescing::Unchecked => Ok(()),
+                _ => refused,
+            };
+            let request = get2(uri, Some(&plaintext));
+            assert_eq!(judge(&layer, request).await, verdict, "{uri} {level:?}");
+            assert_eq!(judge(&layer, get2(uri, Some(&gateway))).await, Ok(()));
+            assert_eq!(judge(&layer, get2(uri, Some(&tls))).await, Ok(()));
+        }
+        let request = get2("http://a.test/", Some(&plaintext));
+        assert_eq!(judge(&layer, request).await, Ok(()));
     }
+    for layer in [
+        at(Coalescing::Unchecked).strict_scheme(true),
+        at(Coalescing::Unchecked).require_tls(true),
+    ] {
+        let request = get2("https://a.test/", Some(&plaintext));
+        assert_eq!(judge(&layer, request).await, refused);
+    }
+    // In capitals, `http` is `http`.
+    let request = get2("HTTP://a.test/", Some(&plaintext));
+    let strict = MisdirectedLayer::new().strict_scheme(true);
+    assert_eq!(judge(&strict, request).await, Ok(()));
     // HTTP/1's absolute-form names a scheme too.
     let mut request = get("a.test", Some(&plaintext));
     *request.uri_mut() = "https://a.test/".parse().unwrap();
@@ -237,6 +253,36 @@ async fn b3_a_scheme_in_capitals_is_the_same_scheme() {
     *request.uri_mut() = uri.build().unwrap();
     let refused = Err(Rejection::InsecureConnection);
     assert_eq!(judge(&MisdirectedLayer::new(), request).await, refused);
+}
+
+/// An HTTP/2 request with `Host` in place of `:authority`, whose `:scheme` h2 has dropped.
+fn get2_by_host(connection: &ConnectionInfo) -> Request<()> {
+    let mut request = get("a.test", Some(connection));
+    *request.version_mut() = Version::HTTP_2;
+    request
+}
+
+#[tokio::test]
+async fn b3_a_scheme_that_cannot_be_seen_may_be_https() {
+    let plaintext = ConnectionInfo::plaintext().build();
+    let gateway = ConnectionInfo::trusted_gateway().build();
+    let tls = tls(Some("a.test"));
+    let layer = MisdirectedLayer::new();
+    let insecure = Err(Rejection::InsecureConnection);
+    assert_eq!(judge(&layer, get2_by_host(&plaintext)).await, insecure);
+    assert_eq!(judge(&layer, get2_by_host(&gateway)).await, Ok(()));
+    assert_eq!(judge(&layer, get2_by_host(&tls)).await, Ok(()));
+
+    let strict = layer.clone().strict_scheme(true);
+    let mismatch = Err(Rejection::SchemeMismatch);
+    assert_eq!(judge(&strict, get2_by_host(&plaintext)).await, insecure);
+    assert_eq!(judge(&strict, get2_by_host(&gateway)).await, mismatch);
+    assert_eq!(judge(&strict, get2_by_host(&tls)).await, mismatch);
+
+    // Nor has it a default port.
+    let listed = layer.ports([80, 443]).unwrap();
+    let unknown = Err(Rejection::UnknownPort);
+    assert_eq!(judge(&listed, get2_by_host(&tls)).await, unknown);
 }
 
 #[tokio::test]
@@ -354,6 +400,8 @@ async fn b5_unknown_names_leave_the_server_name_only() {
         .server_name("a.test")
         .certificate_names(CertificateNames::from_sans([""; 0], []))
         .build();
+    // SNI cannot carry an address, so this is no server name.
+    let address = ConnectionInfo::tls().server_name("192.0.2.1").build();
     for level in &LEVELS[1..] {
         let layer = at(*level);
         assert_eq!(
@@ -366,6 +414,10 @@ async fn b5_unknown_names_leave_the_server_name_only() {
             refused
         );
         assert_eq!(judge(&layer, get("a.test", Some(&nameless))).await, refused);
+        assert_eq!(
+            judge(&layer, get("192.0.2.1", Some(&address))).await,
+            refused
+        );
         // "Unknown" is not "no names": a certificate without names covers nothing.
         assert_eq!(judge(&layer, get("a.test", Some(&none))).await, refused);
     }
@@ -405,6 +457,7 @@ async fn the_first_rule_that_fails_is_the_reason() {
         .allowed_hosts(["a.test", "b.test", "c.test"])
         .unwrap()
         .ports([443])
+        .unwrap()
         .strict_scheme(true)
         .require_tls(true);
     let tls = tls(Some("a.test"));

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -63,6 +64,13 @@ where
 }
 
 pub async fn read_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
+    // Long enough for any machine; an answer that never comes is a failure and no hang.
+    let patience = Duration::from_secs(60);
+    let answer = tokio::time::timeout(patience, read_to_end_of_answer(io, to_head));
+    answer.await.expect("an answer")
+}
+
+async fn read_to_end_of_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
         bytes.push(io.read_u8().await.expect("the head of an answer"));

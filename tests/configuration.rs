@@ -52,7 +52,7 @@ fn bad_hosts_are_named_with_the_fix() {
         let error = MisdirectedLayer::new()
             .allowed_hosts(["fine.example", host])
             .expect_err(host);
-        assert_eq!(error.pattern(), host);
+        assert_eq!((error.setting(), error.value()), ("allowed_hosts", host));
         let text = error.to_string();
         assert!(text.contains(fix), "{host}: {text}");
         assert!(text.contains(&format!("`{host}`")), "{host}: {text}");
@@ -85,6 +85,6 @@ fn a_default_host_is_an_authority() {
         "bücher.example",
     ] {
         let error = MisdirectedLayer::new().default_host(host).expect_err(host);
-        assert_eq!(error.pattern(), host);
+        assert_eq!(error.value(), host);
     }
 }
