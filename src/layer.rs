@@ -1,6 +1,5 @@
 //! The layer and its settings. How a request is handled lives in `service`.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tower_layer::Layer;
 
 use crate::answer::{EmptyBody, Json, ProblemJson};
 use crate::authority::EffectiveAuthority;
-use crate::names::Pattern;
+use crate::config::{ConfigError, host_pattern};
 use crate::report::Verdict;
 use crate::service::Misdirected;
 use crate::verdict::{Coalescing, Rules};
@@ -157,12 +156,7 @@ impl<R> MisdirectedLayer<R> {
             .map(|host| host_pattern(host.as_ref()).map(|pattern| (pattern, ())))
             .peekable();
         if entries.peek().is_none() {
-            return Err(ConfigError {
-                setting: "allowed_hosts",
-                value: None,
-                problem: "the list is empty, which would refuse every request; leave \
-                          `allowed_hosts` out to allow every host",
-            });
+            return Err(ConfigError::empty_list("allowed_hosts"));
         }
         let hosts = entries.collect::<Result<_, _>>()?;
         Ok(self.set(|settings| settings.rules.allowed_hosts = Some(Arc::new(hosts))))
@@ -187,12 +181,7 @@ impl<R> MisdirectedLayer<R> {
     pub fn ports(self, ports: impl IntoIterator<Item = u16>) -> Result<Self, ConfigError> {
         let ports: Arc<[u16]> = ports.into_iter().collect();
         if ports.is_empty() {
-            return Err(ConfigError {
-                setting: "ports",
-                value: None,
-                problem: "the list is empty, which would refuse every request; leave `ports` out \
-                          to allow every port",
-            });
+            return Err(ConfigError::empty_list("ports"));
         }
         Ok(self.set(|settings| settings.rules.ports = Some(ports)))
     }
@@ -214,11 +203,7 @@ impl<R> MisdirectedLayer<R> {
     /// # Ok::<_, tower_misdirected::ConfigError>(())
     /// ```
     pub fn default_host(self, authority: &str) -> Result<Self, ConfigError> {
-        let invalid = || ConfigError {
-            setting: "default_host",
-            value: Some(authority.to_owned()),
-            problem: "it is no host with an optional port, such as `app.example` or `[::1]:8443`",
-        };
+        let invalid = || ConfigError::no_authority("default_host", authority);
         let parsed: EffectiveAuthority = authority.parse().map_err(|_| invalid())?;
         let value = HeaderValue::try_from(parsed.to_string()).map_err(|_| invalid())?;
         Ok(self.set(|settings| settings.default_host = Some(value)))
@@ -359,74 +344,3 @@ impl fmt::Debug for Settings {
             .finish_non_exhaustive()
     }
 }
-
-fn host_pattern(text: &str) -> Result<Pattern, ConfigError> {
-    let pattern = Pattern::ip(text).or_else(|| Pattern::dns(text));
-    pattern.ok_or_else(|| ConfigError {
-        setting: "allowed_hosts",
-        value: Some(text.to_owned()),
-        problem: what_is_wrong_with(text),
-    })
-}
-
-fn what_is_wrong_with(host: &str) -> &'static str {
-    let has_port = host.parse::<EffectiveAuthority>().is_ok();
-    if host.is_empty() {
-        "it is empty"
-    } else if !host.is_ascii() {
-        "non-ASCII names must be given in Punycode, as `xn--…` (RFC 5890)"
-    } else if has_port {
-        "ports go to `ports`, not into a host"
-    } else if host.contains('/') {
-        "give the host alone, without scheme and path"
-    } else if host.contains('*') {
-        "`*` may only be the whole first label before others, as in `*.app.example`; leave \
-         `allowed_hosts` out to allow every host"
-    } else {
-        "it is neither a DNS name, nor `*.` before one, nor an IP address"
-    }
-}
-
-/// A setting of [`MisdirectedLayer`] with a value that it cannot have.
-///
-/// ```
-/// use tower_misdirected::MisdirectedLayer;
-///
-/// let error = MisdirectedLayer::new().allowed_hosts(["app.example:443"]).unwrap_err();
-/// assert_eq!(error.setting(), "allowed_hosts");
-/// assert_eq!(error.value(), "app.example:443");
-/// assert_eq!(
-///     error.to_string(),
-///     "allowed_hosts: `app.example:443`: ports go to `ports`, not into a host",
-/// );
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    setting: &'static str,
-    value: Option<String>,
-    problem: &'static str,
-}
-
-impl ConfigError {
-    /// The builder method that refused the value.
-    pub fn setting(&self) -> &str {
-        self.setting
-    }
-
-    /// The value that was given; empty for an empty list.
-    pub fn value(&self) -> &str {
-        self.value.as_deref().unwrap_or_default()
-    }
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.setting)?;
-        if let Some(value) = &self.value {
-            write!(f, "`{}`: ", value.escape_debug())?;
-        }
-        f.write_str(self.problem)
-    }
-}
-
-impl Error for ConfigError {}
