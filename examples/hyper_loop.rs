@@ -46,8 +46,10 @@ async fn main() -> Result<()> {
                 // Spawned, so that a slow handshake keeps nobody waiting.
                 Ok((tcp, _)) => drop(handshakes.spawn(acceptor.accept(tcp))),
                 Err(error) => {
+                    // Out of file descriptors, most likely: those that say nothing give theirs back.
                     eprintln!("cannot accept: {error}");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    acceptor.end_older_handshakes();
+                    tokio::time::sleep(Duration::from_millis(10)).await;
                 }
             },
             Some(handshake) = handshakes.join_next() => {
@@ -65,6 +67,8 @@ async fn main() -> Result<()> {
             _ = &mut ctrl_c => break,
         }
     }
+    // New clients are refused from here on, and those that are not through their handshake are dropped.
+    drop((listener, handshakes));
     // No longer than that for clients which keep their connections open.
     let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
     Ok(())

@@ -65,6 +65,12 @@ where
 }
 
 /// The default [`Responder`]: no body. Works with any body type that is [`Default`].
+///
+/// ```
+/// use tower_misdirected::{EmptyBody, MisdirectedLayer};
+///
+/// let layer: MisdirectedLayer<EmptyBody> = MisdirectedLayer::new();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct EmptyBody;
@@ -82,6 +88,12 @@ impl<B: Default> Responder<B> for EmptyBody {
 /// The [`Responder`] of [`MisdirectedLayer::json`](crate::MisdirectedLayer::json): a JSON object that
 /// tells programs what the status tells, `{"error":"misdirected_request"}`. Works with any body type
 /// that is `From<Bytes>`.
+///
+/// ```
+/// use tower_misdirected::{Json, MisdirectedLayer};
+///
+/// let layer: MisdirectedLayer<Json> = MisdirectedLayer::new().json();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct Json;
@@ -110,8 +122,15 @@ impl<B: From<Bytes>> Responder<B> for Json {
 }
 
 /// The [`Responder`] of [`MisdirectedLayer::problem_json`](crate::MisdirectedLayer::problem_json):
-/// problem details (RFC 9457) with the type `about:blank`. Works with any body type that is
+/// problem details (RFC 9457) with the type `about:blank`,
+/// `{"type":"about:blank","title":"Misdirected Request","status":421}`. Works with any body type that is
 /// `From<Bytes>`.
+///
+/// ```
+/// use tower_misdirected::{MisdirectedLayer, ProblemJson};
+///
+/// let layer: MisdirectedLayer<ProblemJson> = MisdirectedLayer::new().problem_json();
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 #[non_exhaustive]
 pub struct ProblemJson;

@@ -14,6 +14,9 @@ use crate::connection::ConnectionInfo;
 
 /// Every new connection gets the configuration that was loaded last; open ones keep theirs.
 ///
+/// axum-server waits for pending handshakes before it ends gracefully, up to their time limit; give its
+/// `graceful_shutdown` a time limit too.
+///
 /// ```no_run
 /// use axum::{Router, routing::get};
 /// use axum_server::tls_rustls::RustlsConfig;

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use crate::host::{Host, HostRef};
 use crate::names::{NameMap, Pattern};
 
-/// The subject alternative names of the certificate that a handshake presented.
+/// The subject alternative names of the certificate that a handshake presented, or, where it resumed a
+/// session and so presented none, would have presented.
 ///
 /// Cloning shares them: however many names there are and however many connections presented the
 /// certificate, they are held once.
@@ -37,8 +38,8 @@ impl CertificateNames {
     ///
     /// Entries that no client would match are left out, as if the certificate did not have them: a
     /// wildcard that is not the whole left-most label or that stands before a single label
-    /// (`f*.example`, `*.com`), a hyphen at the end of a label (RFC 5280 §4.2.1.6), an IP address
-    /// written as a dNSName, non-ASCII text. No entries at all is a certificate that covers nothing.
+    /// (`f*.example`, `*.com`), a label that begins or ends with a hyphen, a trailing dot (RFC 5280
+    /// §4.2.1.6), an IP address written as a dNSName, non-ASCII text. No entries at all is a certificate that covers nothing.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -53,6 +54,7 @@ impl CertificateNames {
     {
         let dns = dns_names
             .into_iter()
+            .filter(|name| !name.as_ref().ends_with('.'))
             .filter_map(|name| Pattern::dns(name.as_ref()))
             .filter(|pattern| match pattern {
                 Pattern::Exact(name) => is_preferred(name),
@@ -67,6 +69,13 @@ impl CertificateNames {
 
     /// Names that nobody can tell: the TLS stack does not say which certificate it presented, or the
     /// certificate cannot be read. Then the layer serves the server name of the handshake only.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// assert!(!CertificateNames::unknown().is_known());
+    /// assert!(CertificateNames::from_sans([""; 0], []).is_known());
+    /// ```
     pub fn unknown() -> Self {
         Self(None)
     }
@@ -98,6 +107,14 @@ impl CertificateNames {
     }
 
     /// Whether both are the same set in memory, not merely equal ones.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// let names = || CertificateNames::from_sans(["app.example"], []);
+    /// let first = names();
+    /// assert!(first.ptr_eq(&first.clone()) && !first.ptr_eq(&names()));
+    /// ```
     pub fn ptr_eq(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Some(a), Some(b)) => Arc::ptr_eq(a, b),

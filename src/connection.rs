@@ -110,6 +110,9 @@ impl ConnectionInfo {
     }
 
     /// The names of the certificate that this connection's handshake presented. Unknown without TLS.
+    ///
+    /// A handshake that resumes a session presents none: then they are those of the certificate that it
+    /// would have presented, the current one, which may have been renewed since the session began.
     pub fn certificate_names(&self) -> &CertificateNames {
         &self.0.certificate_names
     }
@@ -134,8 +137,21 @@ impl ConnectionInfo {
         self.0.local_addr
     }
 
-    /// The client's certificate chain in DER, its own certificate first, as verified by the handshake.
-    /// Empty where the client showed none.
+    /// The client's certificate chain in DER as it sent it, its own certificate first. Empty where the
+    /// client showed none.
+    ///
+    /// # Security
+    ///
+    /// The handshake has verified the first one, and that it leads to a trusted root. Any other may be
+    /// unrelated and forged: read nothing from it.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::tls().client_certificates([b"DER"]).build();
+    /// let own: Option<&[u8]> = info.client_certificates().next();
+    /// assert_eq!(own, Some(&b"DER"[..]));
+    /// ```
     pub fn client_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.0.client_certificates.iter().map(|der| &**der)
     }
@@ -165,6 +181,19 @@ impl fmt::Debug for ConnectionInfo {
 }
 
 /// Makes a [`ConnectionInfo`] by hand; see [`ConnectionInfo::tls`].
+///
+/// ```
+/// use tower_misdirected::{ConnectionInfo, TlsVersion};
+///
+/// let info = ConnectionInfo::tls()
+///     .server_name("app.example")
+///     .alpn("http/1.1")
+///     .tls_version(TlsVersion::V1_2)
+///     .local_addr("127.0.0.1:443".parse()?)
+///     .build();
+/// assert_eq!(info.alpn(), Some(&b"http/1.1"[..]));
+/// # Ok::<_, std::net::AddrParseError>(())
+/// ```
 #[must_use]
 pub struct ConnectionInfoBuilder(Facts);
 
@@ -229,8 +258,8 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Sets the client's certificate chain in DER, its own certificate first. Give only certificates
-    /// that the handshake has verified.
+    /// Sets the client's certificate chain in DER, its own certificate first. Give it only where the
+    /// handshake has verified that one.
     pub fn client_certificates<I>(mut self, chain: I) -> Self
     where
         I: IntoIterator<Item: AsRef<[u8]>>,

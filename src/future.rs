@@ -12,6 +12,15 @@ use crate::rejection::Rejection;
 
 pin_project! {
     /// The response future of [`Misdirected`](crate::Misdirected).
+    ///
+    /// ```
+    /// use axum::{Router, body::Body, http::Request};
+    /// use tower::{Layer, Service};
+    /// use tower_misdirected::{MisdirectedLayer, ResponseFuture};
+    ///
+    /// let mut service = MisdirectedLayer::new().layer(Router::new());
+    /// let future: ResponseFuture<_, Body> = service.call(Request::new(Body::empty()));
+    /// ```
     pub struct ResponseFuture<F, B> {
         #[pin]
         kind: Kind<F, B>,

@@ -88,6 +88,12 @@ pub(crate) struct Settings {
 impl MisdirectedLayer {
     /// The safe default: [`Coalescing::SameTlsConfig`], any host and any port, an answer without a
     /// body, HTTP/1 connections closed after a refusal.
+    ///
+    /// ```
+    /// use tower_misdirected::MisdirectedLayer;
+    ///
+    /// let app: axum::Router = axum::Router::new().layer(MisdirectedLayer::new());
+    /// ```
     pub fn new() -> Self {
         Self {
             settings: Arc::new(Settings {
@@ -116,6 +122,12 @@ impl<R> MisdirectedLayer<R> {
 
     /// Sets how far one connection may serve several hosts. The default is
     /// [`Coalescing::SameTlsConfig`].
+    ///
+    /// ```
+    /// use tower_misdirected::{Coalescing, MisdirectedLayer};
+    ///
+    /// let layer = MisdirectedLayer::new().coalescing(Coalescing::Certificate);
+    /// ```
     pub fn coalescing(self, level: Coalescing) -> Self {
         self.set(|settings| settings.rules.coalescing = level)
     }
@@ -236,12 +248,24 @@ impl<R> MisdirectedLayer<R> {
 
     /// Answers with the body `{"error":"misdirected_request"}` of type `application/json`. The
     /// response body must be `From<Bytes>`.
+    ///
+    /// ```
+    /// use tower_misdirected::MisdirectedLayer;
+    ///
+    /// let app: axum::Router = axum::Router::new().layer(MisdirectedLayer::new().json());
+    /// ```
     pub fn json(self) -> MisdirectedLayer<Json> {
         self.responder(Json)
     }
 
     /// Answers with problem details (RFC 9457) of type `application/problem+json`. The response body
     /// must be `From<Bytes>`.
+    ///
+    /// ```
+    /// use tower_misdirected::MisdirectedLayer;
+    ///
+    /// let app: axum::Router = axum::Router::new().layer(MisdirectedLayer::new().problem_json());
+    /// ```
     pub fn problem_json(self) -> MisdirectedLayer<ProblemJson> {
         self.responder(ProblemJson)
     }

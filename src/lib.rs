@@ -118,7 +118,10 @@
 //! No feature chooses a crypto provider.
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
-#![warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
+#![cfg_attr(
+    not(test),
+    warn(clippy::expect_used, clippy::panic, clippy::unwrap_used)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The crate page links to what features add.
 #![cfg_attr(

@@ -17,6 +17,9 @@ use crate::connection::ConnectionInfo;
 /// descriptors. Open connections and handshakes go on meanwhile.
 const REST: Duration = Duration::from_millis(200);
 
+/// The same, where ended handshakes are about to give their descriptors back.
+const SHORT_REST: Duration = Duration::from_millis(10);
+
 /// A listener for `axum::serve` that speaks TLS.
 ///
 /// Handshakes run in tasks of their own, so that one that is slow or fails costs the others nothing;
@@ -61,6 +64,15 @@ impl TlsListener {
     }
 
     /// Speaks TLS on a listener that is already bound.
+    ///
+    /// ```
+    /// use tower_misdirected::{TlsAcceptor, TlsListener};
+    ///
+    /// fn inherited(tcp: std::net::TcpListener, tls: TlsAcceptor) -> std::io::Result<TlsListener> {
+    ///     tcp.set_nonblocking(true)?;
+    ///     Ok(TlsListener::from_tcp(tokio::net::TcpListener::from_std(tcp)?, tls))
+    /// }
+    /// ```
     pub fn from_tcp(tcp: TcpListener, tls: impl Into<TlsAcceptor>) -> Self {
         Self {
             tcp,
@@ -97,7 +109,11 @@ impl TlsListener {
         ) {
             #[cfg(feature = "tracing")]
             tracing::error!(?error, "cannot accept connections, trying again");
-            self.rest_until = Some(Instant::now() + REST);
+            let rest = match self.acceptor.end_older_handshakes() {
+                true => SHORT_REST,
+                false => REST,
+            };
+            self.rest_until = Some(Instant::now() + rest);
         }
     }
 }

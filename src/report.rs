@@ -29,6 +29,20 @@ pub struct Verdict<'a> {
 }
 
 /// How a request was judged.
+///
+/// ```
+/// use tower_misdirected::{Outcome, Rejection};
+///
+/// fn label(outcome: Outcome) -> &'static str {
+///     match outcome {
+///         Outcome::Served => "served",
+///         Outcome::Coalesced => "coalesced",
+///         Outcome::Refused(rejection) => rejection.as_str(),
+///         _ => "other",
+///     }
+/// }
+/// assert_eq!(label(Outcome::Refused(Rejection::UnknownHost)), "unknown_host");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {

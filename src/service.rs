@@ -29,6 +29,7 @@ use crate::verdict;
 ///
 /// let router = axum::Router::<()>::new();
 /// let service: Misdirected<axum::Router> = MisdirectedLayer::new().layer(router);
+/// let router = service.into_inner();
 /// ```
 #[derive(Clone)]
 pub struct Misdirected<S, R = answer::EmptyBody> {

@@ -2,7 +2,7 @@
 //! its names are held once, however many connections present it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rustls::sign::CertifiedKey;
 
@@ -37,44 +37,124 @@ impl Certificates {
 
     /// The names of the certificate that `key` proves.
     pub(super) fn names(&self, key: &Arc<CertifiedKey>) -> CertificateNames {
+        let Ok(certificate) = key.end_entity_cert() else {
+            return CertificateNames::unknown();
+        };
         let address = Arc::as_ptr(key) as usize;
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // While the weak reference exists no other key can have its address.
-        if let Some((_, names)) = cache.by_key.get(&address) {
-            return names.clone();
+        if let Some(names) = self.cache().get(address, certificate) {
+            return names;
         }
-        let names = cache.read(key);
-        cache
-            .by_key
-            .insert(address, (Arc::downgrade(key), names.clone()));
-        cache.sweep();
+        // Read outside the lock: a long certificate keeps no other handshake waiting. Two handshakes
+        // that meet here both read it, and the first one's names stay.
+        let read = CertificateNames::from_der(certificate);
+        let mut cache = self.cache();
+        let names = cache.get(address, certificate).unwrap_or(read);
+        cache.insert(address, key, certificate, &names);
         names
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Cache {
-    fn read(&mut self, key: &CertifiedKey) -> CertificateNames {
-        let Ok(certificate) = key.end_entity_cert() else {
-            return CertificateNames::unknown();
-        };
-        let known = self.by_der.get(&**certificate).and_then(Weak::upgrade);
-        if let Some(names) = known {
-            return CertificateNames::from_shared(names);
+    fn get(&self, address: usize, certificate: &[u8]) -> Option<CertificateNames> {
+        // While the weak reference exists no other key can have its address.
+        if let Some((_, names)) = self.by_key.get(&address) {
+            return Some(names.clone());
         }
-        let names = CertificateNames::from_der(certificate);
-        if let Some(weak) = names.downgrade() {
-            self.by_der.insert((**certificate).into(), weak);
+        let names = self.by_der.get(certificate)?.upgrade()?;
+        Some(CertificateNames::from_shared(names))
+    }
+
+    fn insert(
+        &mut self,
+        address: usize,
+        key: &Arc<CertifiedKey>,
+        certificate: &[u8],
+        names: &CertificateNames,
+    ) {
+        let entry = (Arc::downgrade(key), names.clone());
+        self.by_key.insert(address, entry);
+        if let Some(names) = names.downgrade() {
+            self.by_der.insert(certificate.into(), names);
         }
-        names
+        self.sweep();
     }
 
     /// Drops what nobody uses any more, at a cost that is constant per insertion over time.
     fn sweep(&mut self) {
-        if self.by_key.len() < self.sweep_at {
+        if self.by_key.len() + self.by_der.len() < self.sweep_at {
             return;
         }
         self.by_key.retain(|_, (key, _)| key.strong_count() > 0);
         self.by_der.retain(|_, names| names.strong_count() > 0);
-        self.sweep_at = FIRST_SWEEP.max(2 * self.by_key.len());
+        self.sweep_at = FIRST_SWEEP.max(2 * (self.by_key.len() + self.by_der.len()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::crypto::ring::sign::any_supported_type;
+    use rustls::pki_types::PrivateKeyDer;
+
+    use super::*;
+
+    /// A certificate of its own for every number.
+    fn keys() -> impl FnMut(u64) -> Arc<CertifiedKey> {
+        let private = KeyPair::generate().unwrap();
+        let der = PrivateKeyDer::Pkcs8(private.serialize_der().into());
+        let signer = any_supported_type(&der).unwrap();
+        move |number| {
+            let params = CertificateParams::new(vec![format!("h{number}.test")]).unwrap();
+            let certificate = params.self_signed(&private).unwrap().der().clone();
+            Arc::new(CertifiedKey::new(vec![certificate], signer.clone()))
+        }
+    }
+
+    fn sizes(certificates: &Certificates) -> (usize, usize) {
+        let cache = certificates.cache();
+        (cache.by_key.len(), cache.by_der.len())
+    }
+
+    #[test]
+    fn what_nobody_uses_is_forgotten() {
+        let certificates = Certificates::new();
+        let mut key = keys();
+        for number in 0..500 {
+            certificates.names(&key(number));
+        }
+        let (by_key, by_der) = sizes(&certificates);
+        assert!(by_key + by_der <= FIRST_SWEEP, "{by_key} and {by_der}");
+    }
+
+    #[test]
+    fn what_is_in_use_is_kept_through_every_sweep() {
+        let certificates = Certificates::new();
+        let mut key = keys();
+        let held: Vec<_> = (0..200).map(&mut key).collect();
+        for key in &held {
+            certificates.names(key);
+        }
+        for number in 200..400 {
+            certificates.names(&key(number));
+        }
+        let cache = certificates.cache();
+        for key in &held {
+            assert!(cache.by_key.contains_key(&(Arc::as_ptr(key) as usize)));
+            let certificate = key.end_entity_cert().unwrap();
+            assert!(cache.by_der[&**certificate].strong_count() > 0);
+        }
+        drop(cache);
+        // And the look-out for dead ones comes ever more rarely, not at every insertion.
+        assert!(certificates.cache().sweep_at >= 800);
+    }
+
+    #[test]
+    fn a_key_without_a_certificate_has_unknown_names() {
+        let bare = CertifiedKey::new(Vec::new(), keys()(0).key.clone());
+        assert!(!Certificates::new().names(&Arc::new(bare)).is_known());
     }
 }

@@ -124,7 +124,20 @@ impl TlsAcceptor {
         }
     }
 
-    /// Sets how long a handshake may take, from its first octet to its last. The default is 10 seconds.
+    /// Sets how long a handshake may take, counted from when [`accept`](Self::accept) is first polled.
+    /// The default is 10 seconds.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tower_misdirected::TlsAcceptor;
+    ///
+    /// fn acceptor(config: Arc<rustls::ServerConfig>) -> TlsAcceptor {
+    ///     TlsAcceptor::new(config)
+    ///         .handshake_timeout(Duration::from_secs(5))
+    ///         .max_pending_handshakes(1024)
+    /// }
+    /// ```
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
@@ -134,11 +147,39 @@ impl TlsAcceptor {
     /// Sets how many handshakes may be under way at once, at least one. The default is 4,096.
     ///
     /// When another one begins, the oldest is ended, so that clients which open connections and then
-    /// say nothing cannot keep the others out.
+    /// say nothing cannot keep the others out. That takes a bound below the process's limit of file
+    /// descriptors; where that limit is hit first, see
+    /// [`end_older_handshakes`](Self::end_older_handshakes).
     #[must_use]
     pub fn max_pending_handshakes(mut self, limit: usize) -> Self {
         self.pending = Arc::new(Pending::new(limit));
         self
+    }
+
+    /// Ends the older half of the pending handshakes, and says whether there were any.
+    ///
+    /// For an accept loop that has run out of file descriptors before the
+    /// [bound](Self::max_pending_handshakes) was reached: once their tasks have run, there are some again.
+    /// [`TlsListener`](crate::TlsListener) does it by itself.
+    ///
+    /// ```
+    /// use tokio::net::{TcpListener, TcpStream};
+    /// use tower_misdirected::TlsAcceptor;
+    ///
+    /// async fn accept(listener: &TcpListener, acceptor: &TlsAcceptor) -> TcpStream {
+    ///     loop {
+    ///         match listener.accept().await {
+    ///             Ok((tcp, _)) => return tcp,
+    ///             Err(_) => {
+    ///                 acceptor.end_older_handshakes();
+    ///                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    ///             }
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn end_older_handshakes(&self) -> bool {
+        self.pending.end_older_half()
     }
 
     /// Runs the server's side of a handshake. Of a `TcpStream` the addresses are recorded too.

@@ -50,6 +50,16 @@ impl Pending {
         }
     }
 
+    /// Ends the older half, for want of something else than places. Says whether there were any.
+    pub(super) fn end_older_half(&self) -> bool {
+        let mut queue = self.queue();
+        let older = queue.handshakes.len().div_ceil(2);
+        for _ in 0..older {
+            queue.handshakes.pop_first();
+        }
+        older > 0
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -28,7 +28,7 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    /// The certificate that the handshake presented.
+    /// The certificate that the handshake presented, or would have without a session to resume.
     pub(super) fn presented(&self) -> Option<Arc<CertifiedKey>> {
         let mut presented = self
             .presented
@@ -41,7 +41,8 @@ impl Recorder {
 impl ResolvesServerCert for Recorder {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let key = self.inner.resolve(client_hello);
-        // rustls asks again after a HelloRetryRequest, and presents what it got last.
+        // rustls asks again after a HelloRetryRequest, and presents what it got last. It also asks when
+        // it resumes a session, and presents nothing.
         let mut presented = self
             .presented
             .lock()

@@ -13,8 +13,8 @@ impl CertificateNames {
     /// Reads the names of a certificate in DER.
     ///
     /// They are [unknown](Self::unknown) where webpki, and with it a rustls client, would not accept
-    /// the certificate's form: it is no X.509 version 3 certificate, or has an unknown critical
-    /// extension.
+    /// the certificate's form, as without version 3 of X.509 or with an unknown critical extension, and
+    /// where an entry of subjectAltName is not in the form that DER prescribes.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -48,11 +48,14 @@ const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
 const IP_ADDRESS: u8 = 0x87;
 
+/// The other kinds of GeneralName (RFC 5280 §4.2.1.6).
+const OTHER_NAMES: [u8; 8] = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x88];
+
 /// 2.5.29.17 (RFC 5280 §4.2.1.6).
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// The iPAddress names of a certificate. webpki has read it before, so a surprise here is a
-/// certificate to know nothing of.
+/// The iPAddress names of a certificate. webpki stops at an entry that it cannot read, and a name
+/// behind it covers nothing; so such a certificate is one to know nothing of.
 fn ip_addresses(der: &[u8]) -> Result<Vec<IpAddr>, EndOfInput> {
     let mut ips = Vec::new();
     let Some(names) = subject_alt_names(der)? else {
@@ -66,6 +69,8 @@ fn ip_addresses(der: &[u8]) -> Result<Vec<IpAddr>, EndOfInput> {
             // Any other length is a range of a name constraint, out of place here.
             let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
             ips.extend(v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)));
+        } else if !OTHER_NAMES.contains(&tag) {
+            return Err(EndOfInput);
         }
     }
     Ok(ips)
@@ -106,17 +111,21 @@ fn expect<'a>(reader: &mut Reader<'a>, wanted: u8) -> Result<Input<'a>, EndOfInp
     }
 }
 
-/// The next tag and its value. Lengths take at most three octets, as in webpki.
+/// The next tag and its value. A length has the shortest form (X.690 §10.1) and at most three octets,
+/// as in webpki.
 fn element<'a>(reader: &mut Reader<'a>) -> Result<(u8, Input<'a>), EndOfInput> {
     let tag = reader.read_byte()?;
-    let length = match reader.read_byte()? {
-        short @ 0..=0x7f => usize::from(short),
-        0x81 => usize::from(reader.read_byte()?),
+    let (length, shortest) = match reader.read_byte()? {
+        short @ 0..=0x7f => (u16::from(short), 0),
+        0x81 => (u16::from(reader.read_byte()?), 0x80),
         0x82 => {
             let octets = [reader.read_byte()?, reader.read_byte()?];
-            usize::from(u16::from_be_bytes(octets))
+            (u16::from_be_bytes(octets), 0x100)
         }
         _ => return Err(EndOfInput),
     };
-    Ok((tag, reader.read_bytes(length)?))
+    if length < shortest {
+        return Err(EndOfInput);
+    }
+    Ok((tag, reader.read_bytes(length.into())?))
 }

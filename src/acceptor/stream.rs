@@ -9,6 +9,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::connection::ConnectionInfo;
 
 /// A TLS connection that [`TlsAcceptor`](crate::TlsAcceptor) accepted, with its [`ConnectionInfo`].
+///
+/// ```
+/// use tokio::net::TcpStream;
+/// use tower_misdirected::{TlsAcceptor, TlsStream};
+///
+/// async fn accept(acceptor: &TlsAcceptor, tcp: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+///     let stream = acceptor.accept(tcp).await?;
+///     println!("for {:?}", stream.connection_info().server_name());
+///     let (_tcp, _connection) = stream.get_ref().get_ref();
+///     Ok(stream)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct TlsStream<IO> {
     inner: tokio_rustls::server::TlsStream<IO>,
