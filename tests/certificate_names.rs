@@ -6,6 +6,7 @@ mod pki;
 use std::net::IpAddr;
 
 use proptest::prelude::*;
+use rcgen::{CertificateParams, CustomExtension};
 use rustls::pki_types::{CertificateDer, ServerName};
 use tower_misdirected::{CertificateNames, Host};
 use x509_parser::prelude::*;
@@ -100,6 +101,86 @@ fn malformed_wildcards_and_addresses_as_dns_names_cover_nothing() {
         CertificateNames::from_sans(["192.0.2.1", "::1", "[::1]", "*.test", "bücher.test"], []);
     assert_eq!(names.to_strings(), [""; 0]);
     assert_eq!(covers(&names, "192.0.2.1"), Some(false));
+}
+
+/// A certificate whose subjectAltName holds these octets.
+fn with_raw_sans(names: &[u8], critical: bool) -> Leaf {
+    let content = [&[0x30, u8::try_from(names.len()).unwrap()], names].concat();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    let mut sans = CustomExtension::from_oid_content(&[2, 5, 29, 17], content);
+    sans.set_criticality(critical);
+    params.custom_extensions.push(sans);
+    pki::sign(params)
+}
+
+#[test]
+fn a_critical_extension_of_names_is_read_like_any_other() {
+    for critical in [false, true] {
+        let names = names(&with_raw_sans(
+            b"\x82\x06a.test\x87\x04\xc0\x00\x02\x01",
+            critical,
+        ));
+        assert_eq!(names.to_strings(), ["a.test", "192.0.2.1"]);
+    }
+}
+
+#[test]
+fn names_in_a_form_that_der_forbids_are_unknown() {
+    for (odd, why) in [
+        (
+            &b"\x87\x81\x04\xc0\x00\x02\x01"[..],
+            "a length that could be shorter",
+        ),
+        (
+            b"\x82\x82\x00\x06a.test",
+            "a length that could be shorter still",
+        ),
+        (
+            b"\x89\x01x\x87\x04\xc0\x00\x02\x01",
+            "a kind of name there is none of",
+        ),
+        (
+            b"\x9f\x02\x01x\x87\x04\xc0\x00\x02\x01",
+            "a tag of several octets",
+        ),
+        (
+            b"\xa2\x06a.test\x87\x04\xc0\x00\x02\x01",
+            "a constructed string",
+        ),
+        (b"\x82\x06a.test\x82\x09b.te", "a name that is cut off"),
+        (b"\x82\x80a.test\x00\x00", "an indefinite length"),
+    ] {
+        assert!(!names(&with_raw_sans(odd, false)).is_known(), "{why}");
+    }
+}
+
+#[test]
+fn names_that_clients_do_not_match_are_left_out() {
+    for (odd, why) in [
+        (&b"\x82\x07a.test."[..], "a trailing dot"),
+        (b"\x82\x09*.w.test.", "a wildcard with a trailing dot"),
+        (b"\x82\x06a\x00test", "a zero octet"),
+        (b"\x82\x00", "an empty name"),
+        (b"\x82\x02\xff\xfe", "no text"),
+        (b"\x87\x05\xc0\x00\x02\x01\x01", "an address of five octets"),
+        (
+            b"\x87\x08\xc0\x00\x02\x00\xff\xff\xff\x00",
+            "a range of addresses",
+        ),
+        (b"\x87\x00", "an empty address"),
+        (b"\x81\x06a@test", "an e-mail address"),
+        (b"\x86\x0ehttp://a.test/", "a URI"),
+    ] {
+        let all = [odd, b"\x82\x06b.test"].concat();
+        let leaf = with_raw_sans(&all, false);
+        assert_eq!(names(&leaf).to_strings(), ["b.test"], "{why}");
+        let oracle = webpki::EndEntityCert::try_from(&leaf.der).unwrap();
+        for host in ["a.test", "x.w.test", "192.0.2.1"] {
+            let name = ServerName::try_from(host).unwrap();
+            let covered = oracle.verify_is_valid_for_subject_name(&name).is_ok();
+            assert_eq!(covers(&names(&leaf), host), Some(covered), "{why}: {host}");
+        }
+    }
 }
 
 #[test]

@@ -11,10 +11,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use axum::serve::ListenerExt;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
-use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsAcceptor, TlsListener};
+use tokio::task::JoinHandle;
+use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsAcceptor, TlsListener, TlsStream};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::server::Calls;
@@ -58,6 +61,120 @@ async fn d3_the_oldest_handshake_ends_when_there_are_too_many() {
     // At most 8 of the herd are left; the 32 that came first are gone, and are told so by a close.
     for mut tcp in herd.drain(..32) {
         assert!(wire::closes(&mut tcp).await);
+    }
+}
+
+#[tokio::test]
+async fn d3_places_are_given_back_and_the_bound_is_exact() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]))
+        .handshake_timeout(Duration::from_secs(3600))
+        .max_pending_handshakes(2);
+    let begin = || {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        (tokio::spawn(acceptor.accept(near)), far)
+    };
+    let (first, first_client) = begin();
+    // Handshakes that are over take no place, so the first is not pushed out by them.
+    for _ in 0..5 {
+        let (quick, client) = begin();
+        assert!(completes(quick, client).await);
+    }
+    // Two fit.
+    let (second, _second_client) = begin();
+    assert!(completes(first, first_client).await);
+    // A third one ends the oldest of two, and that one alone.
+    let (third, third_client) = begin();
+    let (fourth, fourth_client) = begin();
+    let evicted = second.await.unwrap().unwrap_err();
+    assert_eq!(evicted.kind(), std::io::ErrorKind::Other);
+    assert!(evicted.to_string().contains("too many"), "{evicted}");
+    assert!(completes(third, third_client).await);
+    assert!(completes(fourth, fourth_client).await);
+}
+
+/// Whether a handshake that the server has begun comes to its end.
+async fn completes(
+    server: JoinHandle<std::io::Result<TlsStream<DuplexStream>>>,
+    client: DuplexStream,
+) -> bool {
+    let client = wire::handshake(client, pki::client(&[]), None);
+    let (client, server) = tokio::join!(client, server);
+    client.is_ok() && server.unwrap().is_ok()
+}
+
+#[tokio::test]
+async fn d3_the_older_half_of_the_pending_can_be_ended() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    assert!(!acceptor.end_older_handshakes(), "there are none");
+    let mut pending = Vec::new();
+    for _ in 0..5 {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        pending.push((tokio::spawn(acceptor.accept(near)), far));
+        // Lets it begin, so that their age is their order here.
+        tokio::task::yield_now().await;
+    }
+    assert!(acceptor.end_older_handshakes());
+    for (number, (server, client)) in pending.into_iter().enumerate() {
+        assert_eq!(completes(server, client).await, number >= 3, "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d3_the_time_limit_is_ten_seconds_or_what_was_asked_for() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let three = Duration::from_secs(3);
+    for (acceptor, limit) in [
+        (acceptor.clone(), Duration::from_secs(10)),
+        (acceptor.handshake_timeout(three), three),
+    ] {
+        for first_flight in [false, true] {
+            let (near, mut far) = tokio::io::duplex(1 << 16);
+            if first_flight {
+                // A whole ClientHello, and then silence: the limit is for all of the handshake.
+                far.write_all(&client_hello()).await.unwrap();
+            }
+            let begin = tokio::time::Instant::now();
+            let error = acceptor.accept(near).await.unwrap_err();
+            assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+            assert_eq!(begin.elapsed().as_secs(), limit.as_secs());
+        }
+    }
+}
+
+/// What a client says first.
+fn client_hello() -> Vec<u8> {
+    let name = "a.test".try_into().unwrap();
+    let client = rustls::ClientConnection::new(Arc::new(pki::client(&[])), name);
+    let mut hello = Vec::new();
+    client.unwrap().write_tls(&mut hello).unwrap();
+    hello
+}
+
+#[tokio::test]
+async fn d3_a_handshake_that_panics_costs_nobody_else_anything() {
+    #[derive(Debug)]
+    struct Panics(Arc<CertifiedKey>);
+
+    impl ResolvesServerCert for Panics {
+        fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            assert_ne!(
+                hello.server_name(),
+                Some("panic.test"),
+                "a bug of the resolver's"
+            );
+            Some(self.0.clone())
+        }
+    }
+
+    let resolver = Panics(pki::leaf(&["a.test"]).certified_key());
+    let mut config = pki::leaf(&["a.test"]).server_config();
+    config.cert_resolver = Arc::new(resolver);
+    let addr = server::tls(app(), Arc::new(config)).await;
+    for _ in 0..3 {
+        let tcp = TcpStream::connect(addr).await.unwrap();
+        let failed = wire::handshake(tcp, pki::client(&[]), Some("panic.test")).await;
+        assert!(failed.is_err());
+        assert_eq!(get_once(addr).await, 200);
     }
 }
 
@@ -173,7 +290,11 @@ async fn a_tapped_listener_has_the_same_connect_info() {
         .await
         .unwrap();
     let addr = listener.local_addr().unwrap();
-    let listener = listener.tap_io(|stream| assert!(stream.connection_info().is_tls()));
+    let listener = listener.tap_io(|stream| {
+        assert!(stream.connection_info().is_tls());
+        let (tcp, _) = stream.get_ref().get_ref();
+        assert!(tcp.nodelay().unwrap());
+    });
     let app = app().into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
     assert_eq!(get_once(addr).await, 200);

@@ -3,16 +3,18 @@
 mod pki;
 mod wire;
 
+use std::io::IoSlice;
 use std::sync::{Arc, Mutex};
 
 use rustls::crypto::ring;
 use rustls::server::{
-    ClientHello, NoServerSessionStorage, ResolvesServerCert, ServerSessionMemoryCache,
+    AlwaysResolvesServerRawPublicKeys, ClientHello, NoServerSessionStorage, ResolvesServerCert,
+    ServerSessionMemoryCache,
 };
 use rustls::sign::CertifiedKey;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind, ServerConfig};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tower_misdirected::{CertificateNames, ConnectionInfo, TlsAcceptor, TlsStream, TlsVersion};
 
@@ -227,6 +229,93 @@ async fn d1_a_resumed_handshake_has_its_names_too() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn d1_a_resumed_handshake_has_the_names_of_the_current_certificate() {
+    // It presents none; these are what it would have presented.
+    let (old, new) = (pki::leaf(&["old.test"]), pki::leaf(&["new.test"]));
+    for versions in [&[&TLS12][..], &[&TLS13][..]] {
+        let resolver = Resolver::new(vec![old.certified_key(), new.certified_key()]);
+        let acceptor = TlsAcceptor::new(resolver.config());
+        let client = Arc::new(pki::client_of(&[], versions, pki::provider()));
+        let mut recorded = Vec::new();
+        for _ in 0..2 {
+            let (server, client) = handshake(&acceptor, &client, Some("a.test")).await;
+            recorded.extend(server.connection_info().certificate_names().to_strings());
+            let session = client.get_ref().1.peer_certificates().unwrap();
+            assert_eq!(
+                session,
+                std::slice::from_ref(&old.der),
+                "what the client goes by"
+            );
+        }
+        assert_eq!(recorded, ["old.test", "new.test"], "{versions:?}");
+    }
+}
+
+#[tokio::test]
+async fn d1_a_raw_public_key_is_no_certificate() {
+    let certified = pki::leaf(&["a.test"]).certified_key();
+    let key = certified.key.public_key().unwrap();
+    let raw = CertifiedKey::new(vec![key.to_vec().into()], certified.key.clone());
+    let resolver = AlwaysResolvesServerRawPublicKeys::new(Arc::new(raw));
+    let config = ServerConfig::builder_with_provider(pki::provider())
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(resolver));
+    let acceptor = TlsAcceptor::new(Arc::new(config));
+    let recorded = info(&acceptor, pki::client_for_raw_keys(), Some("a.test")).await;
+    assert_eq!(recorded.server_name(), Some("a.test"));
+    assert!(!recorded.certificate_names().is_known());
+}
+
+#[tokio::test]
+async fn d1_the_copied_configuration_keeps_its_key_log() {
+    #[derive(Debug, Default)]
+    struct Labels(Mutex<Vec<String>>);
+
+    impl rustls::KeyLog for Labels {
+        fn log(&self, label: &str, _: &[u8], _: &[u8]) {
+            self.0.lock().unwrap().push(label.to_owned());
+        }
+    }
+
+    let labels = Arc::new(Labels::default());
+    let mut config = pki::leaf(&["a.test"]).server_config();
+    config.key_log = labels.clone();
+    let acceptor = TlsAcceptor::new(Arc::new(config));
+    let client = Arc::new(pki::client(&[]));
+    let _connection = handshake(&acceptor, &client, None).await;
+    assert!(!labels.0.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_stream_flushes_and_says_goodbye() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let (near, far) = tokio::io::duplex(1 << 16);
+    // Nothing leaves the server's side unless it is flushed.
+    let server = async {
+        let mut stream = acceptor.accept(BufWriter::new(near)).await.unwrap();
+        assert!(stream.is_write_vectored());
+        let parts = [IoSlice::new(b"hel"), IoSlice::new(b"lo")];
+        assert_eq!(stream.write_vectored(&parts).await.unwrap(), 5);
+        stream.flush().await.unwrap();
+        stream
+    };
+    let client = async {
+        let config = pki::client(&[]);
+        let mut stream = wire::handshake(far, config, Some("a.test")).await.unwrap();
+        let mut hello = [0; 5];
+        stream.read_exact(&mut hello).await.unwrap();
+        assert_eq!(&hello, b"hello");
+        stream
+    };
+    let (mut server, mut client) = tokio::join!(server, client);
+    server.shutdown().await.unwrap();
+    // Without close_notify this would be an error: the end might be an attacker's.
+    assert_eq!(client.read(&mut [0; 1]).await.unwrap(), 0);
 }
 
 #[tokio::test]

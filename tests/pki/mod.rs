@@ -127,10 +127,24 @@ pub fn client_of(
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
+        .with_custom_certificate_verifier(AnyCertificate::new(provider))
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
     config
+}
+
+/// A client that wants a raw public key (RFC 7250) in place of a certificate.
+pub fn client_for_raw_keys() -> ClientConfig {
+    let verifier = AnyCertificate {
+        provider: provider(),
+        raw_keys: true,
+    };
+    ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth()
 }
 
 /// A client that shows `leaf` when it is asked.
@@ -139,7 +153,7 @@ pub fn client_with_certificate(alpn: &[&str], leaf: &Leaf) -> ClientConfig {
         .with_safe_default_protocol_versions()
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+        .with_custom_certificate_verifier(AnyCertificate::new(provider()))
         .with_client_auth_cert(vec![leaf.der.clone()], leaf.key.clone_key())
         .unwrap();
     config.alpn_protocols = alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
@@ -147,7 +161,17 @@ pub fn client_with_certificate(alpn: &[&str], leaf: &Leaf) -> ClientConfig {
 }
 
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct AnyCertificate {
+    provider: Arc<CryptoProvider>,
+    raw_keys: bool,
+}
+
+impl AnyCertificate {
+    fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
+        let raw_keys = false;
+        Arc::new(Self { provider, raw_keys })
+    }
+}
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -181,6 +205,11 @@ impl ServerCertVerifier for AnyCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        let algorithms = &self.provider.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.raw_keys
     }
 }
