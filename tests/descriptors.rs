@@ -6,7 +6,7 @@ mod pki;
 mod server;
 mod wire;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -28,6 +28,7 @@ async fn d3_silent_clients_that_take_every_descriptor_keep_nobody_out() {
         .args(["-c", "ulimit -n 64; exec \"$0\" --nocapture"])
         .arg(program)
         .env(AS_SERVER, "1")
+        .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
@@ -46,15 +47,16 @@ async fn d3_silent_clients_that_take_every_descriptor_keep_nobody_out() {
         let answer = wire::exchange(&mut io, "GET / HTTP/1.1\nHost: a.test\n\n").await;
         assert_eq!(answer.status, 200);
     }
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child.stdin.take());
+    assert!(child.wait().unwrap().success());
 }
 
-/// Serves until it is killed.
+/// Serves until the other end of its standard input goes away, as it also does when that test fails.
 async fn serve() {
     let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
     let app = server::echo(&Calls::default()).layer(MisdirectedLayer::new());
     let addr = server::tls(app, acceptor.handshake_timeout(Duration::from_secs(3600))).await;
     println!("serving on {addr}");
-    std::future::pending().await
+    let wait = || std::io::stdin().read_to_end(&mut Vec::new());
+    tokio::task::spawn_blocking(wait).await.unwrap().unwrap();
 }

@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+/// Long enough for any machine: what takes longer never comes, and is a failure and no hang.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Opens a TLS connection with this server name, or with none.
 pub async fn connect(
     addr: SocketAddr,
@@ -23,7 +26,8 @@ pub async fn connect(
     sni: Option<&str>,
 ) -> TlsStream<TcpStream> {
     let tcp = TcpStream::connect(addr).await.unwrap();
-    handshake(tcp, config, sni).await.unwrap()
+    let handshake = tokio::time::timeout(PATIENCE, handshake(tcp, config, sni));
+    handshake.await.expect("a handshake in time").unwrap()
 }
 
 pub async fn handshake<IO: AsyncRead + AsyncWrite + Unpin>(
@@ -64,10 +68,8 @@ where
 }
 
 pub async fn read_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
-    // Long enough for any machine; an answer that never comes is a failure and no hang.
-    let patience = Duration::from_secs(60);
-    let answer = tokio::time::timeout(patience, read_to_end_of_answer(io, to_head));
-    answer.await.expect("an answer")
+    let answer = tokio::time::timeout(PATIENCE, read_to_end_of_answer(io, to_head));
+    answer.await.expect("an answer in time")
 }
 
 async fn read_to_end_of_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
