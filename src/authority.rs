@@ -32,7 +32,7 @@ use crate::rejection::Malformed;
 ///
 /// let request = Request::get("/").header("host", "App.Example:8443").body(())?;
 /// let authority = EffectiveAuthority::of(&request)?;
-/// assert_eq!(authority.host(), &"app.example");
+/// assert_eq!(authority.host(), "app.example");
 /// assert_eq!(authority.port(), Some(8443));
 /// assert_eq!(authority.to_string(), "app.example:8443");
 /// # Ok::<_, Box<dyn std::error::Error>>(())
