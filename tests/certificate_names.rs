@@ -87,6 +87,9 @@ fn what_is_no_certificate_has_unknown_names() {
 fn malformed_wildcards_and_addresses_as_dns_names_cover_nothing() {
     // As the extension may hold them; the last one is an IP address in the wrong kind of name.
     for name in [
+        "-a.test",
+        "a-.test",
+        "*.-.test",
         "f*.test",
         "*",
         "*.test",

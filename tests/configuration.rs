@@ -67,8 +67,17 @@ fn an_error_does_not_repeat_control_characters() {
 
 #[test]
 fn an_empty_list_is_an_error() {
-    let error = MisdirectedLayer::new().allowed_hosts([""; 0]).unwrap_err();
-    assert!(error.to_string().contains("empty"));
+    let layer = MisdirectedLayer::new();
+    let hosts = layer.clone().allowed_hosts([""; 0]).unwrap_err();
+    assert_eq!((hosts.setting(), hosts.value()), ("allowed_hosts", ""));
+    assert!(
+        hosts
+            .to_string()
+            .starts_with("allowed_hosts: the list is empty")
+    );
+    let ports = layer.ports([]).unwrap_err();
+    assert_eq!((ports.setting(), ports.value()), ("ports", ""));
+    assert!(ports.to_string().starts_with("ports: the list is empty"));
 }
 
 #[test]
