@@ -41,15 +41,19 @@ impl Certificates {
             return CertificateNames::unknown();
         };
         let address = Arc::as_ptr(key) as usize;
-        if let Some(names) = self.cache().get(address, certificate) {
-            return names;
+        // While the weak reference exists no other key can have its address.
+        if let Some((_, names)) = self.cache().by_key.get(&address) {
+            return names.clone();
         }
-        // Read outside the lock: a long certificate keeps no other handshake waiting. Two handshakes
-        // that meet here both read it, and the first one's names stay.
-        let read = CertificateNames::from_der(certificate);
+        // Read without the lock: a long certificate keeps no other handshake waiting. Of two handshakes
+        // that meet here, the names of the first stay.
+        let known = self.cache().read_before(certificate);
+        let names = known.unwrap_or_else(|| CertificateNames::from_der(certificate));
         let mut cache = self.cache();
-        let names = cache.get(address, certificate).unwrap_or(read);
-        cache.insert(address, key, certificate, &names);
+        let names = cache.keep(certificate, names);
+        let entry = (Arc::downgrade(key), names.clone());
+        cache.by_key.insert(address, entry);
+        cache.sweep();
         names
     }
 
@@ -59,28 +63,20 @@ impl Certificates {
 }
 
 impl Cache {
-    fn get(&self, address: usize, certificate: &[u8]) -> Option<CertificateNames> {
-        // While the weak reference exists no other key can have its address.
-        if let Some((_, names)) = self.by_key.get(&address) {
-            return Some(names.clone());
-        }
+    fn read_before(&self, certificate: &[u8]) -> Option<CertificateNames> {
         let names = self.by_der.get(certificate)?.upgrade()?;
         Some(CertificateNames::from_shared(names))
     }
 
-    fn insert(
-        &mut self,
-        address: usize,
-        key: &Arc<CertifiedKey>,
-        certificate: &[u8],
-        names: &CertificateNames,
-    ) {
-        let entry = (Arc::downgrade(key), names.clone());
-        self.by_key.insert(address, entry);
+    /// The names that are kept for the certificate, which become `names` if there are none.
+    fn keep(&mut self, certificate: &[u8], names: CertificateNames) -> CertificateNames {
+        if let Some(kept) = self.read_before(certificate) {
+            return kept;
+        }
         if let Some(names) = names.downgrade() {
             self.by_der.insert(certificate.into(), names);
         }
-        self.sweep();
+        names
     }
 
     /// Drops what nobody uses any more, at a cost that is constant per insertion over time.
@@ -150,6 +146,16 @@ mod tests {
         drop(cache);
         // And the look-out for dead ones comes ever more rarely, not at every insertion.
         assert!(certificates.cache().sweep_at >= 800);
+    }
+
+    #[test]
+    fn a_new_key_for_a_known_certificate_is_looked_up_by_content_once() {
+        let certificates = Certificates::new();
+        let first = keys()(0);
+        let second = Arc::new(CertifiedKey::clone(&first));
+        let names = certificates.names(&first);
+        assert!(certificates.names(&second).ptr_eq(&names));
+        assert_eq!(sizes(&certificates), (2, 1));
     }
 
     #[test]

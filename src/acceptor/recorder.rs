@@ -4,7 +4,7 @@
 //! Resolving a second time after the handshake would be a race with a certificate that is renewed in
 //! between.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
@@ -30,11 +30,13 @@ pub(super) struct Recorder {
 impl Recorder {
     /// The certificate that the handshake presented, or would have without a session to resume.
     pub(super) fn presented(&self) -> Option<Arc<CertifiedKey>> {
-        let mut presented = self
-            .presented
+        self.slot().take()
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<Arc<CertifiedKey>>> {
+        self.presented
             .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        presented.take()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -43,11 +45,7 @@ impl ResolvesServerCert for Recorder {
         let key = self.inner.resolve(client_hello);
         // rustls asks again after a HelloRetryRequest, and presents what it got last. It also asks when
         // it resumes a session, and presents nothing.
-        let mut presented = self
-            .presented
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        presented.clone_from(&key);
+        self.slot().clone_from(&key);
         key
     }
 
