@@ -112,12 +112,11 @@ impl Json {
 
 impl<B: From<Bytes>> Responder<B> for Json {
     fn respond(&self, rejection: Rejection) -> Response<B> {
-        let body = Self::body(rejection);
-        with_content(rejection, Self::TYPE, body, body.len())
+        with_content(rejection.status(), Self::TYPE, Self::body(rejection))
     }
 
     fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
-        with_content(rejection, Self::TYPE, "", Self::body(rejection).len())
+        self.respond(rejection).map(|_: B| Bytes::new().into())
     }
 }
 
@@ -153,12 +152,11 @@ impl ProblemJson {
 
 impl<B: From<Bytes>> Responder<B> for ProblemJson {
     fn respond(&self, rejection: Rejection) -> Response<B> {
-        let body = Self::body(rejection);
-        with_content(rejection, Self::TYPE, body, body.len())
+        with_content(rejection.status(), Self::TYPE, Self::body(rejection))
     }
 
     fn respond_to_head(&self, rejection: Rejection) -> Response<B> {
-        with_content(rejection, Self::TYPE, "", Self::body(rejection).len())
+        self.respond(rejection).map(|_: B| Bytes::new().into())
     }
 }
 
@@ -168,18 +166,17 @@ fn with_status<B>(status: StatusCode, body: B) -> Response<B> {
     response
 }
 
-/// `length` is that of the answer to GET, for HEAD tells it too.
+/// The length is written down here, for the answer to HEAD tells that of the body it leaves out.
 fn with_content<B: From<Bytes>>(
-    rejection: Rejection,
+    status: StatusCode,
     content_type: &'static str,
     body: &'static str,
-    length: usize,
 ) -> Response<B> {
-    let body = Bytes::from_static(body.as_bytes());
-    let mut response = with_status(rejection.status(), body.into());
+    let bytes = Bytes::from_static(body.as_bytes());
+    let mut response = with_status(status, bytes.into());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     response
 }
 

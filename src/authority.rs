@@ -50,13 +50,7 @@ impl EffectiveAuthority {
     ///
     /// [`Malformed`] where the layer would answer 400.
     pub fn of<B>(request: &Request<B>) -> Result<Self, Malformed> {
-        let target = Target::read(
-            request.version(),
-            request.method(),
-            request.uri(),
-            request.headers(),
-        )?;
-        Ok(target.authority.to_owned())
+        Target::of(request).map(|target| target.authority.to_owned())
     }
 
     /// The authority of a request, from its head.
@@ -181,7 +175,16 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn read(
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Result<Self, Malformed> {
+        Self::read(
+            request.version(),
+            request.method(),
+            request.uri(),
+            request.headers(),
+        )
+    }
+
+    fn read(
         version: Version,
         method: &Method,
         uri: &'a Uri,

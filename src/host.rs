@@ -9,7 +9,7 @@ use std::str::FromStr;
 use crate::rejection::Malformed;
 
 /// The longest DNS name in octets, without a trailing dot (RFC 1035 §2.3.4 less the root's octet).
-pub(crate) const MAX_NAME: usize = 253;
+const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
 /// A host that a request targets: a DNS name in normal form, or an IP address.
@@ -156,7 +156,7 @@ impl<'a> NameRef<'a> {
     /// (RFC 1123 §2.1), so it is none.
     pub(crate) fn parse(text: &'a str) -> Option<Self> {
         let text = text.strip_suffix('.').unwrap_or(text);
-        if text.is_empty() || text.len() > MAX_NAME {
+        if text.len() > MAX_NAME {
             return None;
         }
         let (mut label, mut digits, mut lowercase) = (0, true, true);

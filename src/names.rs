@@ -3,9 +3,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use crate::host::{HostRef, NameRef};
+use crate::host::{Host, HostRef, NameRef};
 
 /// What an entry of a list matches.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -28,16 +28,8 @@ impl Pattern {
 
     /// An IP address, IPv6 with or without its brackets.
     pub(crate) fn ip(text: &str) -> Option<Self> {
-        let v6 = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        let ip = match v6 {
-            Some(v6) => v6.parse::<Ipv6Addr>().ok()?.into(),
-            None => (text.parse::<Ipv4Addr>().map(IpAddr::from))
-                .or_else(|_| text.parse::<Ipv6Addr>().map(IpAddr::from))
-                .ok()?,
-        };
-        Some(Self::Ip(ip))
+        let bracketed = || text.parse::<Host>().ok()?.ip();
+        text.parse().ok().or_else(bracketed).map(Self::Ip)
     }
 }
 

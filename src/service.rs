@@ -106,12 +106,7 @@ impl Settings {
     /// Judges and reports. Says whether the `Host` field differs from the authority that was judged,
     /// and what the request is to be refused for.
     fn judge<B>(&self, request: &Request<B>) -> (bool, Option<Rejection>) {
-        let target = Target::read(
-            request.version(),
-            request.method(),
-            request.uri(),
-            request.headers(),
-        );
+        let target = Target::of(request);
         let connection = connection_info(request.extensions());
         let outcome = match &target {
             Ok(target) => verdict::judge(target, connection, &self.rules),

@@ -74,14 +74,13 @@ pub(crate) fn judge(
     rules: &Rules,
 ) -> Result<Servable, Rejection> {
     let host = target.authority.host;
-    let security = connection.map(ConnectionInfo::security);
 
     let allowed = rules.allowed_hosts.as_deref();
     if allowed.is_some_and(|hosts| hosts.get(host).is_none()) {
         return Err(Rejection::UnknownHost);
     }
     let ports = rules.ports.as_deref();
-    if ports.is_some_and(|ports| !port_listed(target, security, ports)) {
+    if ports.is_some_and(|ports| !port_listed(target, connection, ports)) {
         return Err(Rejection::UnknownPort);
     }
 
@@ -138,12 +137,14 @@ impl Rules {
 
 /// Whether a list of ports holds the target's. An absent port is the default of the scheme, which
 /// origin-form leaves to the connection (RFC 9110 §7.1); where neither is known, either default will do.
-fn port_listed(target: &Target<'_>, security: Option<Security>, ports: &[u16]) -> bool {
-    let scheme = target.scheme.or(match security {
-        Some(Security::Plaintext) => Some(Scheme::Http),
-        Some(Security::TrustedGateway | Security::Tls) => Some(Scheme::Https),
-        None => None,
-    });
+fn port_listed(target: &Target<'_>, connection: Option<&ConnectionInfo>, ports: &[u16]) -> bool {
+    let scheme = target
+        .scheme
+        .or(match connection.map(ConnectionInfo::security) {
+            Some(Security::Plaintext) => Some(Scheme::Http),
+            Some(Security::TrustedGateway | Security::Tls) => Some(Scheme::Https),
+            None => None,
+        });
     let listed = |port| ports.contains(&port);
     match (target.authority.port, scheme) {
         (Some(port), _) => listed(port),

@@ -15,22 +15,18 @@ pub mod servers {}
 /// certificate it presented leaves the names out; then the layer serves the server name only, which is
 /// safe and refuses all coalescing.
 ///
-/// Neither recipe needs a feature of this crate.
+/// # OpenSSL and BoringSSL
 ///
-/// # OpenSSL
-///
-/// With the `openssl` crate:
+/// With the `openssl` crate, and with no feature of this one:
 ///
 /// ```rust,ignore
 #[doc = include_str!("openssl.rs")]
 /// ```
 ///
-/// # BoringSSL
-///
-/// With the `boring` crate:
+/// With the `boring` crate everything is the same but for one line:
 ///
 /// ```rust,ignore
-#[doc = include_str!("boring.rs")]
+/// use boring::ssl::{NameType, SslRef};
 /// ```
 ///
 /// # Where the request gets it
