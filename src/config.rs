@@ -69,28 +69,47 @@ impl Error for ConfigError {}
 
 /// Reads an entry of `allowed_hosts`.
 pub(crate) fn host_pattern(text: &str) -> Result<Pattern, ConfigError> {
-    let pattern = Pattern::ip(text).or_else(|| Pattern::dns(text));
-    pattern.ok_or_else(|| ConfigError {
+    pattern(text).map_err(|problem| ConfigError {
         setting: "allowed_hosts",
         value: Some(text.to_owned()),
-        problem: what_is_wrong_with(text),
+        problem: match problem {
+            HostProblem::Port => "ports go to `ports`, not into a host",
+            HostProblem::Star => {
+                "`*` may only be the whole first label before others, as in `*.app.example`; leave \
+                 `allowed_hosts` out to allow every host"
+            }
+            HostProblem::Other(problem) => problem,
+        },
     })
 }
 
-fn what_is_wrong_with(host: &str) -> &'static str {
+/// What is wrong with a host; the fix for some of it depends on the setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostProblem {
+    Port,
+    Star,
+    Other(&'static str),
+}
+
+/// Reads a DNS name, a wildcard or an IP address.
+pub(crate) fn pattern(text: &str) -> Result<Pattern, HostProblem> {
+    let pattern = Pattern::ip(text).or_else(|| Pattern::dns(text));
+    pattern.ok_or_else(|| what_is_wrong_with(text))
+}
+
+fn what_is_wrong_with(host: &str) -> HostProblem {
     let has_port = host.parse::<EffectiveAuthority>().is_ok();
     if host.is_empty() {
-        "it is empty"
+        HostProblem::Other("it is empty")
     } else if !host.is_ascii() {
-        "non-ASCII names must be given in Punycode, as `xn--…` (RFC 5890)"
+        HostProblem::Other("non-ASCII names must be given in Punycode, as `xn--…` (RFC 5890)")
     } else if has_port {
-        "ports go to `ports`, not into a host"
+        HostProblem::Port
     } else if host.contains('/') {
-        "give the host alone, without scheme and path"
+        HostProblem::Other("give the host alone, without scheme and path")
     } else if host.contains('*') {
-        "`*` may only be the whole first label before others, as in `*.app.example`; leave \
-         `allowed_hosts` out to allow every host"
+        HostProblem::Star
     } else {
-        "it is neither a DNS name, nor `*.` before one, nor an IP address"
+        HostProblem::Other("it is neither a DNS name, nor `*.` before one, nor an IP address")
     }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use crate::certificate::CertificateNames;
 use crate::host::{Host, HostRef};
+#[cfg(feature = "rustls")]
+use crate::virtual_hosts::{Binding, VirtualHost, VirtualHosts};
 
 /// What the server knows about the connection that a request arrived on.
 ///
@@ -42,6 +44,18 @@ struct Facts {
     peer_addr: Option<SocketAddr>,
     local_addr: Option<SocketAddr>,
     client_certificates: Box<[Box<[u8]>]>,
+    #[cfg(feature = "rustls")]
+    binding: Option<Binding>,
+}
+
+#[cfg(feature = "rustls")]
+impl Facts {
+    fn accepted(mut self) -> Self {
+        if let Some(binding) = &mut self.binding {
+            binding.accept_by_hand(self.server_name.as_ref().and_then(Host::name));
+        }
+        self
+    }
 }
 
 /// Who, if anyone, terminated TLS.
@@ -156,6 +170,20 @@ impl ConnectionInfo {
         self.0.client_certificates.iter().map(|der| &**der)
     }
 
+    /// The virtual host that this connection's handshake matched; `None` where the server has no
+    /// [`VirtualHosts`].
+    ///
+    /// A request on a coalesced connection may be for another one; see [`VirtualHosts::get`].
+    #[cfg(feature = "rustls")]
+    pub fn virtual_host(&self) -> Option<&VirtualHost> {
+        self.binding()?.virtual_host()
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn binding(&self) -> Option<&Binding> {
+        self.0.binding.as_ref()
+    }
+
     pub(crate) fn security(&self) -> Security {
         self.0.security
     }
@@ -167,7 +195,10 @@ impl ConnectionInfo {
 
 impl fmt::Debug for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ConnectionInfo")
+        let mut debug = f.debug_struct("ConnectionInfo");
+        #[cfg(feature = "rustls")]
+        debug.field("virtual_host", &self.virtual_host());
+        debug
             .field("security", &self.0.security)
             .field("server_name", &self.server_name())
             .field("certificate_names", &self.0.certificate_names)
@@ -208,6 +239,8 @@ impl ConnectionInfoBuilder {
             peer_addr: None,
             local_addr: None,
             client_certificates: Box::default(),
+            #[cfg(feature = "rustls")]
+            binding: None,
         })
     }
 
@@ -268,9 +301,40 @@ impl ConnectionInfoBuilder {
         self
     }
 
+    /// Makes it a connection that these virtual hosts accept, as they are when it is built, for its
+    /// server name.
+    ///
+    /// Where they would refuse the handshake, no host is servable under
+    /// [`Coalescing::SameTlsConfig`](crate::Coalescing::SameTlsConfig).
+    ///
+    /// ```
+    /// use tower_misdirected::{CertificateNames, ConnectionInfo, VirtualHosts};
+    ///
+    /// fn connection_for_www(hosts: &VirtualHosts) -> ConnectionInfo {
+    ///     ConnectionInfo::tls()
+    ///         .server_name("www.example")
+    ///         .certificate_names(CertificateNames::from_sans(["www.example"], []))
+    ///         .virtual_hosts(hosts)
+    ///         .build()
+    /// }
+    /// ```
+    #[cfg(feature = "rustls")]
+    pub fn virtual_hosts(self, hosts: &VirtualHosts) -> Self {
+        self.binding(Some(Binding::by_hand(hosts)))
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn binding(mut self, binding: Option<Binding>) -> Self {
+        self.0.binding = binding;
+        self
+    }
+
     /// Makes the info.
     pub fn build(self) -> ConnectionInfo {
-        ConnectionInfo(Arc::new(self.0))
+        let facts = self.0;
+        #[cfg(feature = "rustls")]
+        let facts = facts.accepted();
+        ConnectionInfo(Arc::new(facts))
     }
 }
 

@@ -151,6 +151,10 @@ mod axum_server;
 mod extract;
 #[cfg(all(feature = "axum", feature = "rustls"))]
 mod listener;
+#[cfg(feature = "quinn")]
+mod quic;
+#[cfg(feature = "rustls")]
+mod virtual_hosts;
 
 // Nothing but documentation, with examples that need every feature.
 #[cfg(all(any(doc, doctest), feature = "axum-server", feature = "axum"))]
@@ -181,3 +185,9 @@ pub use self::acceptor::{TlsAcceptor, TlsStream};
 pub use self::extract::{MalformedAuthority, MissingConnectionInfo};
 #[cfg(all(feature = "axum", feature = "rustls"))]
 pub use self::listener::TlsListener;
+#[cfg(feature = "quinn")]
+pub use self::quic::{QuicTls, QuicTlsError};
+#[cfg(feature = "rustls")]
+pub use self::virtual_hosts::{
+    InvalidName, VirtualHost, VirtualHosts, VirtualHostsBuilder, VirtualHostsError,
+};

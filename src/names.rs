@@ -1,5 +1,5 @@
-//! One matcher for every list of host names: certificate names and allowed hosts are the same thing
-//! here, sets of exact names, one-label wildcards and IP addresses.
+//! One matcher for every list of host names: certificate names, allowed hosts and virtual hosts are the
+//! same thing here, exact names, one-label wildcards and IP addresses.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -70,6 +70,13 @@ impl<V> NameMap<V> {
         }
     }
 
+    /// The value of every pattern, in no particular order.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        let named = self.exact.values().chain(self.wildcard.values());
+        named.chain(self.ips.values())
+    }
+
     /// Every pattern, in no particular order.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> + '_ {
         let exact = self.exact.keys().cloned().map(Pattern::Exact);
@@ -79,19 +86,32 @@ impl<V> NameMap<V> {
     }
 }
 
-impl<V> FromIterator<(Pattern, V)> for NameMap<V> {
-    fn from_iter<I: IntoIterator<Item = (Pattern, V)>>(entries: I) -> Self {
-        let mut map = Self {
+impl<V> NameMap<V> {
+    /// Returns the value that the pattern had before.
+    pub(crate) fn insert(&mut self, pattern: Pattern, value: V) -> Option<V> {
+        match pattern {
+            Pattern::Exact(name) => self.exact.insert(name, value),
+            Pattern::Wildcard(base) => self.wildcard.insert(base, value),
+            Pattern::Ip(ip) => self.ips.insert(ip, value),
+        }
+    }
+}
+
+impl<V> Default for NameMap<V> {
+    fn default() -> Self {
+        Self {
             exact: HashMap::new(),
             wildcard: HashMap::new(),
             ips: HashMap::new(),
-        };
+        }
+    }
+}
+
+impl<V> FromIterator<(Pattern, V)> for NameMap<V> {
+    fn from_iter<I: IntoIterator<Item = (Pattern, V)>>(entries: I) -> Self {
+        let mut map = Self::default();
         for (pattern, value) in entries {
-            match pattern {
-                Pattern::Exact(name) => map.exact.insert(name, value),
-                Pattern::Wildcard(base) => map.wildcard.insert(base, value),
-                Pattern::Ip(ip) => map.ips.insert(ip, value),
-            };
+            map.insert(pattern, value);
         }
         map
     }

@@ -28,7 +28,8 @@ use http::StatusCode;
 pub enum Rejection {
     /// The request names no authority, or several, or one that the grammar forbids: 400.
     Malformed(Malformed),
-    /// The host is not in the layer's [`allowed_hosts`](crate::MisdirectedLayer::allowed_hosts): 421.
+    /// The host is not in the layer's [`allowed_hosts`](crate::MisdirectedLayer::allowed_hosts), or no
+    /// virtual host matches it and there is no default: 421.
     UnknownHost,
     /// The port is not among the layer's [`ports`](crate::MisdirectedLayer::ports): 421.
     UnknownPort,
@@ -43,6 +44,12 @@ pub enum Rejection {
     SchemeMismatch,
     /// The certificate that this connection's handshake presented is not known to cover the host: 421.
     NotInCertificate,
+    /// The TLS configuration of the host, by the virtual hosts as they are now, is not the one that the
+    /// connection was accepted under: 421.
+    DifferentTlsConfig,
+    /// Another virtual host than the one that served the handshake matches the host, under
+    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost): 421.
+    OtherVirtualHost,
     /// The host is not the server name of the handshake, under
     /// [`Coalescing::Never`](crate::Coalescing::Never): 421.
     ServerNameMismatch,
@@ -68,6 +75,8 @@ impl Rejection {
             Self::InsecureConnection => "insecure_connection",
             Self::SchemeMismatch => "scheme_mismatch",
             Self::NotInCertificate => "not_in_certificate",
+            Self::DifferentTlsConfig => "different_tls_config",
+            Self::OtherVirtualHost => "other_virtual_host",
             Self::ServerNameMismatch => "server_name_mismatch",
         }
     }
@@ -77,7 +86,7 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Malformed(malformed) => return malformed.fmt(f),
-            Self::UnknownHost => "the host is not in the list of allowed hosts",
+            Self::UnknownHost => "the host is neither an allowed host nor a virtual host",
             Self::UnknownPort => "the port is not in the list of ports",
             Self::NoConnectionInfo => {
                 "the request carries no ConnectionInfo: serve it through \
@@ -91,6 +100,10 @@ impl fmt::Display for Rejection {
             Self::NotInCertificate => {
                 "the certificate presented on this connection is not known to cover the host"
             }
+            Self::DifferentTlsConfig => {
+                "the host has another TLS configuration than the one the connection was accepted under"
+            }
+            Self::OtherVirtualHost => "another virtual host than the handshake's matches the host",
             Self::ServerNameMismatch => "the host is not the server name of the handshake",
         })
     }

@@ -113,8 +113,11 @@ pub(crate) fn judge(
         return Err(Rejection::NotInCertificate);
     }
 
-    // `SameTlsConfig` and `SameVirtualHost` are decided here for a connection that was accepted by
-    // virtual hosts. A connection that knows of none has one configuration for every host.
+    // A connection that was accepted by no virtual hosts has one configuration for every host.
+    #[cfg(feature = "rustls")]
+    if let Some(binding) = connection.binding() {
+        binding.judge(host, rules.coalescing)?;
+    }
 
     if rules.coalescing >= Coalescing::Never {
         let beyond_sni = server_name.is_none() && host.is_ip() && names.is_known();

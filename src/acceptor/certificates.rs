@@ -13,7 +13,7 @@ use crate::names::NameMap;
 const FIRST_SWEEP: usize = 64;
 
 #[derive(Debug)]
-pub(super) struct Certificates(Mutex<Cache>);
+pub(crate) struct Certificates(Mutex<Cache>);
 
 #[derive(Debug)]
 struct Cache {
@@ -27,7 +27,7 @@ struct Cache {
 }
 
 impl Certificates {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Mutex::new(Cache {
             by_key: HashMap::new(),
             by_der: HashMap::new(),

@@ -1,10 +1,12 @@
-//! The way of a connection: the acceptor runs the handshake, the recorder remembers which certificate
-//! it presented, and both end up in a `ConnectionInfo`.
+//! The way of a connection: the ClientHello chooses the configuration, the acceptor runs the handshake,
+//! the recorder remembers which certificate it presented, and all of it ends up in a `ConnectionInfo`.
 
 mod certificates;
 mod pending;
 mod recorder;
 mod san;
+mod sessions;
+mod source;
 mod stream;
 
 use std::any::Any;
@@ -14,25 +16,34 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::server::Acceptor;
-use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::server::{Acceptor, ClientHello};
+use rustls::{ProtocolVersion, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 
-use self::certificates::Certificates;
+pub(crate) use self::certificates::Certificates;
 use self::pending::Pending;
+pub(crate) use self::recorder::Recorder;
+pub(crate) use self::sessions::Sessions;
+pub(crate) use self::source::Chosen;
+use self::source::ConfigSource;
 pub use self::stream::TlsStream;
 use crate::certificate::CertificateNames;
 use crate::connection::{ConnectionInfo, TlsVersion};
+use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PENDING_HANDSHAKES: usize = 4096;
 
+/// The alert for a server name that nobody answers to (RFC 6066 §3).
+pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
+
 /// Accepts TLS connections with rustls and records what each handshake presented.
 ///
 /// One acceptor serves a whole server: clones share the names of certificates and the bound on
-/// pending handshakes. It is made from an `Arc<ServerConfig>`, or from axum-server's `RustlsConfig`.
+/// pending handshakes. It is made from an `Arc<ServerConfig>`, from [`VirtualHosts`], or from
+/// axum-server's `RustlsConfig`.
 ///
 /// - with `axum::serve`, hand it, or what it is made from, to [`TlsListener`](crate::TlsListener);
 /// - with axum-server, it is an acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`;
@@ -79,17 +90,10 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 /// ```
 #[derive(Clone)]
 pub struct TlsAcceptor {
-    config: ConfigSource,
+    source: ConfigSource,
     handshake_timeout: Duration,
     certificates: Arc<Certificates>,
     pending: Arc<Pending>,
-}
-
-/// Where the configuration of the next connection comes from.
-#[derive(Clone)]
-enum ConfigSource {
-    Fixed(Arc<ServerConfig>),
-    Current(Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>),
 }
 
 impl TlsAcceptor {
@@ -103,6 +107,13 @@ impl TlsAcceptor {
     ///
     /// Called once per handshake, after the ClientHello has arrived; it must not block.
     ///
+    /// # Security
+    ///
+    /// Where the new configuration checks clients more strictly than the old one, give it a session store
+    /// and a ticketer of its own, or a client may resume a session that began under the old one. That is
+    /// taken care of with [`VirtualHosts`], which may be a [default](crate::VirtualHostsBuilder::default)
+    /// alone.
+    ///
     /// ```
     /// use std::sync::{Arc, RwLock};
     /// use tower_misdirected::TlsAcceptor;
@@ -115,11 +126,11 @@ impl TlsAcceptor {
         Self::with_source(ConfigSource::Current(Arc::new(current)))
     }
 
-    fn with_source(config: ConfigSource) -> Self {
+    fn with_source(source: ConfigSource) -> Self {
         Self {
-            config,
+            certificates: source.certificates(),
+            source,
             handshake_timeout: HANDSHAKE_TIMEOUT,
-            certificates: Arc::new(Certificates::new()),
             pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
         }
     }
@@ -233,53 +244,83 @@ impl TlsAcceptor {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
-        let config = match &self.config {
-            ConfigSource::Fixed(config) => config.clone(),
-            ConfigSource::Current(current) => current(),
+        let Some(chosen) = self.choose(&start.client_hello()) else {
+            return Err(refuse(start.io).await);
         };
-        let (config, recorder) = recorder::record(&config);
-        let stream = start.into_stream(config).await?;
-        let names = match recorder.presented() {
-            Some(key) => self.certificates.names(&key),
-            None => CertificateNames::unknown(),
-        };
+        let stream = start.into_stream(Arc::new(chosen.config)).await?;
+        let names = self.names_presented(&chosen.recorder);
         let (io, connection) = stream.get_ref();
-        let info = connection_info(io, connection, names);
-        Ok(TlsStream::new(stream, info))
+        let mut info = ConnectionInfo::tls()
+            .server_name(connection.server_name())
+            .certificate_names(names.unwrap_or_else(CertificateNames::unknown))
+            .client_certificates(connection.peer_certificates().unwrap_or_default())
+            .binding(chosen.binding);
+        if let Some(protocol) = connection.alpn_protocol() {
+            info = info.alpn(protocol);
+        }
+        match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => info = info.tls_version(TlsVersion::V1_2),
+            Some(ProtocolVersion::TLSv1_3) => info = info.tls_version(TlsVersion::V1_3),
+            _ => {}
+        }
+        if let Some(tcp) = (io as &dyn Any).downcast_ref::<TcpStream>() {
+            if let Ok(peer) = tcp.peer_addr() {
+                info = info.peer_addr(peer);
+            }
+            if let Ok(local) = tcp.local_addr() {
+                info = info.local_addr(local);
+            }
+        }
+        Ok(TlsStream::new(stream, info.build()))
+    }
+
+    /// `None` where the handshake is to be refused with `unrecognized_name`.
+    pub(crate) fn choose(&self, client_hello: &ClientHello<'_>) -> Option<Chosen> {
+        self.source.choose(client_hello)
+    }
+
+    /// The names of the certificate that was presented since this was last asked.
+    pub(crate) fn names_presented(&self, recorder: &Recorder) -> Option<CertificateNames> {
+        let key = recorder.presented()?;
+        Some(self.certificates.names(&key))
+    }
+
+    /// Every configuration that a connection may get at present, or one for many.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
+        self.source.configs()
     }
 }
 
-fn connection_info(
-    io: &dyn Any,
-    connection: &ServerConnection,
-    names: CertificateNames,
-) -> ConnectionInfo {
-    let mut info = ConnectionInfo::tls()
-        .server_name(connection.server_name())
-        .certificate_names(names)
-        .client_certificates(connection.peer_certificates().unwrap_or_default());
-    if let Some(protocol) = connection.alpn_protocol() {
-        info = info.alpn(protocol);
+/// Tells the client that no virtual host has its server name (RFC 6066 §3), in the clear, as nothing else
+/// has been agreed on.
+async fn refuse<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Error {
+    const ALERT: u8 = 21;
+    const FATAL: u8 = 2;
+    let alert = [ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME];
+    let sent = async {
+        io.write_all(&alert).await?;
+        io.shutdown().await
+    };
+    match sent.await {
+        Ok(()) => io::Error::new(
+            io::ErrorKind::InvalidData,
+            "no virtual host has the server name, and there is no default",
+        ),
+        Err(error) => error,
     }
-    match connection.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => info = info.tls_version(TlsVersion::V1_2),
-        Some(ProtocolVersion::TLSv1_3) => info = info.tls_version(TlsVersion::V1_3),
-        _ => {}
-    }
-    if let Some(tcp) = io.downcast_ref::<TcpStream>() {
-        if let Ok(peer) = tcp.peer_addr() {
-            info = info.peer_addr(peer);
-        }
-        if let Ok(local) = tcp.local_addr() {
-            info = info.local_addr(local);
-        }
-    }
-    info.build()
 }
 
 impl From<Arc<ServerConfig>> for TlsAcceptor {
     fn from(config: Arc<ServerConfig>) -> Self {
         Self::new(config)
+    }
+}
+
+/// The ClientHello chooses the virtual host, and with it the configuration.
+impl From<VirtualHosts> for TlsAcceptor {
+    fn from(hosts: VirtualHosts) -> Self {
+        Self::with_source(ConfigSource::Hosts(hosts))
     }
 }
 

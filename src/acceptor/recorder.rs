@@ -11,25 +11,25 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
 /// A configuration for one connection that is `config` in all but remembering its certificate.
-pub(super) fn record(config: &ServerConfig) -> (Arc<ServerConfig>, Arc<Recorder>) {
+pub(super) fn record(config: &ServerConfig) -> (ServerConfig, Arc<Recorder>) {
     let recorder = Arc::new(Recorder {
         inner: config.cert_resolver.clone(),
         presented: Mutex::new(None),
     });
     let mut config = config.clone();
     config.cert_resolver = recorder.clone();
-    (Arc::new(config), recorder)
+    (config, recorder)
 }
 
 #[derive(Debug)]
-pub(super) struct Recorder {
+pub(crate) struct Recorder {
     inner: Arc<dyn ResolvesServerCert>,
     presented: Mutex<Option<Arc<CertifiedKey>>>,
 }
 
 impl Recorder {
     /// The certificate that the handshake presented, or would have without a session to resume.
-    pub(super) fn presented(&self) -> Option<Arc<CertifiedKey>> {
+    pub(crate) fn presented(&self) -> Option<Arc<CertifiedKey>> {
         self.slot().take()
     }
 

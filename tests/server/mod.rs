@@ -8,8 +8,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
+use quinn::Endpoint;
+use quinn::crypto::rustls::QuicServerConfig;
 use tokio::net::TcpListener;
-use tower_misdirected::{ConnectionInfo, EffectiveAuthority, TlsAcceptor, TlsListener};
+use tower_misdirected::{ConnectionInfo, EffectiveAuthority, QuicTls, TlsAcceptor, TlsListener};
+
+#[path = "../../examples/http3/bridge.rs"]
+mod bridge;
 
 /// How often the inner service was called.
 #[derive(Clone, Default)]
@@ -49,6 +54,25 @@ pub async fn tls(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
     let addr = listener.local_addr().unwrap();
     let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    addr
+}
+
+/// Serves over QUIC, until the test ends.
+pub async fn quic(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
+    let tls = QuicTls::<QuicServerConfig>::new(tls).unwrap();
+    let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    let endpoint = Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let addr = endpoint.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Some(incoming) = endpoint.accept().await {
+            let app = app.clone();
+            tokio::spawn(async move {
+                if let Ok(connection) = incoming.await {
+                    let _ = bridge::serve(connection, app, std::future::pending()).await;
+                }
+            });
+        }
+    });
     addr
 }
 

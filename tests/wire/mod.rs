@@ -1,6 +1,8 @@
 //! Clients that set the server name, the authority, `Host` and the form of the request target apart.
-//! HTTP/1 is written by hand, HTTP/2 goes through the h2 crate.
+//! HTTP/1 is written by hand, HTTP/2 goes through the h2 crate, HTTP/3 through h3.
 #![allow(dead_code, reason = "each test crate uses its part")]
+
+pub mod http3;
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,0 +1,103 @@
+//! From h3 to tower and back: every request of a QUIC connection goes to a router, with what is known of
+//! the connection in its extensions.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use bytes::{Buf, Bytes};
+use h3::server::{RequestResolver, RequestStream};
+use h3_quinn::RecvStream;
+use http_body_util::BodyExt;
+use hyper::body::Frame;
+use tower::ServiceExt;
+use tower_misdirected::ConnectionInfo;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Serves the requests of one connection until it ends, or until `shutdown` completes and the requests
+/// that came before are answered.
+pub async fn serve(
+    connection: quinn::Connection,
+    app: Router,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let quic = h3_quinn::Connection::new(connection.clone());
+    let mut h3 = h3::server::builder().build(quic).await?;
+    let mut shutdown = std::pin::pin!(shutdown);
+    let mut open = true;
+    loop {
+        tokio::select! {
+            resolver = h3.accept() => match resolver? {
+                Some(resolver) => {
+                    let request = answer(resolver, connection.clone(), app.clone());
+                    tokio::spawn(async {
+                        if let Err(error) = request.await {
+                            eprintln!("HTTP/3: {error}");
+                        }
+                    });
+                }
+                None => return Ok(()),
+            },
+            () = &mut shutdown, if open => {
+                open = false;
+                h3.shutdown(0).await?;
+            }
+        }
+    }
+}
+
+async fn answer(
+    resolver: RequestResolver<h3_quinn::Connection, Bytes>,
+    connection: quinn::Connection,
+    app: Router,
+) -> Result<(), Error> {
+    let (request, stream) = resolver.resolve_request().await?;
+    let (mut send, receive) = stream.split();
+    let mut request: Request = request.map(|()| Body::new(RequestBody(receive)));
+    // Asked for with a request in hand, for 0-RTT's sake. A request without it is answered 500.
+    if let Some(info) = ConnectionInfo::from_quinn(&connection) {
+        request.extensions_mut().insert(info);
+    }
+    let response = app
+        .oneshot(request)
+        .await
+        .unwrap_or_else(|error: Infallible| match error {});
+    let (head, mut body) = response.into_parts();
+    send.send_response(http::Response::from_parts(head, ()))
+        .await?;
+    while let Some(frame) = body.frame().await {
+        match frame?.into_data() {
+            Ok(data) => send.send_data(data).await?,
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    send.send_trailers(trailers).await?;
+                }
+            }
+        }
+    }
+    send.finish().await?;
+    Ok(())
+}
+
+/// The body of a request as it comes in.
+struct RequestBody(RequestStream<RecvStream, Bytes>);
+
+impl HttpBody for RequestBody {
+    type Data = Bytes;
+    type Error = h3::error::StreamError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = match ready!(self.0.poll_recv_data(cx)?) {
+            Some(mut data) => Some(Frame::data(data.copy_to_bytes(data.remaining()))),
+            None => ready!(self.0.poll_recv_trailers(cx)?).map(Frame::trailers),
+        };
+        Poll::Ready(frame.map(Ok))
+    }
+}

@@ -1,0 +1,99 @@
+//! HTTP/1.1, HTTP/2 and HTTP/3 on one port number with one router. Clients learn of HTTP/3 from `Alt-Svc`
+//! (RFC 7838).
+//!
+//! ```sh
+//! cargo run --example http3
+//! ```
+
+mod bridge;
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::HeaderValue;
+use axum::http::header::ALT_SVC;
+use quinn::Endpoint;
+use quinn::crypto::rustls::QuicServerConfig;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_misdirected::{
+    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, QuicTls, TlsAcceptor, TlsListener,
+};
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    // One acceptor for both, so that both serve the same certificate, or the same virtual hosts.
+    let tls = TlsAcceptor::new(server_config()?);
+    let tcp = TcpListener::bind("127.0.0.1:0").await?;
+    let addr = tcp.local_addr()?;
+    let quic = QuicTls::<QuicServerConfig>::new(tls.clone())?;
+    let quic = quinn::ServerConfig::with_crypto(Arc::new(quic));
+    let endpoint = Endpoint::server(quic, addr)?;
+
+    let alt_svc = HeaderValue::try_from(format!("h3=\":{}\"; ma=86400", addr.port()))?;
+    let app = Router::new()
+        .fallback(|authority: EffectiveAuthority| async move {
+            format!("hello from {}\n", authority.host())
+        })
+        .layer(SetResponseHeaderLayer::overriding(ALT_SVC, alt_svc))
+        .layer(MisdirectedLayer::new().json());
+
+    let shutdown = CancellationToken::new();
+    let on_ctrl_c = shutdown.clone();
+    tokio::spawn(async move {
+        let _ = tokio::signal::ctrl_c().await;
+        on_ctrl_c.cancel();
+    });
+    println!("listening on https://{addr}");
+
+    let make_service = app
+        .clone()
+        .into_make_service_with_connect_info::<ConnectionInfo>();
+    let http3 = tokio::spawn(serve_http3(endpoint, app, shutdown.clone()));
+    axum::serve(TlsListener::from_tcp(tcp, tls), make_service)
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await?;
+    http3.await?;
+    Ok(())
+}
+
+/// Serves until shutdown, and then what is open, for a while.
+async fn serve_http3(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
+    let connections = TaskTracker::new();
+    while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        connections.spawn(async move {
+            // What goes wrong here concerns one client.
+            if let Ok(connection) = incoming.await {
+                let _ = bridge::serve(connection, app, shutdown.cancelled_owned()).await;
+            }
+        });
+    }
+    endpoint.set_server_config(None);
+    connections.close();
+    let _ = tokio::time::timeout(Duration::from_secs(10), connections.wait()).await;
+    endpoint.close(0u32.into(), b"");
+    endpoint.wait_idle().await;
+}
+
+fn server_config() -> Result<Arc<ServerConfig>> {
+    let names = ["app.localhost", "api.localhost"].map(String::from);
+    let key = rcgen::generate_simple_self_signed(names)?;
+    let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private_key)?;
+    // Over QUIC clients offer `h3` alone, over TCP the others.
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"h3".to_vec()];
+    Ok(Arc::new(config))
+}

@@ -1,0 +1,71 @@
+//! Which configuration a handshake gets, by its ClientHello.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::ClientHello;
+
+use super::certificates::Certificates;
+use super::recorder::{Recorder, record};
+use super::sessions::Sessions;
+use crate::virtual_hosts::{Binding, VirtualHosts};
+
+/// Where the configuration of the next connection comes from.
+#[derive(Clone)]
+pub(super) enum ConfigSource {
+    Fixed(Arc<ServerConfig>),
+    Current(Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>),
+    Hosts(VirtualHosts),
+}
+
+/// A connection's own copy of the configuration that it got.
+pub(crate) struct Chosen {
+    pub(crate) config: ServerConfig,
+    pub(crate) recorder: Arc<Recorder>,
+    /// The virtual host that it was, where there are any.
+    pub(crate) binding: Option<Binding>,
+}
+
+impl ConfigSource {
+    /// `None` where the handshake is to be refused with `unrecognized_name`.
+    pub(super) fn choose(&self, client_hello: &ClientHello<'_>) -> Option<Chosen> {
+        let hosts = match self {
+            Self::Fixed(config) => return Some(Chosen::new(config)),
+            Self::Current(current) => return Some(Chosen::new(&current())),
+            Self::Hosts(hosts) => hosts,
+        };
+        let host = hosts.for_handshake(client_hello.server_name())?;
+        let mut chosen = Chosen::new(host.config());
+        Sessions::bind(host.sessions(), &mut chosen.config);
+        chosen.binding = Some(Binding::new(hosts, host));
+        Some(chosen)
+    }
+
+    #[cfg(feature = "quinn")]
+    pub(super) fn configs(&self) -> Vec<Arc<ServerConfig>> {
+        match self {
+            Self::Fixed(config) => vec![config.clone()],
+            Self::Current(current) => vec![current()],
+            Self::Hosts(hosts) => hosts.configs(),
+        }
+    }
+
+    /// The certificates that were presented before by connections from this source.
+    pub(super) fn certificates(&self) -> Arc<Certificates> {
+        match self {
+            Self::Hosts(hosts) => hosts.certificates().clone(),
+            Self::Fixed(_) | Self::Current(_) => Arc::new(Certificates::new()),
+        }
+    }
+}
+
+impl Chosen {
+    fn new(config: &ServerConfig) -> Self {
+        let (config, recorder) = record(config);
+        Self {
+            config,
+            recorder,
+            binding: None,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Virtual hosts: which TLS configuration serves which name. One matcher answers for the handshake and
+//! for every request after it, so that the two cannot disagree.
+
+mod builder;
+mod error;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+
+use rustls::ServerConfig;
+
+pub use self::builder::VirtualHostsBuilder;
+pub use self::error::{InvalidName, VirtualHostsError};
+use crate::acceptor::{Certificates, Sessions};
+use crate::host::{Host, HostRef};
+use crate::names::NameMap;
+use crate::rejection::Rejection;
+use crate::verdict::Coalescing;
+
+/// TLS configurations by host name.
+///
+/// The server name of a ClientHello chooses the configuration of the handshake, and the host of a
+/// request is looked up in the same way: an exact name before a wildcard, which stands for one label,
+/// before the default. Under [`Coalescing::SameTlsConfig`], the layer's default, a request is served
+/// where both look-ups give the same `Arc<ServerConfig>`. So hosts that share one coalesce, and all
+/// others are kept apart.
+///
+/// A [`TlsAcceptor`](crate::TlsAcceptor) is made from it. A client without a server name, or with one
+/// that nothing matches, gets the default; without a default its handshake is refused with the alert
+/// `unrecognized_name` (RFC 6066 §3).
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use axum::{Router, routing::get};
+/// use rustls::ServerConfig;
+/// use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener, VirtualHosts};
+///
+/// # async fn serve(public: Arc<ServerConfig>, mutual_tls: Arc<ServerConfig>) -> Result<(), Box<dyn std::error::Error>> {
+/// let hosts = VirtualHosts::builder()
+///     .host("www.example.com", public.clone())
+///     .host("*.example.com", public)
+///     .host("admin.example.com", mutual_tls) // asks for client certificates
+///     .build()?;
+/// let listener = TlsListener::bind("0.0.0.0:443", hosts).await?;
+///
+/// let app = Router::new()
+///     .route("/", get(|| async { "hello" }))
+///     .layer(MisdirectedLayer::new());
+/// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Changing them while serving
+///
+/// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes them for all at
+/// once, and requests on open connections are judged by what it put there: a host whose configuration
+/// is another one now answers 421 on old connections, and the client comes back on a new one. Hosts
+/// that kept their `Arc<ServerConfig>` notice nothing.
+///
+/// To renew a certificate leave the configuration as it is and renew inside its certificate resolver;
+/// that causes no 421 at all.
+///
+/// # Client certificates
+///
+/// Where a host's configuration requires client certificates, no request for it reaches the inner
+/// service on a connection that was accepted without one: not by coalescing, since the host's
+/// configuration is another; not by resumption, since sessions are bound to the configuration that they
+/// began under, even where configurations share a session store or a ticketer; and not by a change of the
+/// virtual hosts, since open connections are judged by the new ones. [`ConnectionInfo`] has the
+/// certificate, verified.
+///
+/// That is so at [`Coalescing::SameTlsConfig`] and above. A [report-only] layer refuses nothing.
+///
+/// The binding of sessions lasts as long as the process: a ticket from another process, by a ticketer
+/// that they share, leads to a full handshake.
+///
+/// # IP addresses
+///
+/// SNI cannot carry one (RFC 6066 §3), so `https://192.0.2.1/` is served under the default. A request
+/// for an address matches the entry with that address, if there is one; give it the default's
+/// configuration.
+///
+/// [`ConnectionInfo`]: crate::ConnectionInfo
+/// [report-only]: crate::MisdirectedLayer::report_only
+#[derive(Clone)]
+pub struct VirtualHosts(Arc<Shared>);
+
+struct Shared {
+    current: RwLock<Arc<Map>>,
+    /// Held while a new map is made from the current one.
+    replacing: Mutex<()>,
+    certificates: Arc<Certificates>,
+}
+
+struct Map {
+    names: NameMap<VirtualHost>,
+    default: Option<VirtualHost>,
+}
+
+impl Map {
+    fn get(&self, host: HostRef<'_>) -> Option<&VirtualHost> {
+        self.names.get(host).or(self.default.as_ref())
+    }
+
+    /// Every entry, once for each of its names.
+    fn entries(&self) -> impl Iterator<Item = &VirtualHost> {
+        self.names.values().chain(&self.default)
+    }
+}
+
+/// An entry of [`VirtualHosts`]: some names and the TLS configuration that serves them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use rustls::ServerConfig;
+/// use tower_misdirected::{VirtualHosts, VirtualHostsError};
+///
+/// fn example(config: Arc<ServerConfig>) -> Result<(), VirtualHostsError> {
+///     let hosts = VirtualHosts::builder()
+///         .virtual_host("site", ["example.com", "*.example.com"], config)
+///         .build()?;
+///     let host = hosts.get(&"www.example.com".parse().unwrap()).unwrap();
+///     assert_eq!(host.id(), "site");
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct VirtualHost(Arc<Entry>);
+
+struct Entry {
+    id: Box<str>,
+    config: Arc<ServerConfig>,
+    sessions: Arc<Sessions>,
+}
+
+impl VirtualHost {
+    /// What the builder was told to call it: an id of its own, the name where it has a single one, or
+    /// `default`.
+    pub fn id(&self) -> &str {
+        &self.0.id
+    }
+
+    /// Its TLS configuration.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.0.config
+    }
+
+    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
+        &self.0.sessions
+    }
+}
+
+impl fmt::Debug for VirtualHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VirtualHost").field(&self.id()).finish()
+    }
+}
+
+impl VirtualHosts {
+    /// Begins with no virtual host at all.
+    pub fn builder() -> VirtualHostsBuilder {
+        VirtualHostsBuilder::new()
+    }
+
+    fn new(map: Map) -> Self {
+        Self(Arc::new(Shared {
+            current: RwLock::new(Arc::new(map)),
+            replacing: Mutex::new(()),
+            certificates: Arc::new(Certificates::new()),
+        }))
+    }
+
+    /// Puts what the builder has in place of the present virtual hosts, at once for all handles.
+    ///
+    /// Handshakes and requests that have begun are not waited for. The cost is that of building: it
+    /// grows with the number of hosts, and requests do not wait for it.
+    ///
+    /// # Errors
+    ///
+    /// As [`VirtualHostsBuilder::build`]. Then the present virtual hosts stay.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustls::ServerConfig;
+    /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
+    ///
+    /// fn reload(
+    ///     hosts: &VirtualHosts, // a clone of those that the acceptor was made from
+    ///     www: Arc<ServerConfig>,
+    ///     admin: Arc<ServerConfig>,
+    /// ) -> Result<(), VirtualHostsError> {
+    ///     hosts.replace(VirtualHosts::builder().host("www.example", www).host("admin.example", admin))
+    /// }
+    /// ```
+    pub fn replace(&self, hosts: VirtualHostsBuilder) -> Result<(), VirtualHostsError> {
+        let replacing = self.0.replacing.lock();
+        let _replacing = replacing.unwrap_or_else(PoisonError::into_inner);
+        let present = self.current().clone();
+        let mut next = Arc::new(hosts.map(Some(&present))?);
+        let mut current = self.0.current.write();
+        let place = match &mut current {
+            Ok(place) => place,
+            Err(poisoned) => poisoned.get_mut(),
+        };
+        std::mem::swap(&mut **place, &mut next);
+        // The old map is dropped after the lock.
+        drop(current);
+        Ok(())
+    }
+
+    /// The virtual host that matches a request for `host` at present.
+    pub fn get(&self, host: &Host) -> Option<VirtualHost> {
+        self.current().get(host.as_ref()).cloned()
+    }
+
+    /// The virtual host for a handshake with this server name, or with none.
+    pub(crate) fn for_handshake(&self, server_name: Option<&str>) -> Option<VirtualHost> {
+        let host = server_name.and_then(|name| name.parse::<Host>().ok());
+        let map = self.current();
+        let matching = match &host {
+            Some(host) => map.get(host.as_ref()),
+            None => map.default.as_ref(),
+        };
+        matching.cloned()
+    }
+
+    /// The configurations, once for each name.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
+        let map = self.current();
+        map.entries().map(|host| host.config().clone()).collect()
+    }
+
+    pub(crate) fn certificates(&self) -> &Arc<Certificates> {
+        &self.0.certificates
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Arc<Map>> {
+        let current = self.0.current.read();
+        current.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for VirtualHosts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let map = self.current().clone();
+        let mut names: Vec<_> = map.names.patterns().collect();
+        names.sort();
+        f.debug_struct("VirtualHosts")
+            .field("names", &names)
+            .field("default", &map.default)
+            .finish()
+    }
+}
+
+/// The virtual hosts that accepted a connection, and the one of them that its handshake matched.
+#[derive(Clone, Debug)]
+pub(crate) struct Binding {
+    hosts: VirtualHosts,
+    /// `None` only in a connection made by hand that would have been refused.
+    accepted_by: Option<VirtualHost>,
+}
+
+impl Binding {
+    pub(crate) fn new(hosts: &VirtualHosts, accepted_by: VirtualHost) -> Self {
+        Self {
+            hosts: hosts.clone(),
+            accepted_by: Some(accepted_by),
+        }
+    }
+
+    pub(crate) fn by_hand(hosts: &VirtualHosts) -> Self {
+        Self {
+            hosts: hosts.clone(),
+            accepted_by: None,
+        }
+    }
+
+    /// Accepts by the server name what no handshake has accepted.
+    pub(crate) fn accept_by_hand(&mut self, server_name: Option<&str>) {
+        if self.accepted_by.is_none() {
+            self.accepted_by = self.hosts.for_handshake(server_name);
+        }
+    }
+
+    pub(crate) fn virtual_host(&self) -> Option<&VirtualHost> {
+        self.accepted_by.as_ref()
+    }
+
+    /// Whether the host's virtual host, as of now, is as good as the one that accepted the connection.
+    pub(crate) fn judge(&self, host: HostRef<'_>, level: Coalescing) -> Result<(), Rejection> {
+        if level < Coalescing::SameTlsConfig {
+            return Ok(());
+        }
+        let map = self.hosts.current();
+        let matching = map.get(host).ok_or(Rejection::UnknownHost)?;
+        let Some(accepted_by) = &self.accepted_by else {
+            return Err(Rejection::DifferentTlsConfig);
+        };
+        if !Arc::ptr_eq(matching.config(), accepted_by.config()) {
+            return Err(Rejection::DifferentTlsConfig);
+        }
+        if level >= Coalescing::SameVirtualHost && matching.id() != accepted_by.id() {
+            return Err(Rejection::OtherVirtualHost);
+        }
+        Ok(())
+    }
+}
