@@ -98,12 +98,15 @@ impl CertificateNames {
     /// The names as text, sorted: DNS names, then wildcards, then IP addresses. Empty where they are
     /// unknown.
     pub fn to_strings(&self) -> Vec<String> {
-        let Some(names) = &self.0 else {
-            return Vec::new();
-        };
-        let mut patterns: Vec<_> = names.patterns().collect();
+        let mut patterns: Vec<_> = self.patterns().collect();
         patterns.sort();
         patterns.iter().map(ToString::to_string).collect()
+    }
+
+    /// In no particular order; none where they are unknown.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> {
+        let names = self.0.iter().flat_map(|names| names.iter());
+        names.map(|(pattern, ())| pattern)
     }
 
     /// Whether both are the same set in memory, not merely equal ones.
@@ -121,6 +124,14 @@ impl CertificateNames {
             (None, None) => true,
             _ => false,
         }
+    }
+
+    /// Tells sets in memory apart while they are held.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn address(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or(0, |names| Arc::as_ptr(names) as usize)
     }
 
     #[cfg(feature = "rustls")]

@@ -189,5 +189,5 @@ pub use self::listener::TlsListener;
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]
 pub use self::virtual_hosts::{
-    InvalidName, VirtualHost, VirtualHosts, VirtualHostsBuilder, VirtualHostsError,
+    InvalidName, Overlap, VirtualHost, VirtualHosts, VirtualHostsBuilder, VirtualHostsError,
 };

@@ -33,6 +33,21 @@ impl Pattern {
     }
 }
 
+#[cfg(feature = "rustls")]
+impl Pattern {
+    /// What a wildcard must have after `*.` to be this pattern, or to match it.
+    pub(crate) fn base(&self) -> Option<&[u8]> {
+        match self {
+            Self::Exact(name) => {
+                let dot = name.iter().position(|&byte| byte == b'.')?;
+                Some(&name[dot + 1..])
+            }
+            Self::Wildcard(base) => Some(base),
+            Self::Ip(_) => None,
+        }
+    }
+}
+
 fn owned(name: NameRef<'_>) -> Box<[u8]> {
     name.lowered(|name| name.into())
 }
@@ -70,18 +85,14 @@ impl<V> NameMap<V> {
         }
     }
 
-    /// The value of every pattern, in no particular order.
-    #[cfg(feature = "rustls")]
-    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        let named = self.exact.values().chain(self.wildcard.values());
-        named.chain(self.ips.values())
-    }
-
-    /// Every pattern, in no particular order.
-    pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> + '_ {
-        let exact = self.exact.keys().cloned().map(Pattern::Exact);
-        let wildcard = self.wildcard.keys().cloned().map(Pattern::Wildcard);
-        let ips = self.ips.keys().copied().map(Pattern::Ip);
+    /// Every pattern and its value, in no particular order.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Pattern, &V)> {
+        let exact = self.exact.iter();
+        let exact = exact.map(|(name, value)| (Pattern::Exact(name.clone()), value));
+        let wildcard = self.wildcard.iter();
+        let wildcard = wildcard.map(|(base, value)| (Pattern::Wildcard(base.clone()), value));
+        let ips = self.ips.iter();
+        let ips = ips.map(|(ip, value)| (Pattern::Ip(*ip), value));
         exact.chain(wildcard).chain(ips)
     }
 }

@@ -135,7 +135,7 @@ where
         Box::new(Session {
             version,
             params: *params,
-            state: State::Collecting(ClientHello::default()),
+            state: State::Collecting(Box::default()),
             tls: self,
         })
     }
@@ -150,7 +150,7 @@ struct Session<Q> {
 }
 
 enum State {
-    Collecting(ClientHello),
+    Collecting(Box<ClientHello>),
     Chosen(Handshake),
 }
 

@@ -36,7 +36,7 @@ impl Certificates {
     }
 
     /// The names of the certificate that `key` proves.
-    pub(super) fn names(&self, key: &Arc<CertifiedKey>) -> CertificateNames {
+    pub(crate) fn names(&self, key: &Arc<CertifiedKey>) -> CertificateNames {
         let Ok(certificate) = key.end_entity_cert() else {
             return CertificateNames::unknown();
         };

@@ -318,8 +318,13 @@ impl From<Arc<ServerConfig>> for TlsAcceptor {
 }
 
 /// The ClientHello chooses the virtual host, and with it the configuration.
+///
+/// With the feature `tracing`, [overlaps](VirtualHosts::overlaps) are logged as a warning when the first
+/// acceptor is made from them.
 impl From<VirtualHosts> for TlsAcceptor {
     fn from(hosts: VirtualHosts) -> Self {
+        #[cfg(feature = "tracing")]
+        hosts.warn_of_overlaps();
         Self::with_source(ConfigSource::Hosts(hosts))
     }
 }

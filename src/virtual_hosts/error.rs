@@ -112,7 +112,10 @@ impl fmt::Display for VirtualHostsError {
             }
             Self::UnknownDefault(id) => {
                 let id = id.escape_debug();
-                write!(f, "the default is `{id}`, and no virtual host has that id")
+                write!(
+                    f,
+                    "the default is set to `{id}`: no virtual host has that id, so add it or name another"
+                )
             }
             Self::SeveralDefaults => f.write_str("the default is set twice: leave one out"),
             Self::NoRandomness => f.write_str("the crypto provider has no random bytes to give"),

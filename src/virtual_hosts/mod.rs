@@ -3,7 +3,10 @@
 
 mod builder;
 mod error;
+mod overlaps;
+mod probe;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
@@ -11,6 +14,7 @@ use rustls::ServerConfig;
 
 pub use self::builder::VirtualHostsBuilder;
 pub use self::error::{InvalidName, VirtualHostsError};
+pub use self::overlaps::Overlap;
 use crate::acceptor::{Certificates, Sessions};
 use crate::host::{Host, HostRef};
 use crate::names::NameMap;
@@ -92,6 +96,8 @@ struct Shared {
     /// Held while a new map is made from the current one.
     replacing: Mutex<()>,
     certificates: Arc<Certificates>,
+    #[cfg(feature = "tracing")]
+    warned: std::sync::Once,
 }
 
 struct Map {
@@ -106,7 +112,8 @@ impl Map {
 
     /// Every entry, once for each of its names.
     fn entries(&self) -> impl Iterator<Item = &VirtualHost> {
-        self.names.values().chain(&self.default)
+        let named = self.names.iter().map(|(_, host)| host);
+        named.chain(&self.default)
     }
 }
 
@@ -169,6 +176,8 @@ impl VirtualHosts {
             current: RwLock::new(Arc::new(map)),
             replacing: Mutex::new(()),
             certificates: Arc::new(Certificates::new()),
+            #[cfg(feature = "tracing")]
+            warned: std::sync::Once::new(),
         }))
     }
 
@@ -246,10 +255,9 @@ impl VirtualHosts {
 impl fmt::Debug for VirtualHosts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let map = self.current().clone();
-        let mut names: Vec<_> = map.names.patterns().collect();
-        names.sort();
+        let names = map.names.iter().map(|(name, _)| name.to_string());
         f.debug_struct("VirtualHosts")
-            .field("names", &names)
+            .field("names", &names.collect::<BTreeSet<_>>())
             .field("default", &map.default)
             .finish()
     }

@@ -1,0 +1,62 @@
+//! Which certificate would a configuration present? Asked before there is a client.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::ServerName;
+use rustls::server::Acceptor;
+use rustls::sign::CertifiedKey;
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
+
+use crate::names::Pattern;
+
+/// Asks resolvers. They want a ClientHello, so a rustls client writes one.
+#[derive(Default)]
+pub(super) struct Probe {
+    /// By the address of their crypto provider, which its configuration holds.
+    clients: HashMap<usize, Option<Arc<ClientConfig>>>,
+}
+
+impl Probe {
+    /// The certificate for a server name that the pattern matches; `None` stands for no server name.
+    pub(super) fn certificate(
+        &mut self,
+        config: &ServerConfig,
+        pattern: Option<&Pattern>,
+    ) -> Option<Arc<CertifiedKey>> {
+        let provider = config.crypto_provider();
+        let client = self
+            .clients
+            .entry(Arc::as_ptr(provider) as usize)
+            .or_insert_with(|| client(provider));
+        let client = client.as_ref()?;
+        let server_name = match pattern {
+            // For a wildcard, some name under it.
+            Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
+                ServerName::try_from(name.to_string().replace('*', "any")).ok()?
+            }
+            // Which goes without SNI.
+            Some(Pattern::Ip(_)) | None => ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
+        };
+        let mut client = ClientConnection::new(client.clone(), server_name).ok()?;
+        let mut hello = Vec::new();
+        client.write_tls(&mut hello).ok()?;
+        let mut acceptor = Acceptor::default();
+        acceptor.read_tls(&mut &hello[..]).ok()?;
+        let accepted = acceptor.accept().ok()??;
+        config.cert_resolver.resolve(accepted.client_hello())
+    }
+}
+
+fn client(provider: &Arc<CryptoProvider>) -> Option<Arc<ClientConfig>> {
+    let client = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .ok()?;
+    let mut client = client
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Some(Arc::new(client))
+}

@@ -1,0 +1,238 @@
+//! Which virtual hosts will be coalesced in vain: a certificate of one covers the other, and their
+//! configurations differ.
+
+mod pki;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tower_misdirected::{TlsAcceptor, VirtualHosts, VirtualHostsBuilder};
+
+/// Configurations of their own around one certificate.
+fn configs<const N: usize>(names: &[&str]) -> [Arc<ServerConfig>; N] {
+    let config = pki::leaf(names).server_config();
+    [(); N].map(|()| Arc::new(config.clone()))
+}
+
+/// Each pair as `opened for > requested: name`.
+fn overlaps(hosts: VirtualHostsBuilder) -> Vec<String> {
+    let hosts = hosts.build().unwrap();
+    let overlaps = hosts.overlaps().map(|overlap| {
+        let (opened_for, requested) = (overlap.opened_for().id(), overlap.requested().id());
+        format!("{opened_for} > {requested}: {}", overlap.name())
+    });
+    overlaps.collect()
+}
+
+fn hosts() -> VirtualHostsBuilder {
+    VirtualHosts::builder()
+}
+
+#[test]
+fn one_certificate_and_two_configurations_overlap_once() {
+    let [www, admin] = configs(&["www.test", "admin.test"]);
+    let builder = hosts()
+        .host("www.test", www.clone())
+        .host("admin.test", admin);
+    assert_eq!(overlaps(builder), ["admin.test > www.test: www.test"]);
+    // One configuration coalesces as it should.
+    let builder = hosts()
+        .host("www.test", www.clone())
+        .host("admin.test", www);
+    assert_eq!(overlaps(builder), [""; 0]);
+}
+
+#[test]
+fn the_pair_names_the_one_whose_certificate_covers_the_other() {
+    let [www] = configs(&["*.w.test"]);
+    let [admin] = configs(&["admin.w.test"]);
+    let builder = hosts().host("www.w.test", www).host("admin.w.test", admin);
+    assert_eq!(
+        overlaps(builder),
+        ["www.w.test > admin.w.test: admin.w.test"]
+    );
+}
+
+#[test]
+fn separate_certificates_do_not_overlap() {
+    let [www] = configs(&["www.test", "*.w.test", "192.0.2.1"]);
+    let [admin] = configs(&["admin.test", "w.test", "192.0.2.2"]);
+    let builder = hosts()
+        .virtual_host("www", ["www.test", "*.w.test", "192.0.2.1"], www)
+        .virtual_host("admin", ["admin.test", "w.test", "192.0.2.2"], admin);
+    assert_eq!(overlaps(builder), [""; 0]);
+}
+
+#[test]
+fn wildcards_addresses_and_the_default_take_part() {
+    // A wildcard of the certificate covers names below it, and the same wildcard.
+    let [a, b, c, default] = configs(&["a.test", "*.w.test", "192.0.2.1"]);
+    let [own] = configs(&["own.test"]);
+    let builder = hosts()
+        .host("a.test", a)
+        .virtual_host("b", ["x.w.test", "own.test"], b)
+        .host("*.w.test", c)
+        .virtual_host("ip", ["192.0.2.1"], own.clone());
+    assert_eq!(
+        overlaps(builder.clone()),
+        [
+            "*.w.test > a.test: a.test",
+            "*.w.test > b: x.w.test",
+            // Each once, although b's certificate covers them back.
+            "*.w.test > ip: 192.0.2.1",
+            "a.test > b: x.w.test",
+            "a.test > ip: 192.0.2.1",
+            "b > ip: 192.0.2.1",
+        ]
+    );
+    // The default serves what nobody else does: nothing here, since every name of the certificate is
+    // someone's. Its own certificate covers the others.
+    assert_eq!(
+        overlaps(builder.default(default)).len(),
+        6 + "a.test b *.w.test ip".split(' ').count()
+    );
+    let [site] = configs(&["a.test", "*.w.test"]);
+    let [other] = configs(&["other.test"]);
+    let builder = hosts().host("a.test", site).default(other);
+    assert_eq!(overlaps(builder), ["a.test > default: *.w.test"]);
+    // An exact name of the certificate under a wildcard host.
+    let [w] = configs(&["*.w.test"]);
+    let [x] = configs(&["x.w.test", "a.test"]);
+    let builder = hosts().host("*.w.test", w).host("a.test", x);
+    assert_eq!(overlaps(builder), ["a.test > *.w.test: x.w.test"]);
+}
+
+#[test]
+fn a_resolver_is_asked_for_every_name() {
+    #[derive(Debug)]
+    struct ByName {
+        asked: Mutex<BTreeSet<Option<String>>>,
+        keys: [Arc<CertifiedKey>; 2],
+    }
+    impl ResolvesServerCert for ByName {
+        fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            let name = hello.server_name().map(str::to_owned);
+            self.asked.lock().unwrap().insert(name.clone());
+            match name.as_deref()? {
+                "b.test" => Some(self.keys[1].clone()),
+                _ => Some(self.keys[0].clone()),
+            }
+        }
+    }
+    let keys = [&["a.test"], &["admin.test"]].map(|names| pki::leaf(names).certified_key());
+    let resolver = Arc::new(ByName {
+        asked: Mutex::default(),
+        keys,
+    });
+    let mut config = pki::leaf(&[]).server_config();
+    config.cert_resolver = resolver.clone();
+    let [admin] = configs(&["admin.test"]);
+    let builder = hosts()
+        .virtual_host("site", ["a.test", "b.test", "*.w.test"], config)
+        .host("admin.test", admin)
+        .default_to("site");
+    assert_eq!(overlaps(builder), ["site > admin.test: admin.test"]);
+    let asked = resolver.asked.lock().unwrap().clone();
+    let names = [None, Some("a.test"), Some("any.w.test"), Some("b.test")];
+    assert_eq!(asked, names.map(|name| name.map(str::to_owned)).into());
+}
+
+#[test]
+fn a_configuration_without_a_readable_certificate_is_passed_over() {
+    #[derive(Debug)]
+    struct Nothing;
+    impl ResolvesServerCert for Nothing {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+    }
+    let [www] = configs(&["a.test", "b.test", "c.test"]);
+    let mut nothing = pki::leaf(&[]).server_config();
+    nothing.cert_resolver = Arc::new(Nothing);
+    let mut unreadable = pki::leaf(&[]).server_config();
+    let key = pki::unknown_critical_extension("a.test").certified_key();
+    unreadable.cert_resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&key)));
+    let builder = hosts()
+        .host("a.test", www)
+        .host("b.test", nothing)
+        .host("c.test", unreadable);
+    assert_eq!(
+        overlaps(builder),
+        ["a.test > b.test: b.test", "a.test > c.test: c.test"]
+    );
+}
+
+#[test]
+fn thousands_of_hosts_on_one_certificate_are_listed_lazily() {
+    let [config] = configs::<1>(&["*.w.test"]);
+    let mut builder = hosts();
+    for number in 0..500 {
+        builder = builder.host(format!("h{number}.w.test"), config.as_ref().clone());
+    }
+    let hosts = builder.build().unwrap();
+    let first: Vec<_> = hosts
+        .overlaps()
+        .take(3)
+        .map(|overlap| overlap.to_string())
+        .collect();
+    assert_eq!(
+        first[0],
+        r#"the certificate of "h0.w.test" covers h1.w.test of "h1.w.test""#
+    );
+    assert_eq!(hosts.overlaps().count(), 500 * 499 / 2);
+}
+
+/// What is logged while `work` runs.
+fn logged(work: impl FnOnce()) -> String {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, work);
+    let bytes = log.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn the_first_acceptor_warns_once() {
+    let [a, b, c, d] = configs(&["a.test", "b.test", "c.test", "d.test"]);
+    let hosts = hosts()
+        .host("a.test", a.clone())
+        .host("b.test", b)
+        .host("c.test", c)
+        .host("d.test", d)
+        .build()
+        .unwrap();
+    let log = logged(|| {
+        let _ = TlsAcceptor::from(hosts.clone());
+        let _ = TlsAcceptor::from(hosts.clone());
+    });
+    assert_eq!(log.lines().count(), 1, "{log}");
+    assert!(log.contains(" WARN ") && log.contains("more=true"), "{log}");
+    assert!(
+        log.contains(r#"the certificate of \"a.test\" covers b.test"#),
+        "{log}"
+    );
+    let hosts = VirtualHosts::builder()
+        .host("a.test", a.clone())
+        .host("b.test", a);
+    let hosts = hosts.build().unwrap();
+    assert_eq!(logged(|| drop(TlsAcceptor::from(hosts))), "");
+}

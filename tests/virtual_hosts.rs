@@ -1,0 +1,472 @@
+//! B6, B7 and B9: virtual hosts, in the handshake and for every request after it.
+
+mod pki;
+mod server;
+mod wire;
+
+use std::sync::Arc;
+
+use axum::Router;
+use rustls::ServerConfig;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::net::TcpStream;
+use tower_misdirected::{
+    CertificateNames, Coalescing, ConnectionInfo, MisdirectedLayer, Rejection, TlsAcceptor,
+    VirtualHosts, VirtualHostsError,
+};
+
+use crate::server::Calls;
+
+/// One certificate covers every name here, so that only the configurations tell hosts apart.
+const NAMES: [&str; 8] = [
+    "a.test",
+    "b.test",
+    "c.test",
+    "*.w.test",
+    "x.w.test",
+    "d.test",
+    "192.0.2.1",
+    "127.0.0.1",
+];
+
+/// a and b share a configuration; c has an equal one of its own; of *.w.test x is apart.
+struct Hosts {
+    shared: Arc<ServerConfig>,
+    other: Arc<ServerConfig>,
+}
+
+impl Hosts {
+    fn new() -> Self {
+        let shared = pki::leaf(&NAMES).server_config();
+        Self {
+            other: Arc::new(shared.clone()),
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn builder(&self) -> tower_misdirected::VirtualHostsBuilder {
+        VirtualHosts::builder()
+            .host("a.test", self.shared.clone())
+            .host("b.test", self.shared.clone())
+            .host("c.test", self.other.clone())
+            .host("*.w.test", self.shared.clone())
+            .host("x.w.test", self.other.clone())
+    }
+}
+
+fn connection(hosts: &VirtualHosts, server_name: Option<&str>) -> ConnectionInfo {
+    let ips = ["192.0.2.1".parse().unwrap()];
+    ConnectionInfo::tls()
+        .virtual_hosts(hosts)
+        .server_name(server_name)
+        .certificate_names(CertificateNames::from_sans(&NAMES[..6], ips))
+        .build()
+}
+
+/// What the layer makes of a request for `host`.
+async fn judge(level: Coalescing, info: &ConnectionInfo, host: &str) -> Result<(), Rejection> {
+    use tower::ServiceExt;
+    let layer = MisdirectedLayer::new().coalescing(level);
+    let app: Router = Router::new().fallback(|| async {}).layer(layer);
+    let mut request = http::Request::get("/").header("host", host);
+    request = request.extension(info.clone());
+    let request = request.body(axum::body::Body::empty()).unwrap();
+    let response = app.oneshot(request).await.unwrap();
+    match response.extensions().get::<Rejection>() {
+        Some(&rejection) => {
+            assert_eq!(response.status(), 421);
+            Err(rejection)
+        }
+        None => Ok(()),
+    }
+}
+
+const OTHER_CONFIG: Result<(), Rejection> = Err(Rejection::DifferentTlsConfig);
+const OTHER_HOST: Result<(), Rejection> = Err(Rejection::OtherVirtualHost);
+const OTHER_NAME: Result<(), Rejection> = Err(Rejection::ServerNameMismatch);
+const UNKNOWN: Result<(), Rejection> = Err(Rejection::UnknownHost);
+
+#[tokio::test]
+async fn b6_b7_each_level_refuses_what_it_says_in_every_direction() {
+    let hosts = Hosts::new().builder().build().unwrap();
+    let ok = Ok(());
+    for (server_name, host, same_config, same_host, never) in [
+        ("a.test", "a.test", ok, ok, ok),
+        ("a.test", "A.Test.:8443", ok, ok, ok),
+        ("a.test", "b.test", ok, OTHER_HOST, OTHER_HOST),
+        ("b.test", "a.test", ok, OTHER_HOST, OTHER_HOST),
+        ("a.test", "c.test", OTHER_CONFIG, OTHER_CONFIG, OTHER_CONFIG),
+        ("c.test", "a.test", OTHER_CONFIG, OTHER_CONFIG, OTHER_CONFIG),
+        ("c.test", "x.w.test", ok, OTHER_HOST, OTHER_HOST),
+        // A wildcard is one virtual host, and an exact name under it is another.
+        ("y.w.test", "z.w.test", ok, ok, OTHER_NAME),
+        (
+            "y.w.test",
+            "x.w.test",
+            OTHER_CONFIG,
+            OTHER_CONFIG,
+            OTHER_CONFIG,
+        ),
+        (
+            "x.w.test",
+            "y.w.test",
+            OTHER_CONFIG,
+            OTHER_CONFIG,
+            OTHER_CONFIG,
+        ),
+        ("a.test", "y.w.test", ok, OTHER_HOST, OTHER_HOST),
+        // Covered by the certificate, and nobody's.
+        ("a.test", "d.test", UNKNOWN, UNKNOWN, UNKNOWN),
+    ] {
+        let info = connection(&hosts, Some(server_name));
+        for (level, verdict) in [
+            (Coalescing::Unchecked, ok),
+            (Coalescing::Certificate, ok),
+            (Coalescing::SameTlsConfig, same_config),
+            (Coalescing::SameVirtualHost, same_host),
+            (Coalescing::Never, never),
+        ] {
+            let found = judge(level, &info, host).await;
+            assert_eq!(found, verdict, "{server_name} -> {host}, {level:?}");
+        }
+    }
+    // B5 comes first.
+    let info = connection(&hosts, Some("a.test"));
+    let found = judge(Coalescing::Never, &info, "w.test").await;
+    assert_eq!(found, Err(Rejection::NotInCertificate));
+}
+
+#[tokio::test]
+async fn b7_the_names_of_one_virtual_host_are_one() {
+    let hosts = Hosts::new();
+    let hosts = VirtualHosts::builder()
+        .virtual_host("site", ["a.test", "*.w.test"], hosts.shared.clone())
+        .host("b.test", hosts.shared.clone())
+        .default_to("site")
+        .build()
+        .unwrap();
+    let level = Coalescing::SameVirtualHost;
+    for server_name in [Some("a.test"), Some("y.w.test"), Some("nobody.test"), None] {
+        let info = connection(&hosts, server_name);
+        assert_eq!(info.virtual_host().unwrap().id(), "site");
+        for host in ["a.test", "x.w.test", "d.test", "192.0.2.1"] {
+            assert_eq!(judge(level, &info, host).await, Ok(()), "{host}");
+        }
+        assert_eq!(judge(level, &info, "b.test").await, OTHER_HOST);
+    }
+}
+
+#[tokio::test]
+async fn b9_the_default_is_no_door_to_a_host_with_another_configuration() {
+    let hosts = Hosts::new();
+    let same = hosts
+        .builder()
+        .default(hosts.shared.clone())
+        .build()
+        .unwrap();
+    let own = hosts
+        .builder()
+        .default(hosts.shared.as_ref().clone())
+        .build()
+        .unwrap();
+    for server_name in [None, Some("nobody.test")] {
+        let info = connection(&same, server_name);
+        assert_eq!(info.virtual_host().unwrap().id(), "default");
+        for (host, verdict) in [
+            ("a.test", Ok(())),
+            ("y.w.test", Ok(())),
+            ("d.test", Ok(())),
+            ("192.0.2.1", Ok(())),
+            ("c.test", OTHER_CONFIG),
+            ("x.w.test", OTHER_CONFIG),
+        ] {
+            let found = judge(Coalescing::SameTlsConfig, &info, host).await;
+            assert_eq!(found, verdict, "{host}");
+        }
+        let info = connection(&own, server_name);
+        for (host, verdict) in [
+            ("d.test", Ok(())),
+            ("192.0.2.1", Ok(())),
+            ("a.test", OTHER_CONFIG),
+            ("c.test", OTHER_CONFIG),
+        ] {
+            let found = judge(Coalescing::SameTlsConfig, &info, host).await;
+            assert_eq!(found, verdict, "{host}");
+        }
+    }
+    // And no host's connection is a door to the default.
+    let info = connection(&own, Some("a.test"));
+    let found = judge(Coalescing::SameTlsConfig, &info, "d.test").await;
+    assert_eq!(found, OTHER_CONFIG);
+}
+
+#[tokio::test]
+async fn b8_an_ip_address_that_the_certificate_covers_passes_without_a_server_name() {
+    let config = Hosts::new().shared;
+    let hosts = VirtualHosts::builder()
+        .virtual_host("site", ["a.test", "192.0.2.1"], config.clone())
+        .default_to("site")
+        .build()
+        .unwrap();
+    let info = connection(&hosts, None);
+    assert_eq!(
+        judge(Coalescing::Never, &info, "192.0.2.1:8443").await,
+        Ok(())
+    );
+    assert_eq!(judge(Coalescing::Never, &info, "a.test").await, OTHER_NAME);
+    let info = connection(&hosts, Some("a.test"));
+    assert_eq!(
+        judge(Coalescing::Never, &info, "192.0.2.1").await,
+        OTHER_NAME
+    );
+    // Another virtual host's address is refused whatever the server name.
+    let hosts = VirtualHosts::builder()
+        .host("192.0.2.1", config.as_ref().clone())
+        .default(config)
+        .build()
+        .unwrap();
+    let info = connection(&hosts, None);
+    let found = judge(Coalescing::SameTlsConfig, &info, "192.0.2.1").await;
+    assert_eq!(found, OTHER_CONFIG);
+}
+
+#[tokio::test]
+async fn a_connection_that_would_have_been_refused_serves_nobody() {
+    let hosts = Hosts::new().builder().build().unwrap();
+    for server_name in [None, Some("nobody.test")] {
+        let info = connection(&hosts, server_name);
+        assert!(info.virtual_host().is_none());
+        let found = judge(Coalescing::SameTlsConfig, &info, "a.test").await;
+        assert_eq!(found, OTHER_CONFIG);
+        let found = judge(Coalescing::SameTlsConfig, &info, "d.test").await;
+        assert_eq!(found, UNKNOWN);
+    }
+}
+
+#[test]
+fn mistakes_are_found_when_virtual_hosts_are_built() {
+    use VirtualHostsError::{
+        DuplicateId, DuplicateName, Empty, InvalidName, NoNames, SeveralDefaults, UnknownDefault,
+    };
+    let config = || pki::server(&["a.test"]);
+    let new = VirtualHosts::builder;
+    let a = || new().host("a.test", config());
+    for (hosts, error) in [
+        (new(), Empty),
+        (
+            a().host("A.Test.", config()),
+            DuplicateName("a.test".into()),
+        ),
+        (
+            a().virtual_host("other", ["b.test", "a.test"], config()),
+            DuplicateName("a.test".into()),
+        ),
+        (
+            a().host("*.a.test", config())
+                .virtual_host("x", ["*.A.test"], config()),
+            DuplicateName("*.a.test".into()),
+        ),
+        (
+            a().host("[::1]", config()).host("0:0::1", config()),
+            DuplicateName("[::1]".into()),
+        ),
+        (
+            a().virtual_host("a.test", ["b.test"], config()),
+            DuplicateId("a.test".into()),
+        ),
+        (
+            a().virtual_host("default", ["b.test"], config())
+                .default(config()),
+            DuplicateId("default".into()),
+        ),
+        (
+            a().virtual_host("x", [""; 0], config()),
+            NoNames("x".into()),
+        ),
+        (a().default_to("b.test"), UnknownDefault("b.test".into())),
+        (new().default_to("x"), UnknownDefault("x".into())),
+        (a().default(config()).default_to("a.test"), SeveralDefaults),
+        (a().default_to("a.test").default(config()), SeveralDefaults),
+    ] {
+        let text = error.to_string();
+        assert!(
+            !text.contains('\n') && text.contains(": "),
+            "a cause and a fix: {text}"
+        );
+        assert_eq!(hosts.build().unwrap_err(), error);
+    }
+    for (name, fix) in [
+        ("a.test:443", "without a port"),
+        ("*", "set a default"),
+        ("f*.test", "set a default"),
+        ("*.*.test", "set a default"),
+        ("", "empty"),
+        ("bücher.test", "xn--"),
+        ("https://a.test/", "without scheme"),
+        ("a b", "DNS name"),
+        ("1.2.3", "DNS name"),
+        ("a\r\nb", "DNS name"),
+    ] {
+        let error = new().host(name, config()).build().unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(fix) && !text.contains('\n'), "{text}");
+        let InvalidName(invalid) = error else {
+            panic!("{text}");
+        };
+        assert_eq!(invalid.name(), name);
+    }
+}
+
+#[test]
+fn get_gives_exact_before_wildcard_before_default() {
+    let hosts = Hosts::new();
+    let hosts = hosts
+        .builder()
+        .default(hosts.other.clone())
+        .build()
+        .unwrap();
+    for (host, id) in [
+        ("a.test", "a.test"),
+        ("A.TEST.", "a.test"),
+        ("x.w.test", "x.w.test"),
+        ("y.w.test", "*.w.test"),
+        ("w.test", "default"),
+        ("z.y.w.test", "default"),
+        ("[::1]", "default"),
+    ] {
+        let found = hosts.get(&host.parse().unwrap()).unwrap();
+        assert_eq!(found.id(), id, "{host}");
+    }
+    let hosts = Hosts::new().builder().build().unwrap();
+    assert!(hosts.get(&"w.test".parse().unwrap()).is_none());
+}
+
+/// What the client makes of a handshake: the certificate's names, or the alert.
+async fn handshake(hosts: &VirtualHosts, sni: Option<&str>) -> Result<String, String> {
+    let addr = server::tls(Router::new(), hosts.clone()).await;
+    let tcp = TcpStream::connect(addr).await.unwrap();
+    match wire::handshake(tcp, pki::client(&[]), sni).await {
+        Ok(stream) => {
+            let certificate = &stream.get_ref().1.peer_certificates().unwrap()[0];
+            Ok(CertificateNames::from_der(certificate)
+                .to_strings()
+                .join(" "))
+        }
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[tokio::test]
+async fn the_client_hello_chooses_the_configuration() {
+    let config = |name| pki::server(&[name]);
+    let builder = VirtualHosts::builder()
+        .host("a.test", config("for-a.test"))
+        .host("*.w.test", config("for-w.test"))
+        .host("x.w.test", config("for-x.test"));
+    let hosts = builder.clone().build().unwrap();
+    let with_default = builder.default(config("for-others.test")).build().unwrap();
+    for (sni, certificate) in [
+        ("a.test", "for-a.test"),
+        ("A.Test", "for-a.test"),
+        ("y.w.test", "for-w.test"),
+        ("x.w.test", "for-x.test"),
+        ("X.W.test", "for-x.test"),
+    ] {
+        for hosts in [&hosts, &with_default] {
+            let found = handshake(hosts, Some(sni)).await;
+            assert_eq!(found.as_deref(), Ok(certificate), "{sni}");
+        }
+    }
+    for sni in [None, Some("w.test"), Some("z.y.w.test"), Some("b.test")] {
+        let found = handshake(&with_default, sni).await;
+        assert_eq!(found.as_deref(), Ok("for-others.test"), "{sni:?}");
+        let error = handshake(&hosts, sni).await.unwrap_err();
+        assert!(error.contains("UnrecognisedName"), "{sni:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn alpn_stays_the_chosen_configurations() {
+    let config = |alpn: &str| {
+        let mut config = pki::leaf(&NAMES).server_config();
+        config.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+        config
+    };
+    let hosts = VirtualHosts::builder()
+        .host("a.test", config("h2"))
+        .host("b.test", config("http/1.1"))
+        .build()
+        .unwrap();
+    let addr = server::tls(Router::new(), hosts).await;
+    for (sni, alpn) in [("a.test", "h2"), ("b.test", "http/1.1")] {
+        let client = pki::client(&["http/1.1", "h2"]);
+        let stream = wire::connect(addr, client, Some(sni)).await;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(alpn.as_bytes()));
+    }
+}
+
+/// Chooses a certificate by the server name itself, as resolvers of ACME crates do.
+#[derive(Debug)]
+struct ByName([Arc<CertifiedKey>; 2]);
+
+impl ResolvesServerCert for ByName {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let first = hello.server_name() == Some("a.test");
+        Some(self.0[usize::from(!first)].clone())
+    }
+}
+
+#[tokio::test]
+async fn a_resolver_of_ones_own_keeps_choosing_inside_a_configuration() {
+    let keys = [["a.test", "c.test"], ["b.test", "d.test"]];
+    let keys = keys.map(|names| pki::leaf(&names).certified_key());
+    let mut config = pki::leaf(&[]).server_config();
+    config.cert_resolver = Arc::new(ByName(keys));
+    let config = Arc::new(config);
+    let hosts = VirtualHosts::builder()
+        .host("a.test", config.clone())
+        .host("b.test", config.clone())
+        .host("c.test", config.as_ref().clone())
+        .host("d.test", config)
+        .build()
+        .unwrap();
+    let calls = Calls::default();
+    let app = server::echo(&calls).layer(MisdirectedLayer::new().close_http1(false));
+    let addr = server::tls(app, hosts).await;
+    for (sni, host, status) in [
+        ("a.test", "a.test", 200),
+        ("b.test", "b.test", 200),
+        ("b.test", "d.test", 200),
+        // The same configuration, and another certificate.
+        ("a.test", "b.test", 421),
+        ("b.test", "a.test", 421),
+        // The same certificate, and another configuration.
+        ("a.test", "c.test", 421),
+    ] {
+        let mut io = wire::connect(addr, pki::client(&["http/1.1"]), Some(sni)).await;
+        let request = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+        let answer = wire::exchange(&mut io, &request).await;
+        assert_eq!(answer.status, status, "{sni} -> {host}");
+        let client = wire::http2(wire::connect(addr, pki::client(&["h2"]), Some(sni)).await).await;
+        let answer = wire::send2(&client, wire::get2(Some(host), &[])).await;
+        assert_eq!(answer.status(), status, "{sni} -> {host}");
+    }
+    assert_eq!(calls.count(), 6);
+}
+
+#[tokio::test]
+async fn the_handler_sees_the_virtual_host_and_debug_output_names_it() {
+    let hosts = Hosts::new().builder().build().unwrap();
+    let acceptor = TlsAcceptor::from(hosts.clone());
+    let (near, far) = tokio::io::duplex(1 << 16);
+    let client = wire::handshake(near, pki::client(&[]), Some("y.w.test"));
+    let (accepted, connected) = tokio::join!(acceptor.accept(far), client);
+    connected.unwrap();
+    let info = accepted.unwrap().connection_info().clone();
+    assert_eq!(info.virtual_host().unwrap().id(), "*.w.test");
+    assert!(format!("{info:?}").contains(r#"VirtualHost("*.w.test")"#));
+    assert!(format!("{hosts:?}").contains(r#""x.w.test""#), "{hosts:?}");
+    let plain = ConnectionInfo::tls().build();
+    assert!(plain.virtual_host().is_none());
+}
