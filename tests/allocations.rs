@@ -1,14 +1,30 @@
 //! C5: a request that passes costs no allocation, whatever it names and whatever is configured.
 
+mod pki;
+
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response, Version};
 use tower::{Layer, Service};
 use tower_misdirected::{
     CertificateNames, Coalescing, ConnectionInfo, MisdirectedLayer, Outcome, Rejection,
+    VirtualHosts,
 };
+
+/// A thousand names of one virtual host, and as many of others.
+static HOSTS: LazyLock<VirtualHosts> = LazyLock::new(|| {
+    let config = pki::server(&[]);
+    let site = (0..1000).map(|n| format!("h{n}.test"));
+    let site = site.chain(["a.test", "*.w.test", "2001:db8::1"].map(String::from));
+    let mut hosts = VirtualHosts::builder().virtual_host("site", site, config.clone());
+    for n in 0..1000 {
+        hosts = hosts.host(format!("other{n}.test"), Arc::clone(&config));
+    }
+    hosts.build().unwrap()
+});
 
 /// Answers at once, without allocating.
 #[derive(Clone)]
@@ -37,6 +53,7 @@ fn request(authority: &str, version: Version) -> Request<()> {
             names,
             ["2001:db8::1".parse().unwrap()],
         ))
+        .virtual_hosts(&HOSTS)
         .build();
     let request = match version {
         Version::HTTP_2 => Request::get(format!("https://{authority}/")),

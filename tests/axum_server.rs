@@ -5,13 +5,14 @@ mod server;
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use tokio::net::TcpStream;
-use tower_misdirected::{MisdirectedLayer, TlsAcceptor};
+use tower_misdirected::{MisdirectedLayer, TlsAcceptor, VirtualHosts};
 
 use crate::server::Calls;
 
@@ -65,6 +66,31 @@ async fn connections_are_judged_by_what_they_presented_across_a_reload() {
         assert_eq!(answer.status(), by_old, "{host}");
         let answer = wire::send2(&new2, wire::get2(Some(host), &[])).await;
         assert_eq!(answer.status(), by_new, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn b6_virtual_hosts_choose_the_configuration_and_keep_hosts_apart() {
+    let names = ["a.test", "b.test", "admin.test"];
+    let leaf = pki::leaf(&names);
+    let shared = Arc::new(leaf.server_config());
+    let hosts = VirtualHosts::builder()
+        .host("a.test", shared.clone())
+        .host("b.test", shared)
+        .host("admin.test", leaf.mutual_tls_config())
+        .build()
+        .unwrap();
+    let (addr, _) = serve(TlsAcceptor::from(hosts)).await;
+    let client = pki::client_with_certificate(&[], &pki::leaf(&["client.test"]));
+    let mut open = wire::connect(addr, client.clone(), Some("a.test")).await;
+    let mut admin = wire::connect(addr, client, Some("admin.test")).await;
+    for (host, by_open, by_admin) in [
+        ("a.test", 200, 421),
+        ("b.test", 200, 421),
+        ("admin.test", 421, 200),
+    ] {
+        assert_eq!(get(&mut open, host).await, by_open, "{host}");
+        assert_eq!(get(&mut admin, host).await, by_admin, "{host}");
     }
 }
 

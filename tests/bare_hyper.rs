@@ -5,6 +5,7 @@ mod wire;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Response};
@@ -16,13 +17,22 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::add_extension::AddExtensionLayer;
-use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, Rejection, Responder, TlsAcceptor};
+use tower_misdirected::{
+    EffectiveAuthority, MisdirectedLayer, Rejection, Responder, TlsAcceptor, VirtualHosts,
+};
 
 async fn serve<R>(layer: MisdirectedLayer<R>) -> SocketAddr
 where
     R: Responder<Full<Bytes>> + Clone + Send + 'static,
 {
-    let acceptor = TlsAcceptor::new(pki::server(&["a.test", "b.test"]));
+    serve_with(pki::server(&["a.test", "b.test"]), layer).await
+}
+
+async fn serve_with<R>(tls: impl Into<TlsAcceptor>, layer: MisdirectedLayer<R>) -> SocketAddr
+where
+    R: Responder<Full<Bytes>> + Clone + Send + 'static,
+{
+    let acceptor = tls.into();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
@@ -66,6 +76,33 @@ async fn both_versions_are_judged() {
         assert_eq!((answer.status, &*answer.body), (status, body));
         let answer = wire::send2(&client, wire::get2(Some(host), &[])).await;
         assert_eq!((answer.status().as_u16(), &**answer.body()), (status, body));
+    }
+}
+
+#[tokio::test]
+async fn b6_virtual_hosts_choose_the_configuration_and_keep_hosts_apart() {
+    let leaf = pki::leaf(&["a.test", "b.test", "c.test"]);
+    let shared = Arc::new(leaf.server_config());
+    let hosts = VirtualHosts::builder()
+        .host("a.test", shared.clone())
+        .host("b.test", leaf.server_config())
+        .host("c.test", shared)
+        .build();
+    let addr = serve_with(hosts.unwrap(), MisdirectedLayer::new().close_http1(false)).await;
+    for (sni, host, status) in [
+        ("a.test", "a.test", 200),
+        ("a.test", "c.test", 200),
+        ("a.test", "b.test", 421),
+        ("b.test", "b.test", 200),
+        ("b.test", "a.test", 421),
+    ] {
+        let mut io = wire::connect(addr, pki::client(&["http/1.1"]), Some(sni)).await;
+        let request = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+        let answer = wire::exchange(&mut io, &request).await;
+        assert_eq!(answer.status, status, "{sni} -> {host}");
+        let io = wire::connect(addr, pki::client(&["h2"]), Some(sni)).await;
+        let answer = wire::send2(&wire::http2(io).await, wire::get2(Some(host), &[])).await;
+        assert_eq!(answer.status(), status, "{sni} -> {host}");
     }
 }
 

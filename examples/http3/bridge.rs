@@ -29,11 +29,15 @@ pub async fn serve(
     let mut h3 = h3::server::builder().build(quic).await?;
     let mut shutdown = std::pin::pin!(shutdown);
     let mut open = true;
+    let mut info = None;
     loop {
         tokio::select! {
             resolver = h3.accept() => match resolver? {
                 Some(resolver) => {
-                    let request = answer(resolver, connection.clone(), app.clone());
+                    // Known by the time of the first request, even where that is 0-RTT data. Requests
+                    // without it are answered 500.
+                    info = info.or_else(|| ConnectionInfo::from_quinn(&connection));
+                    let request = answer(resolver, info.clone(), app.clone());
                     tokio::spawn(async {
                         if let Err(error) = request.await {
                             eprintln!("HTTP/3: {error}");
@@ -52,14 +56,13 @@ pub async fn serve(
 
 async fn answer(
     resolver: RequestResolver<h3_quinn::Connection, Bytes>,
-    connection: quinn::Connection,
+    info: Option<ConnectionInfo>,
     app: Router,
 ) -> Result<(), Error> {
     let (request, stream) = resolver.resolve_request().await?;
     let (mut send, receive) = stream.split();
     let mut request: Request = request.map(|()| Body::new(RequestBody(receive)));
-    // Asked for with a request in hand, for 0-RTT's sake. A request without it is answered 500.
-    if let Some(info) = ConnectionInfo::from_quinn(&connection) {
+    if let Some(info) = info {
         request.extensions_mut().insert(info);
     }
     let response = app
