@@ -45,9 +45,42 @@
 //! # }
 //! ```
 //!
+//! # Virtual hosts
+//!
+//! Where hosts differ in TLS, because one asks for client certificates or each has its own certificate,
+//! give the acceptor [`VirtualHosts`]. They choose the configuration of each handshake by its server
+//! name, and the layer asks the same virtual hosts about every request:
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use rustls::ServerConfig;
+//! use tower_misdirected::{TlsAcceptor, VirtualHosts, VirtualHostsError};
+//!
+//! fn acceptor(
+//!     public: Arc<ServerConfig>,
+//!     mutual_tls: Arc<ServerConfig>,
+//! ) -> Result<TlsAcceptor, VirtualHostsError> {
+//!     let hosts = VirtualHosts::builder()
+//!         .host("www.example.com", public.clone())
+//!         .host("*.example.com", public) // shares its connections with www
+//!         .host("admin.example.com", mutual_tls) // asks for client certificates
+//!         .build()?;
+//!     Ok(hosts.into())
+//! }
+//! ```
+//!
+//! A handler of `admin.example.com` now never runs without a client certificate. The virtual hosts can be
+//! [replaced](VirtualHosts::replace) while the server runs, and
+//! [tell beforehand](VirtualHosts::overlaps) where 421s will come from.
+//!
+//! # What the client gets
+//!
 //! A refusal is a response with `Cache-Control: no-store` and, if asked for, a JSON body. It tells the
 //! client nothing about the server; the reason goes to the operator, as a [`Rejection`] in the response's
 //! extensions, to a [callback](MisdirectedLayer::on_verdict) and as a `tracing` event.
+//!
+//! # Tests
 //!
 //! In tests, which have no connections, make a [`ConnectionInfo`] by hand:
 //!
@@ -82,11 +115,12 @@
 //! | `axum::serve` | [`TlsListener`] | `axum`, `rustls` |
 //! | axum-server | [`TlsAcceptor`] as its acceptor | `axum-server` |
 //! | a loop over hyper | [`TlsAcceptor::accept`] | `rustls` |
+//! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
 //! | another TLS stack | a [`ConnectionInfo`] made by hand | none |
 //! | plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
 //!
-//! [`guide::servers`] has each of them in full, proxies included, and [`guide::troubleshooting`] goes by
-//! symptom.
+//! [`guide::servers`] has each of them in full, proxies included; [`guide::virtual_hosts`] is for hosts that
+//! differ in TLS, and [`guide::troubleshooting`] goes by symptom.
 //!
 //! # Where to put the layer
 //!
@@ -101,9 +135,12 @@
 //! - A handler never sees another name than the one that was judged: conflicting names are answered 400, or
 //!   the `Host` field is replaced where the request target overrides it (RFC 9112 §3.2.2).
 //!   [`EffectiveAuthority`] is that name. `Forwarded` and `X-Forwarded-Host` are never read.
+//! - At the default level and above, a request is served under the TLS configuration that its host has now.
+//!   So no handler of a host that requires client certificates runs without one, whether the client
+//!   coalesces, resumes a session or sends 0-RTT data, over HTTP/1, 2 or 3.
 //! - Without connection info a request is answered 500, never served unchecked.
 //! - A refused request does not reach the inner service, and its body is not read.
-//! - A request that passes costs no allocation, and no more with a thousand names than with one.
+//! - A request that passes costs no allocation, and no more with ten thousand names or hosts than with one.
 //! - No `unsafe` code.
 //!
 //! # Features
@@ -112,8 +149,9 @@
 //! |---|---|---|
 //! | `tracing` | yes | an event for every refusal, with OpenTelemetry's field names |
 //! | `axum` | | extractors; with `rustls`, [`TlsListener`] |
-//! | `rustls` | | [`TlsAcceptor`], and reading the names of certificates |
+//! | `rustls` | | [`TlsAcceptor`], [`VirtualHosts`], and reading the names of certificates |
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
+//! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
 //!
 //! No feature chooses a crypto provider.
 #![forbid(unsafe_code)]
@@ -125,7 +163,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The crate page links to what features add.
 #![cfg_attr(
-    not(all(feature = "axum-server", feature = "axum")),
+    not(all(feature = "axum-server", feature = "axum", feature = "quinn")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -157,12 +195,17 @@ mod quic;
 mod virtual_hosts;
 
 // Nothing but documentation, with examples that need every feature.
-#[cfg(all(any(doc, doctest), feature = "axum-server", feature = "axum"))]
+#[cfg(all(
+    any(doc, doctest),
+    feature = "axum-server",
+    feature = "axum",
+    feature = "quinn"
+))]
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
 
 /// The README's examples compile too.
-#[cfg(all(doctest, feature = "axum-server", feature = "axum"))]
+#[cfg(all(doctest, feature = "axum-server", feature = "axum", feature = "quinn"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 

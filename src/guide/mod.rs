@@ -1,6 +1,7 @@
 //! The guide: which server to set up how, other TLS stacks, and what to do about a 421.
 //!
 //! - [`servers`]: which server am I using?
+//! - [`virtual_hosts`]: hosts that differ in TLS, client certificates, changes while serving.
 //! - [`other_tls_stacks`]: OpenSSL, BoringSSL and everything else.
 //! - [`troubleshooting`]: by symptom.
 
@@ -36,6 +37,9 @@ pub mod servers {}
 /// your listener and `Connected` for a type of your own, and let a middleware outside the layer copy
 /// the `ConnectionInfo` from it into the extensions.
 pub mod other_tls_stacks {}
+
+#[doc = include_str!("virtual_hosts.md")]
+pub mod virtual_hosts {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
