@@ -16,18 +16,23 @@ use rustls::{
     SupportedProtocolVersion,
 };
 
-/// The authority that signs every certificate here, servers' and clients'.
-pub static CA: LazyLock<(CertificateDer<'static>, Issuer<'static, KeyPair>)> =
-    LazyLock::new(|| {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "test CA");
-        let certificate = params.self_signed(&key).unwrap();
-        (certificate.der().clone(), Issuer::new(params, key))
-    });
+/// An authority that signs certificates.
+pub type Authority = (CertificateDer<'static>, Issuer<'static, KeyPair>);
+
+/// The authority that signs every certificate here, servers' and clients', unless another is named.
+pub static CA: LazyLock<Authority> = LazyLock::new(|| authority("test CA"));
+
+/// An authority that has nothing to do with the first.
+pub static OTHER_CA: LazyLock<Authority> = LazyLock::new(|| authority("other test CA"));
+
+fn authority(name: &str) -> Authority {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.distinguished_name.push(DnType::CommonName, name);
+    let certificate = params.self_signed(&key).unwrap();
+    (certificate.der().clone(), Issuer::new(params, key))
+}
 
 pub struct Leaf {
     pub der: CertificateDer<'static>,
@@ -63,8 +68,12 @@ pub fn unknown_critical_extension(name: &str) -> Leaf {
 }
 
 pub fn sign(params: CertificateParams) -> Leaf {
+    sign_by(&CA, params)
+}
+
+pub fn sign_by(authority: &Authority, params: CertificateParams) -> Leaf {
     let key = KeyPair::generate().unwrap();
-    let der = params.signed_by(&key, &CA.1).unwrap().der().clone();
+    let der = params.signed_by(&key, &authority.1).unwrap().der().clone();
     Leaf {
         der,
         key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
@@ -90,8 +99,13 @@ impl Leaf {
 
     /// A configuration that requires a client certificate from the test CA.
     pub fn mutual_tls_config(&self) -> ServerConfig {
+        self.mutual_tls_config_of(&CA)
+    }
+
+    /// A configuration that requires a client certificate from this authority.
+    pub fn mutual_tls_config_of(&self, authority: &Authority) -> ServerConfig {
         let mut roots = RootCertStore::empty();
-        roots.add(CA.0.clone()).unwrap();
+        roots.add(authority.0.clone()).unwrap();
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), provider())
             .build()
             .unwrap();

@@ -59,6 +59,15 @@ pub async fn tls(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
 
 /// Serves over QUIC, until the test ends.
 pub async fn quic(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
+    serve_quic(app, tls.into(), false)
+}
+
+/// Serves over QUIC, from the first data that a client sends, 0-RTT included.
+pub async fn quic_0rtt(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
+    serve_quic(app, tls.into(), true)
+}
+
+fn serve_quic(app: Router, tls: TlsAcceptor, early: bool) -> SocketAddr {
     let tls = QuicTls::<QuicServerConfig>::new(tls).unwrap();
     let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
     let endpoint = Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -67,7 +76,15 @@ pub async fn quic(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
         while let Some(incoming) = endpoint.accept().await {
             let app = app.clone();
             tokio::spawn(async move {
-                if let Ok(connection) = incoming.await {
+                let Ok(connecting) = incoming.accept() else {
+                    return;
+                };
+                let connection = match early {
+                    // Of a server it always succeeds.
+                    true => connecting.into_0rtt().map(|(connection, _)| connection).ok(),
+                    false => connecting.await.ok(),
+                };
+                if let Some(connection) = connection {
                     let _ = bridge::serve(connection, app, std::future::pending()).await;
                 }
             });

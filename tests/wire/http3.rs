@@ -43,10 +43,15 @@ pub type Client3 = h3::client::SendRequest<h3_quinn::OpenStreams, Bytes>;
 
 /// Begins HTTP/3 on a connection.
 pub async fn http3(connection: Connection) -> Client3 {
+    try_http3(connection).await.unwrap()
+}
+
+/// As [`http3`], where the other end may close instead.
+pub async fn try_http3(connection: Connection) -> Result<Client3, h3::error::ConnectionError> {
     let quic = h3_quinn::Connection::new(connection);
-    let (mut driver, client) = h3::client::new(quic).await.unwrap();
+    let (mut driver, client) = h3::client::new(quic).await?;
     tokio::spawn(async move { driver.wait_idle().await });
-    client
+    Ok(client)
 }
 
 /// Sends a GET for this authority and reads the whole answer.

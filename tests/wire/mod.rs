@@ -19,7 +19,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 /// Long enough for any machine: what takes longer never comes, and is a failure and no hang.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Opens a TLS connection with this server name, or with none.
 pub async fn connect(
@@ -69,15 +69,32 @@ where
     read_answer(io, request.starts_with("HEAD ")).await
 }
 
-pub async fn read_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
-    let answer = tokio::time::timeout(PATIENCE, read_to_end_of_answer(io, to_head));
-    answer.await.expect("an answer in time")
+/// As [`exchange`], where the other end may close instead.
+pub async fn try_exchange<IO>(io: &mut IO, request: &str) -> std::io::Result<Answer>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let request = request.replace('\n', "\r\n");
+    io.write_all(request.as_bytes()).await?;
+    let answer = read_to_end_of_answer(io, request.starts_with("HEAD "));
+    let answer = tokio::time::timeout(PATIENCE, answer).await;
+    answer.expect("an answer in time")
 }
 
-async fn read_to_end_of_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
+pub async fn read_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool) -> Answer {
+    let answer = tokio::time::timeout(PATIENCE, read_to_end_of_answer(io, to_head)).await;
+    answer
+        .expect("an answer in time")
+        .expect("the whole of an answer")
+}
+
+async fn read_to_end_of_answer<IO: AsyncRead + Unpin>(
+    io: &mut IO,
+    to_head: bool,
+) -> std::io::Result<Answer> {
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\r\n\r\n") {
-        bytes.push(io.read_u8().await.expect("the head of an answer"));
+        bytes.push(io.read_u8().await?);
     }
     let head = String::from_utf8(bytes).unwrap().to_lowercase();
     let mut answer = Answer {
@@ -88,10 +105,10 @@ async fn read_to_end_of_answer<IO: AsyncRead + Unpin>(io: &mut IO, to_head: bool
     let length = answer.header("content-length").unwrap_or("0");
     if !to_head {
         let mut body = vec![0; length.parse().unwrap()];
-        io.read_exact(&mut body).await.expect("the whole body");
+        io.read_exact(&mut body).await?;
         answer.body = String::from_utf8(body).unwrap();
     }
-    answer
+    Ok(answer)
 }
 
 /// Whether the other end closes without sending anything more.
@@ -141,18 +158,31 @@ pub fn request2(
 
 /// Sends a request without a body and reads the whole answer.
 pub async fn send2(client: &SendRequest<Bytes>, request: Request<()>) -> Response<String> {
-    let mut client = client.clone().ready().await.unwrap();
-    let (response, _) = client.send_request(request, true).unwrap();
-    read2(response.await.unwrap()).await
+    try_send2(client, request).await.unwrap()
+}
+
+/// As [`send2`], where the stream or the connection may end instead.
+pub async fn try_send2(
+    client: &SendRequest<Bytes>,
+    request: Request<()>,
+) -> Result<Response<String>, h2::Error> {
+    let mut client = client.clone().ready().await?;
+    let (response, _) = client.send_request(request, true)?;
+    try_read2(response.await?).await
 }
 
 pub async fn read2(response: Response<h2::RecvStream>) -> Response<String> {
+    try_read2(response).await.unwrap()
+}
+
+async fn try_read2(response: Response<h2::RecvStream>) -> Result<Response<String>, h2::Error> {
     let (parts, mut stream) = response.into_parts();
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
-        let data = data.unwrap();
-        stream.flow_control().release_capacity(data.len()).unwrap();
+        let data = data?;
+        stream.flow_control().release_capacity(data.len())?;
         body.extend_from_slice(&data);
     }
-    Response::from_parts(parts, String::from_utf8(body).unwrap())
+    let body = String::from_utf8(body).unwrap();
+    Ok(Response::from_parts(parts, body))
 }

@@ -1,0 +1,323 @@
+//! Clients that offer their sessions to any host, whatever the server name they began with.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::{Request, Response};
+use quinn::{Endpoint, ZeroRttAccepted};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{
+    ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ClientConfig, DigitallySignedStruct, HandshakeKind, NamedGroup, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tokio_rustls::client::TlsStream;
+
+use crate::pki::{self, Leaf};
+use crate::wire::http3::{Client3, quic_client, quic_config, send3, try_http3};
+use crate::wire::{self, PATIENCE};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Http {
+    One,
+    Two,
+    Three,
+}
+
+/// Every version of HTTP.
+pub const EVERY_HTTP: [Http; 3] = [Http::One, Http::Two, Http::Three];
+
+impl Http {
+    fn alpn(self) -> &'static str {
+        match self {
+            Self::One => "http/1.1",
+            Self::Two => "h2",
+            Self::Three => "h3",
+        }
+    }
+}
+
+/// A client with one memory for all its sessions.
+pub struct Visitor {
+    http: Http,
+    pub config: ClientConfig,
+    sessions: Arc<Sessions>,
+    full_handshakes: Arc<AtomicUsize>,
+    endpoint: Endpoint,
+}
+
+impl Visitor {
+    pub fn new(http: Http, certificate: Option<&Leaf>) -> Self {
+        let config = match certificate {
+            Some(leaf) => pki::client_with_certificate(&[http.alpn()], leaf),
+            None => pki::client(&[http.alpn()]),
+        };
+        Self::with_config(http, config)
+    }
+
+    /// One that speaks nothing newer than TLS 1.2.
+    pub fn tls12(http: Http, certificate: Option<&Leaf>) -> Self {
+        let mut config = pki::client_of(&[http.alpn()], &[&TLS12], pki::provider());
+        if let Some(leaf) = certificate {
+            let with_certificate = pki::client_with_certificate(&[], leaf);
+            config.client_auth_cert_resolver = with_certificate.client_auth_cert_resolver;
+        }
+        Self::with_config(http, config)
+    }
+
+    fn with_config(http: Http, mut config: ClientConfig) -> Self {
+        let sessions = Arc::new(Sessions::default());
+        config.resumption = Resumption::store(sessions.clone());
+        let full_handshakes = Arc::new(AtomicUsize::new(0));
+        let verifier = Counting(full_handshakes.clone());
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::new(verifier));
+        Self {
+            http,
+            config,
+            sessions,
+            full_handshakes,
+            endpoint: quic_client(),
+        }
+    }
+
+    pub fn http(&self) -> Http {
+        self.http
+    }
+
+    /// Waits until there is a session to offer. Tickets may come after the first answer.
+    pub async fn has_session(&self) {
+        let mut kept = self.sessions.kept.subscribe();
+        let kept = tokio::time::timeout(PATIENCE, kept.wait_for(|kept| *kept > 0));
+        kept.await.expect("a session in time").unwrap();
+    }
+
+    /// How many sessions have been offered.
+    pub fn offered(&self) -> usize {
+        self.sessions.offered.load(Ordering::SeqCst)
+    }
+
+    /// Opens a connection with this server name, or with none. Whether the server wants a certificate
+    /// that the client does not have shows only when something is read.
+    pub async fn connect(
+        &self,
+        addr: SocketAddr,
+        sni: Option<&str>,
+    ) -> Result<Connection, String> {
+        if self.http == Http::Three {
+            return self.connect_quic(addr, sni).await;
+        }
+        let tcp = TcpStream::connect(addr).await.unwrap();
+        let handshake = wire::handshake(tcp, self.config.clone(), sni);
+        let handshake = tokio::time::timeout(PATIENCE, handshake).await;
+        let io = handshake.expect("a handshake in time").map_err(text)?;
+        let resumed = io.get_ref().1.handshake_kind() == Some(HandshakeKind::Resumed);
+        let presented = io.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+        let stream = match self.http {
+            Http::Two => {
+                let (client, connection) = h2::client::handshake(io).await.map_err(text)?;
+                tokio::spawn(connection);
+                Stream::Two(client)
+            }
+            _ => Stream::One(Box::new(io)),
+        };
+        Ok(Connection {
+            stream,
+            resumed,
+            presented,
+        })
+    }
+
+    async fn connect_quic(
+        &self,
+        addr: SocketAddr,
+        sni: Option<&str>,
+    ) -> Result<Connection, String> {
+        let full_before = self.full_handshakes.load(Ordering::SeqCst);
+        let connected = tokio::time::timeout(PATIENCE, self.connecting(addr, sni));
+        let connection = connected.await.expect("a handshake in time");
+        let connection = connection.map_err(text)?;
+        let resumed = self.full_handshakes.load(Ordering::SeqCst) == full_before;
+        let identity = connection.peer_identity().unwrap();
+        let chain = identity.downcast::<Vec<CertificateDer<'_>>>().unwrap();
+        Ok(Connection {
+            stream: Stream::Three(try_http3(connection).await.map_err(text)?),
+            resumed,
+            presented: chain[0].to_vec(),
+        })
+    }
+
+    /// Opens a QUIC connection that sends data at once, under a session that it resumes.
+    pub async fn connect_early(
+        &self,
+        addr: SocketAddr,
+        sni: Option<&str>,
+    ) -> (Connection, ZeroRttAccepted) {
+        let connecting = self.connecting(addr, sni);
+        let (connection, accepted) = connecting.into_0rtt().ok().expect("a session with 0-RTT");
+        let connection = Connection {
+            stream: Stream::Three(try_http3(connection).await.unwrap()),
+            resumed: true,
+            presented: Vec::new(),
+        };
+        (connection, accepted)
+    }
+
+    fn connecting(&self, addr: SocketAddr, sni: Option<&str>) -> quinn::Connecting {
+        let mut config = self.config.clone();
+        config.enable_sni = sni.is_some();
+        let name = sni.unwrap_or("unused.invalid");
+        self.endpoint
+            .connect_with(quic_config(config), addr, name)
+            .unwrap()
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// An open connection.
+pub struct Connection {
+    stream: Stream,
+    resumed: bool,
+    presented: Vec<u8>,
+}
+
+enum Stream {
+    One(Box<TlsStream<TcpStream>>),
+    Two(SendRequest<Bytes>),
+    Three(Client3),
+}
+
+impl Connection {
+    /// Whether the handshake resumed a session.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// The server's certificate, as the client saw it.
+    pub fn presented(&self) -> &[u8] {
+        &self.presented
+    }
+
+    pub async fn get(&mut self, authority: &str) -> Result<Response<String>, String> {
+        let answer = async {
+            match &mut self.stream {
+                Stream::One(io) => {
+                    let request = format!("GET / HTTP/1.1\nHost: {authority}\n\n");
+                    let answer = wire::try_exchange(io, &request).await.map_err(text)?;
+                    let response = Response::builder().status(answer.status);
+                    Ok(response.body(answer.body).unwrap())
+                }
+                Stream::Two(client) => wire::try_send2(client, wire::get2(Some(authority), &[]))
+                    .await
+                    .map_err(text),
+                Stream::Three(client) => {
+                    let request = Request::get(format!("https://{authority}/"));
+                    send3(client, request.body(()).unwrap()).await.map_err(text)
+                }
+            }
+        };
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        answer.expect("an answer in time")
+    }
+}
+
+/// Sessions, for whatever server.
+#[derive(Debug, Default)]
+struct Sessions {
+    tls12: Mutex<Option<Tls12ClientSessionValue>>,
+    tls13: Mutex<Vec<Tls13ClientSessionValue>>,
+    kept: watch::Sender<usize>,
+    offered: AtomicUsize,
+}
+
+impl ClientSessionStore for Sessions {
+    fn set_kx_hint(&self, _: ServerName<'static>, _: NamedGroup) {}
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        None
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, session: Tls12ClientSessionValue) {
+        *self.tls12.lock().unwrap() = Some(session);
+        self.kept.send_replace(1);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        let session = self.tls12.lock().unwrap().clone()?;
+        self.offered.fetch_add(1, Ordering::SeqCst);
+        Some(session)
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        *self.tls12.lock().unwrap() = None;
+        self.kept.send_replace(0);
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, session: Tls13ClientSessionValue) {
+        let mut sessions = self.tls13.lock().unwrap();
+        sessions.push(session);
+        self.kept.send_replace(sessions.len());
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        let mut sessions = self.tls13.lock().unwrap();
+        // The newest first.
+        let session = sessions.pop()?;
+        self.kept.send_replace(sessions.len());
+        self.offered.fetch_add(1, Ordering::SeqCst);
+        Some(session)
+    }
+}
+
+/// Takes any certificate, and counts: a handshake that resumes a session shows none.
+#[derive(Debug)]
+struct Counting(Arc<AtomicUsize>);
+
+impl ServerCertVerifier for Counting {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let provider = pki::provider();
+        provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

@@ -1,0 +1,244 @@
+//! The server: virtual hosts that differ in whom they let in, and a handler that tells whom it saw.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock, Mutex};
+
+use axum::Router;
+use axum::extract::Request;
+use rcgen::CertificateParams;
+use rustls::ServerConfig;
+use rustls::crypto::ring::Ticketer;
+use rustls::server::{
+    NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
+};
+use tower_misdirected::{
+    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outcome, Rejection, VirtualHosts,
+    VirtualHostsBuilder,
+};
+
+use crate::client::{Connection, Http, Visitor};
+use crate::pki::{self, Leaf};
+use crate::server;
+
+/// The certificate of every virtual host but `other.test`. `*.w.test` is in it, and `w.test` is not.
+pub static CERTIFICATE: LazyLock<Leaf> = LazyLock::new(|| {
+    pki::leaf(&[
+        "www.test",
+        "shop.test",
+        "admin.test",
+        "*.mtls.test",
+        "vault.test",
+        "other.test",
+        "*.w.test",
+        "new.test",
+        "127.0.0.1",
+        "2001:db8::1",
+        "2001:db8::2",
+    ])
+});
+
+/// Clients of the first authority and of the other one.
+pub static ONE: LazyLock<Leaf> = LazyLock::new(|| pki::leaf(&["client-one.test"]));
+pub static TWO: LazyLock<Leaf> = LazyLock::new(|| {
+    let params = CertificateParams::new(vec!["client-two.test".to_owned()]).unwrap();
+    pki::sign_by(&pki::OTHER_CA, params)
+});
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Got {
+    /// The handler ran, once, for the host asked for, and saw this client.
+    Served(Client),
+    /// The handler did not run, for this reason; the answer was 421, or 400 where it was malformed.
+    Refused(Rejection),
+    /// The connection was ended, and the handler did not run.
+    Ended,
+}
+
+/// Whose certificate it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    Nobody,
+    One,
+    Two,
+}
+
+/// How servers remember sessions. All configurations share it, on purpose.
+#[derive(Clone)]
+pub struct Memory {
+    store: Arc<dyn StoresServerSessions>,
+    ticketer: Option<Arc<dyn ProducesTickets>>,
+}
+
+impl Memory {
+    /// In tickets, which clients keep.
+    pub fn tickets() -> Self {
+        Self {
+            store: Arc::new(NoServerSessionStorage {}),
+            ticketer: Some(Ticketer::new().unwrap()),
+        }
+    }
+
+    /// In a store.
+    pub fn store() -> Self {
+        Self {
+            store: ServerSessionMemoryCache::new(1024),
+            ticketer: None,
+        }
+    }
+
+    fn share(&self, mut config: ServerConfig) -> ServerConfig {
+        config.session_storage = self.store.clone();
+        if let Some(ticketer) = &self.ticketer {
+            config.ticketer = ticketer.clone();
+        }
+        config
+    }
+}
+
+/// The configurations of the virtual hosts.
+#[derive(Clone)]
+pub struct Configs {
+    /// Lets anyone in.
+    pub open: Arc<ServerConfig>,
+    /// Wants a client certificate of the first authority.
+    pub one: Arc<ServerConfig>,
+    /// The same, and yet another configuration.
+    pub wildcard: Arc<ServerConfig>,
+    /// Wants a client certificate of the other authority.
+    pub two: Arc<ServerConfig>,
+    /// Lets anyone in, with a certificate of its own.
+    pub other: Arc<ServerConfig>,
+}
+
+impl Configs {
+    pub fn new(memory: &Memory) -> Self {
+        Self::each(|_, config| memory.share(config))
+    }
+
+    /// Finishes every configuration, given its name.
+    pub fn each(finish: impl Fn(&'static str, ServerConfig) -> ServerConfig) -> Self {
+        let finish = |name, mut config: ServerConfig| {
+            config.alpn_protocols = ["h2", "http/1.1", "h3"].map(|alpn| alpn.into()).to_vec();
+            Arc::new(finish(name, config))
+        };
+        Self {
+            open: finish("open", CERTIFICATE.server_config()),
+            one: finish("one", CERTIFICATE.mutual_tls_config()),
+            wildcard: finish("wildcard", CERTIFICATE.mutual_tls_config()),
+            two: finish("two", CERTIFICATE.mutual_tls_config_of(&pki::OTHER_CA)),
+            other: finish("other", pki::leaf(&["other.test"]).server_config()),
+        }
+    }
+
+    /// Every virtual host, without a default.
+    pub fn hosts(&self) -> VirtualHostsBuilder {
+        VirtualHosts::builder()
+            .host("www.test", self.open.clone())
+            .host("shop.test", self.open.clone())
+            .host("*.w.test", self.open.clone())
+            .host("admin.test", self.one.clone())
+            .host("*.mtls.test", self.wildcard.clone())
+            .host("vault.test", self.two.clone())
+            .host("other.test", self.other.clone())
+    }
+}
+
+/// Servers of one set of virtual hosts, over TCP and over QUIC.
+pub struct Site {
+    pub hosts: VirtualHosts,
+    pub tcp: SocketAddr,
+    pub quic: SocketAddr,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    handled: Mutex<Vec<(String, Client)>>,
+    refused: Mutex<Vec<Rejection>>,
+}
+
+impl Site {
+    pub async fn new(hosts: VirtualHostsBuilder) -> Self {
+        let hosts = hosts.build().unwrap();
+        let seen = Arc::new(Seen::default());
+        let app = app(&seen);
+        Self {
+            tcp: server::tls(app.clone(), hosts.clone()).await,
+            quic: server::quic_0rtt(app, hosts.clone()).await,
+            hosts,
+            seen,
+        }
+    }
+
+    /// Sends a GET for this authority and tells what became of it.
+    pub async fn ask(&self, connection: &mut Connection, authority: &str) -> Got {
+        let handled = self.calls();
+        let answer = connection.get(authority).await;
+        let handled = self.seen.handled.lock().unwrap()[handled..].to_vec();
+        let reason = self.seen.refused.lock().unwrap().pop();
+        match (answer, handled.as_slice(), reason) {
+            (Ok(answer), [(host, client)], None) => {
+                let asked: EffectiveAuthority = authority.parse().unwrap();
+                assert_eq!(answer.status(), 200);
+                assert_eq!(*host, asked.host().to_string());
+                Got::Served(*client)
+            }
+            (Ok(answer), [], Some(reason)) => {
+                assert_eq!(answer.status(), reason.status(), "{reason}");
+                Got::Refused(reason)
+            }
+            (Err(_), [], None) => Got::Ended,
+            (answer, handled, reason) => {
+                panic!("{authority}: {answer:?}, handled {handled:?}, refused {reason:?}")
+            }
+        }
+    }
+
+    /// Opens a connection with this server name, or with none, and asks for one authority on it.
+    pub async fn ask_once(&self, visitor: &Visitor, sni: Option<&str>, authority: &str) -> Got {
+        match self.connect(visitor, sni).await {
+            Ok(mut connection) => self.ask(&mut connection, authority).await,
+            Err(_) => Got::Ended,
+        }
+    }
+
+    pub async fn connect(
+        &self,
+        visitor: &Visitor,
+        sni: Option<&str>,
+    ) -> Result<Connection, String> {
+        let addr = match visitor.http() {
+            Http::One | Http::Two => self.tcp,
+            Http::Three => self.quic,
+        };
+        visitor.connect(addr, sni).await
+    }
+
+    /// How often the handler ran.
+    pub fn calls(&self) -> usize {
+        self.seen.handled.lock().unwrap().len()
+    }
+}
+
+fn app(seen: &Arc<Seen>) -> Router {
+    let (handler, judge) = (seen.clone(), seen.clone());
+    let layer = MisdirectedLayer::new()
+        .close_http1(false)
+        .on_verdict(move |verdict| {
+            if let Outcome::Refused(rejection) = verdict.outcome() {
+                judge.refused.lock().unwrap().push(rejection);
+            }
+        });
+    let handle = move |authority: EffectiveAuthority, info: ConnectionInfo, _: Request| async move {
+        let client = match info.client_certificates().next() {
+            None => Client::Nobody,
+            Some(der) if der == &*ONE.der => Client::One,
+            Some(der) if der == &*TWO.der => Client::Two,
+            Some(_) => panic!("an unknown client"),
+        };
+        let host = authority.host().to_string();
+        handler.handled.lock().unwrap().push((host, client));
+    };
+    Router::new().fallback(handle).layer(layer)
+}
