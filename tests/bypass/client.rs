@@ -13,7 +13,7 @@ use rustls::client::{
     ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::version::{TLS12, TLS13};
+use rustls::version::TLS12;
 use rustls::{ClientConfig, DigitallySignedStruct, HandshakeKind, NamedGroup, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -106,11 +106,7 @@ impl Visitor {
 
     /// Opens a connection with this server name, or with none. Whether the server wants a certificate
     /// that the client does not have shows only when something is read.
-    pub async fn connect(
-        &self,
-        addr: SocketAddr,
-        sni: Option<&str>,
-    ) -> Result<Connection, String> {
+    pub async fn connect(&self, addr: SocketAddr, sni: Option<&str>) -> Result<Connection, String> {
         if self.http == Http::Three {
             return self.connect_quic(addr, sni).await;
         }
@@ -145,13 +141,7 @@ impl Visitor {
         let connection = connected.await.expect("a handshake in time");
         let connection = connection.map_err(text)?;
         let resumed = self.full_handshakes.load(Ordering::SeqCst) == full_before;
-        let identity = connection.peer_identity().unwrap();
-        let chain = identity.downcast::<Vec<CertificateDer<'_>>>().unwrap();
-        Ok(Connection {
-            stream: Stream::Three(try_http3(connection).await.map_err(text)?),
-            resumed,
-            presented: chain[0].to_vec(),
-        })
+        Connection::over_quic(connection, resumed).await
     }
 
     /// Opens a QUIC connection that sends data at once, under a session that it resumes.
@@ -162,12 +152,8 @@ impl Visitor {
     ) -> (Connection, ZeroRttAccepted) {
         let connecting = self.connecting(addr, sni);
         let (connection, accepted) = connecting.into_0rtt().ok().expect("a session with 0-RTT");
-        let connection = Connection {
-            stream: Stream::Three(try_http3(connection).await.unwrap()),
-            resumed: true,
-            presented: Vec::new(),
-        };
-        (connection, accepted)
+        let connection = Connection::over_quic(connection, true).await;
+        (connection.unwrap(), accepted)
     }
 
     fn connecting(&self, addr: SocketAddr, sni: Option<&str>) -> quinn::Connecting {
@@ -198,6 +184,19 @@ enum Stream {
 }
 
 impl Connection {
+    pub async fn over_quic(connection: quinn::Connection, resumed: bool) -> Result<Self, String> {
+        // There is none yet where data are sent early.
+        let presented = match connection.peer_identity() {
+            Some(chain) => chain.downcast::<Vec<CertificateDer<'_>>>().unwrap()[0].to_vec(),
+            None => Vec::new(),
+        };
+        Ok(Self {
+            stream: Stream::Three(try_http3(connection).await.map_err(text)?),
+            resumed,
+            presented,
+        })
+    }
+
     /// Whether the handshake resumed a session.
     pub fn resumed(&self) -> bool {
         self.resumed

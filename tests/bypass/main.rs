@@ -11,6 +11,8 @@ mod server;
 mod wire;
 
 mod client;
+mod quic_hello;
 mod site;
 
+mod hello;
 mod resumption;

@@ -80,10 +80,7 @@ async fn cve_2025_23419_nginx_a_session_of_the_open_host_is_none_of_the_client_c
                 // Its connection is as good as the first one, and no better (B6).
                 assert_eq!(
                     visit(&site, &stranger, www, host).await,
-                    (
-                        Some("resumed"),
-                        Got::Refused(Rejection::DifferentTlsConfig)
-                    )
+                    (Some("resumed"), Got::Refused(Rejection::DifferentTlsConfig))
                 );
                 visit(&site, &stranger, www, "www.test").await;
                 assert_eq!(
@@ -151,6 +148,7 @@ impl Change {
         Self::NoEntry,
         Self::OutOfWildcard,
     ];
+    const SOME: [Self; 2] = [Self::Entry, Self::DefaultWithoutSni];
 
     fn sni(self) -> Option<&'static str> {
         match self {
@@ -196,6 +194,7 @@ impl Change {
 
 /// One client, whose session began under `from`, after `HOST` was given `to`.
 async fn a_change(
+    changes: &[Change],
     pick: impl Fn(&Configs) -> [Arc<ServerConfig>; 2],
     certificate: Option<&Leaf>,
     before: Client,
@@ -203,7 +202,7 @@ async fn a_change(
 ) {
     for memory in memories() {
         for way in WAYS {
-            for change in Change::EVERY {
+            for &change in changes {
                 let configs = Configs::new(&memory);
                 let [from, to] = pick(&configs);
                 let [first, second] = change.hosts(&configs, from, to);
@@ -249,31 +248,38 @@ async fn a_change(
 #[tokio::test]
 async fn cve_2025_23048_httpd_a_session_ends_when_its_host_begins_to_want_certificates() {
     let change = |configs: &Configs| [configs.open.clone(), configs.one.clone()];
-    a_change(change, None, Client::Nobody, Got::Ended).await;
+    a_change(&Change::EVERY, change, None, Client::Nobody, Got::Ended).await;
 }
 
 #[tokio::test]
 async fn cve_2025_23048_httpd_who_has_the_certificate_then_shows_it() {
     let change = |configs: &Configs| [configs.open.clone(), configs.one.clone()];
-    a_change(change, Some(&ONE), Client::Nobody, CLIENT_ONE).await;
+    a_change(
+        &Change::SOME,
+        change,
+        Some(&ONE),
+        Client::Nobody,
+        CLIENT_ONE,
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn cve_2025_23048_httpd_a_session_ends_when_its_host_ceases_to_want_certificates() {
     let change = |configs: &Configs| [configs.one.clone(), configs.open.clone()];
-    a_change(change, Some(&ONE), Client::One, NOBODY).await;
+    a_change(&Change::SOME, change, Some(&ONE), Client::One, NOBODY).await;
 }
 
 #[tokio::test]
 async fn cve_2025_23048_httpd_a_session_ends_when_its_host_trusts_another_authority() {
     let change = |configs: &Configs| [configs.one.clone(), configs.two.clone()];
-    a_change(change, Some(&ONE), Client::One, Got::Ended).await;
+    a_change(&Change::SOME, change, Some(&ONE), Client::One, Got::Ended).await;
 }
 
 #[tokio::test]
 async fn cve_2025_23048_httpd_a_session_ends_with_its_configuration_even_for_an_equal_one() {
     let change = |configs: &Configs| [configs.one.clone(), configs.wildcard.clone()];
-    a_change(change, Some(&ONE), Client::One, CLIENT_ONE).await;
+    a_change(&Change::SOME, change, Some(&ONE), Client::One, CLIENT_ONE).await;
 }
 
 #[tokio::test]

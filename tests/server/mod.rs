@@ -81,7 +81,10 @@ fn serve_quic(app: Router, tls: TlsAcceptor, early: bool) -> SocketAddr {
                 };
                 let connection = match early {
                     // Of a server it always succeeds.
-                    true => connecting.into_0rtt().map(|(connection, _)| connection).ok(),
+                    true => connecting
+                        .into_0rtt()
+                        .map(|(connection, _)| connection)
+                        .ok(),
                     false => connecting.await.ok(),
                 };
                 if let Some(connection) = connection {

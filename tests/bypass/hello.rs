@@ -1,0 +1,452 @@
+//! ClientHellos in shapes that hide the server name from a hasty reader: in capitals, in pieces, and with
+//! something that is no DNS name.
+
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, ready};
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::watch;
+use tower_misdirected::{Rejection, TlsAcceptor};
+
+use crate::client::{EVERY_HTTP, Http, Visitor};
+use crate::pki;
+use crate::quic_hello::{Hello, connect_with_hello};
+use crate::site::{Client, Configs, Got, ONE, Site};
+use crate::wire;
+
+/// Which configuration was asked for its certificate, and for which server name.
+#[derive(Clone, Debug, Default)]
+struct Asked(watch::Sender<Vec<(&'static str, Option<String>)>>);
+
+impl Asked {
+    fn take(&self) -> Vec<(&'static str, Option<String>)> {
+        self.0.send_replace(Vec::new())
+    }
+}
+
+#[derive(Debug)]
+struct Tells {
+    name: &'static str,
+    asked: Asked,
+    inner: Arc<dyn ResolvesServerCert>,
+}
+
+impl ResolvesServerCert for Tells {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let sni = hello.server_name().map(str::to_owned);
+        self.asked
+            .0
+            .send_modify(|asked| asked.push((self.name, sni)));
+        self.inner.resolve(hello)
+    }
+}
+
+fn telling_configs(asked: &Asked) -> Configs {
+    Configs::each(|name, mut config| {
+        config.cert_resolver = Arc::new(Tells {
+            name,
+            asked: asked.clone(),
+            inner: config.cert_resolver,
+        });
+        config
+    })
+}
+
+#[tokio::test]
+async fn cve_2026_53622_traefik_a_server_name_in_capitals_gets_its_own_configuration() {
+    let asked = Asked::default();
+    let hosts = telling_configs(&asked).hosts();
+    let site = Site::new(hosts.default_to("www.test")).await;
+    for http in EVERY_HTTP {
+        for (sni, config) in [
+            ("Admin.Test", "one"),
+            ("ADMIN.TEST", "one"),
+            ("X.Mtls.Test", "wildcard"),
+            ("x.mtls.tesT", "wildcard"),
+        ] {
+            // The very spelling goes over the wire.
+            let sent = hello_of(&site, http, sni).await;
+            assert!(contains(&sent, sni.as_bytes()), "{http:?} {sni}");
+            let name = sni.to_ascii_lowercase();
+            assert_eq!(asked.take(), [(config, Some(name.clone()))], "{http:?}");
+
+            for host in [sni, &name, "www.test"] {
+                let stranger = Visitor::new(http, None);
+                let got = site.ask_once(&stranger, Some(sni), host).await;
+                assert_eq!(got, Got::Ended, "{http:?} {sni} {host}");
+            }
+            let friend = Visitor::new(http, Some(&ONE));
+            for host in [sni, &name] {
+                let got = site.ask_once(&friend, Some(sni), host).await;
+                assert_eq!(got, Got::Served(Client::One), "{http:?} {sni} {host}");
+            }
+            asked.take();
+        }
+    }
+}
+
+/// The ClientHello that a client without a certificate sends for this server name.
+async fn hello_of(site: &Site, http: Http, sni: &str) -> Vec<u8> {
+    match http {
+        Http::One | Http::Two => {
+            let relay = TcpRelay::new(site.tcp, Cut::Whole, |_| {}).await;
+            let stranger = Visitor::new(http, None);
+            if let Ok(mut connection) = stranger.connect(relay.addr, Some(sni)).await {
+                assert_eq!(site.ask(&mut connection, sni).await, Got::Ended);
+            }
+            relay.hello()
+        }
+        Http::Three => {
+            let hello = Hello::as_it_is();
+            let _ = connect_with_hello(site.quic, &pki::client(&[]), sni, &hello).await;
+            hello.sent()
+        }
+    }
+}
+
+fn contains(hello: &[u8], name: &[u8]) -> bool {
+    hello.windows(name.len()).any(|part| part == name)
+}
+
+#[tokio::test]
+async fn cve_2026_32305_traefik_a_client_hello_in_pieces_has_its_server_name() {
+    let asked = Asked::default();
+    let hosts = telling_configs(&asked).hosts();
+    let site = Site::new(hosts.default_to("www.test")).await;
+    for http in [Http::One, Http::Two] {
+        for cut in [
+            Cut::Writes(1),
+            Cut::Writes(50),
+            Cut::Records(1),
+            Cut::Records(7),
+            Cut::Records(100),
+        ] {
+            let relay = TcpRelay::new(site.tcp, cut, |_| {}).await;
+            let stranger = Visitor::new(http, None);
+            let mut connection = stranger
+                .connect(relay.addr, Some("admin.test"))
+                .await
+                .unwrap();
+            let got = site.ask(&mut connection, "admin.test").await;
+            assert_eq!(got, Got::Ended, "{http:?} {cut:?}");
+            assert_eq!(asked.take(), [("one", Some("admin.test".into()))]);
+
+            let friend = Visitor::new(http, Some(&ONE));
+            let mut connection = friend
+                .connect(relay.addr, Some("admin.test"))
+                .await
+                .unwrap();
+            let got = site.ask(&mut connection, "admin.test").await;
+            assert_eq!(got, Got::Served(Client::One), "{http:?} {cut:?}");
+            let got = site.ask(&mut connection, "www.test").await;
+            assert_eq!(got, Got::Refused(Rejection::DifferentTlsConfig));
+            asked.take();
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2026_32305_traefik_a_client_hello_that_comes_octet_by_octet() {
+    let configs = Configs::each(|_, config| config);
+    let acceptor = TlsAcceptor::from(configs.hosts().default_to("www.test").build().unwrap());
+    for certificate in [None, Some(&*ONE)] {
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let client = match certificate {
+            Some(leaf) => pki::client_with_certificate(&[], leaf),
+            None => pki::client(&[]),
+        };
+        let client = async {
+            let mut io = wire::handshake(far, client, Some("admin.test")).await?;
+            io.read(&mut [0; 1]).await
+        };
+        let server = async {
+            let mut io = acceptor.accept(OctetByOctet(near)).await?;
+            let info = io.connection_info().clone();
+            io.write_all(b"!").await?;
+            Ok::<_, std::io::Error>(info)
+        };
+        let both = tokio::time::timeout(wire::PATIENCE, async { tokio::join!(client, server) });
+        let (client, server) = both.await.expect("a handshake in time");
+        match certificate {
+            None => {
+                let error = client.unwrap_err().to_string();
+                assert!(error.contains("CertificateRequired"), "{error}");
+                assert!(server.is_err());
+            }
+            Some(leaf) => {
+                client.unwrap();
+                let info = server.unwrap();
+                assert_eq!(info.server_name(), Some("admin.test"));
+                assert_eq!(info.virtual_host().unwrap().id(), "admin.test");
+                assert!(info.client_certificates().eq([&*leaf.der]));
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2026_32305_traefik_a_client_hello_in_several_initial_packets_has_its_server_name() {
+    let asked = Asked::default();
+    let hosts = telling_configs(&asked).hosts();
+    let site = Site::new(hosts.default_to("www.test")).await;
+    let packets = 4;
+    for shuffled in [false, true] {
+        for certificate in [None, Some(&*ONE)] {
+            // What no datagram of 1,200 octets can hold (RFC 9000 §14.1), nor three of them.
+            let mut visitor = Visitor::new(Http::Three, certificate);
+            visitor.config.alpn_protocols = vec![b"h3".to_vec()];
+            for number in 0..100 {
+                let protocol = format!("no-such-protocol-{number:0>30}");
+                visitor.config.alpn_protocols.push(protocol.into());
+            }
+            let hello = Hello::as_it_is();
+            let addr = match shuffled {
+                true => shuffling_relay(site.quic, packets).await,
+                false => site.quic,
+            };
+            let connected = connect_with_hello(addr, &visitor.config, "admin.test", &hello).await;
+            assert!(hello.sent().len() > 1200 * (packets - 1));
+            assert!(contains(&hello.sent(), b"admin.test"));
+            let got = match connected {
+                Ok(mut connection) => site.ask(&mut connection, "admin.test").await,
+                Err(_) => Got::Ended,
+            };
+            match certificate {
+                None => assert_eq!(got, Got::Ended),
+                Some(_) => assert_eq!(got, Got::Served(Client::One)),
+            }
+            assert_eq!(asked.take(), [("one", Some("admin.test".into()))]);
+        }
+    }
+}
+
+/// Lets no two octets be read at once.
+struct OctetByOctet(DuplexStream);
+
+impl AsyncRead for OctetByOctet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut octet = [0; 1];
+        let mut one = ReadBuf::new(&mut octet);
+        ready!(Pin::new(&mut self.0).poll_read(cx, &mut one))?;
+        buffer.put_slice(one.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for OctetByOctet {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, data)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
+
+/// Passes UDP on, the first datagrams of the client in reverse.
+async fn shuffling_relay(to: SocketAddr, datagrams: usize) -> SocketAddr {
+    let near = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let far = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    far.connect(to).await.unwrap();
+    let addr = near.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut up, mut down) = ([0; 2048], [0; 2048]);
+        let mut client = to;
+        let mut held = Vec::new();
+        while held.len() < datagrams {
+            let (length, from) = near.recv_from(&mut up).await.unwrap();
+            client = from;
+            held.push(up[..length].to_vec());
+        }
+        for datagram in held.into_iter().rev() {
+            far.send(&datagram).await.unwrap();
+        }
+        loop {
+            tokio::select! {
+                Ok((length, _)) = near.recv_from(&mut up) => {
+                    let _ = far.send(&up[..length]).await;
+                }
+                Ok(length) = far.recv(&mut down) => {
+                    let _ = near.send_to(&down[..length], client).await;
+                }
+            }
+        }
+    });
+    addr
+}
+
+/// RFC 6066 §3: no address is a server name. It is taken for none, so the default serves it (B9).
+#[tokio::test]
+async fn an_address_in_sni_gets_the_default_and_not_the_entry_with_that_address() {
+    let asked = Asked::default();
+    let configs = telling_configs(&asked);
+    let hosts = configs.hosts().host("127.0.0.1", configs.open.clone());
+    let site = Site::new(hosts.default(configs.one.clone())).await;
+    for http in EVERY_HTTP {
+        assert_eq!(
+            spelt(&site, http, "abcd.test", "127.0.0.1", &asked).await,
+            [("one", None)],
+            "{http:?}"
+        );
+        // So does a client that knows better and sends none.
+        let stranger = Visitor::new(http, None);
+        let got = site
+            .ask_once(&stranger, Some("127.0.0.1"), "127.0.0.1")
+            .await;
+        assert_eq!(got, Got::Ended);
+        assert_eq!(asked.take(), [("one", None)]);
+        let friend = Visitor::new(http, Some(&ONE));
+        let mut connection = site.connect(&friend, Some("127.0.0.1")).await.unwrap();
+        let got = site.ask(&mut connection, "127.0.0.1").await;
+        assert_eq!(got, Got::Refused(Rejection::DifferentTlsConfig));
+        let got = site.ask(&mut connection, "new.test").await;
+        assert_eq!(got, Got::Served(Client::One));
+        asked.take();
+    }
+    assert_eq!(site.calls(), EVERY_HTTP.len());
+}
+
+/// RFC 6066 §3 forbids the dot; who sends it all the same gets no other configuration for it.
+#[tokio::test]
+async fn cve_2022_23632_traefik_a_trailing_dot_in_sni_is_no_way_around() {
+    let asked = Asked::default();
+    let hosts = telling_configs(&asked).hosts();
+    let site = Site::new(hosts.default_to("www.test")).await;
+    for http in EVERY_HTTP {
+        let asked = spelt(&site, http, "admin.testx", "admin.test.", &asked).await;
+        assert!(
+            asked.iter().all(|(config, _)| *config == "one"),
+            "{asked:?}"
+        );
+    }
+    assert_eq!(site.calls(), 0);
+}
+
+/// Whom the server asked for a certificate when the server name `from` was spelt `to` on the way. The
+/// handshake itself cannot succeed then.
+async fn spelt(
+    site: &Site,
+    http: Http,
+    from: &'static str,
+    to: &'static str,
+    asked: &Asked,
+) -> Vec<(&'static str, Option<String>)> {
+    let spell = move |hello: &mut [u8]| {
+        let mut windows = hello.windows(from.len());
+        let at = windows.position(|part| part == from.as_bytes()).unwrap();
+        hello[at..at + to.len()].copy_from_slice(to.as_bytes());
+    };
+    let mut news = asked.0.subscribe();
+    let connecting = async {
+        match http {
+            Http::One | Http::Two => {
+                let relay = TcpRelay::new(site.tcp, Cut::Whole, spell).await;
+                let visitor = Visitor::new(http, Some(&ONE));
+                visitor.connect(relay.addr, Some(from)).await
+            }
+            Http::Three => {
+                let hello = Hello::rewritten(spell);
+                let client = pki::client_with_certificate(&[], &ONE);
+                connect_with_hello(site.quic, &client, from, &hello).await
+            }
+        }
+    };
+    // Over QUIC the client understands nothing of what comes back, and would wait.
+    tokio::select! {
+        connected = connecting => assert!(connected.is_err()),
+        _ = news.wait_for(|asked| !asked.is_empty()) => {}
+    }
+    asked.take()
+}
+
+/// What happens to a ClientHello on its way.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    Whole,
+    /// It is written so many octets at a time.
+    Writes(usize),
+    /// It is put into TLS records of so many octets (RFC 8446 §5.1).
+    Records(usize),
+}
+
+/// Passes TCP on, ClientHellos changed.
+struct TcpRelay {
+    addr: SocketAddr,
+    hello: Arc<Mutex<Vec<u8>>>,
+}
+
+impl TcpRelay {
+    async fn new(
+        to: SocketAddr,
+        cut: Cut,
+        rewrite: impl Fn(&mut [u8]) + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let hello = Arc::new(Mutex::new(Vec::new()));
+        let last = hello.clone();
+        tokio::spawn(async move {
+            loop {
+                let (mut client, _) = listener.accept().await.unwrap();
+                let mut server = TcpStream::connect(to).await.unwrap();
+                server.set_nodelay(true).unwrap();
+                let mut header = [0; 5];
+                client.read_exact(&mut header).await.unwrap();
+                let [HANDSHAKE, _, _, high, low] = header else {
+                    panic!("no handshake");
+                };
+                let length = u16::from_be_bytes([high, low]);
+                let mut hello = vec![0; length.into()];
+                client.read_exact(&mut hello).await.unwrap();
+                rewrite(&mut hello);
+                *last.lock().unwrap() = hello.clone();
+                for piece in cut.pieces(&hello) {
+                    server.write_all(&piece).await.unwrap();
+                    server.flush().await.unwrap();
+                }
+                tokio::spawn(async move {
+                    let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                });
+            }
+        });
+        Self { addr, hello }
+    }
+
+    /// The last ClientHello that passed.
+    fn hello(&self) -> Vec<u8> {
+        self.hello.lock().unwrap().clone()
+    }
+}
+
+const HANDSHAKE: u8 = 22;
+
+impl Cut {
+    fn pieces(self, hello: &[u8]) -> Vec<Vec<u8>> {
+        let record = |payload: &[u8]| {
+            let [high, low] = u16::try_from(payload.len()).unwrap().to_be_bytes();
+            [&[HANDSHAKE, 3, 1, high, low], payload].concat()
+        };
+        match self {
+            Self::Whole => vec![record(hello)],
+            Self::Writes(size) => record(hello).chunks(size).map(<[u8]>::to_vec).collect(),
+            Self::Records(size) => hello.chunks(size).map(record).collect(),
+        }
+    }
+}
