@@ -99,6 +99,11 @@ impl Visitor {
         kept.await.expect("a session in time").unwrap();
     }
 
+    /// Whether there is a session to offer.
+    pub fn has_any_session(&self) -> bool {
+        *self.sessions.kept.borrow() > 0
+    }
+
     /// How many sessions have been offered.
     pub fn offered(&self) -> usize {
         self.sessions.offered.load(Ordering::SeqCst)

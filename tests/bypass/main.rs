@@ -14,5 +14,6 @@ mod client;
 mod quic_hello;
 mod site;
 
+mod early_data;
 mod hello;
 mod resumption;

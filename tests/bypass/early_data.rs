@@ -1,0 +1,151 @@
+//! 0-RTT over QUIC: what a client sends under a resumed session, before the handshake is complete. The same
+//! bypasses as by resumption, one round trip earlier.
+
+use rustls::server::ServerSessionMemoryCache;
+use tower_misdirected::{Rejection, VirtualHosts};
+
+use crate::client::{Http, Visitor};
+use crate::pki::Leaf;
+use crate::site::{Client, Configs, Got, ONE, Site};
+
+const NOBODY: Got = Got::Served(Client::Nobody);
+const CLIENT_ONE: Got = Got::Served(Client::One);
+const OTHER_CONFIG: Got = Got::Refused(Rejection::DifferentTlsConfig);
+
+/// Configurations that allow 0-RTT, with one store for all sessions.
+fn configs() -> Configs {
+    let store = ServerSessionMemoryCache::new(1024);
+    Configs::each(move |_, mut config| {
+        config.session_storage = store.clone();
+        config.max_early_data_size = u32::MAX;
+        config
+    })
+}
+
+fn visitor(certificate: Option<&Leaf>) -> Visitor {
+    let mut visitor = Visitor::new(Http::Three, certificate);
+    visitor.config.enable_early_data = true;
+    visitor
+}
+
+/// Gets a session for the next connection.
+async fn first_visit(site: &Site, visitor: &Visitor, sni: Option<&str>, host: &str, got: Got) {
+    let mut connection = site.connect(visitor, sni).await.unwrap();
+    assert_eq!(site.ask(&mut connection, host).await, got);
+    visitor.has_session().await;
+}
+
+#[tokio::test]
+async fn cve_2025_23419_nginx_early_requests_are_judged_by_their_hosts_configuration() {
+    let site = Site::new(configs().hosts()).await;
+    let stranger = visitor(None);
+    let www = Some("www.test");
+    first_visit(&site, &stranger, www, "www.test", NOBODY).await;
+    for host in ["admin.test", "x.mtls.test", "vault.test", "Admin.Test.:443"] {
+        let (mut early, accepted) = stranger.connect_early(site.quic, www).await;
+        assert_eq!(site.ask(&mut early, host).await, OTHER_CONFIG, "{host}");
+        assert!(accepted.await, "the request did come early");
+        assert_eq!(site.ask(&mut early, host).await, OTHER_CONFIG, "{host}");
+
+        // And so does an honest one, which hosts of the same configuration may share.
+        first_visit(&site, &stranger, www, "www.test", NOBODY).await;
+        let (mut early, accepted) = stranger.connect_early(site.quic, www).await;
+        assert_eq!(site.ask(&mut early, "shop.test").await, NOBODY);
+        assert!(accepted.await);
+        assert_eq!(site.ask(&mut early, "www.test").await, NOBODY);
+        stranger.has_session().await;
+    }
+}
+
+#[tokio::test]
+async fn cve_2025_23419_nginx_early_data_of_one_host_are_none_of_another() {
+    let site = Site::new(configs().hosts()).await;
+    let admin = Some("admin.test");
+    for (certificate, after) in [(None, Got::Ended), (Some(&*ONE), CLIENT_ONE)] {
+        let visitor = visitor(certificate);
+        first_visit(&site, &visitor, Some("www.test"), "www.test", NOBODY).await;
+        let (mut early, accepted) = visitor.connect_early(site.quic, admin).await;
+        assert_eq!(site.ask(&mut early, "admin.test").await, Got::Ended);
+        assert!(!accepted.await);
+        // On a connection that was not in such haste.
+        let got = site.ask_once(&visitor, admin, "admin.test").await;
+        assert_eq!(got, after);
+    }
+}
+
+#[tokio::test]
+async fn cve_2025_23419_nginx_early_requests_of_a_known_client_carry_its_certificate() {
+    let site = Site::new(configs().hosts()).await;
+    let friend = visitor(Some(&ONE));
+    for host in ["admin.test", "x.mtls.test"] {
+        first_visit(&site, &friend, Some(host), host, CLIENT_ONE).await;
+        for _ in 0..3 {
+            let (mut early, accepted) = friend.connect_early(site.quic, Some(host)).await;
+            assert_eq!(site.ask(&mut early, host).await, CLIENT_ONE);
+            assert!(accepted.await);
+            assert_eq!(site.ask(&mut early, host).await, CLIENT_ONE);
+            assert_eq!(site.ask(&mut early, "www.test").await, OTHER_CONFIG);
+            friend.has_session().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2025_23048_httpd_early_data_are_refused_once_the_host_wants_certificates() {
+    for sni in [Some("a.w.test"), None] {
+        for (certificate, after) in [(None, Got::Ended), (Some(&*ONE), CLIENT_ONE)] {
+            let configs = configs();
+            let hosts = |config: &_| match sni {
+                Some(name) => VirtualHosts::builder().host(name, Clone::clone(config)),
+                None => VirtualHosts::builder().default(Clone::clone(config)),
+            };
+            let site = Site::new(hosts(&configs.open)).await;
+            let visitor = visitor(certificate);
+            first_visit(&site, &visitor, sni, "a.w.test", NOBODY).await;
+            let (mut early, accepted) = visitor.connect_early(site.quic, sni).await;
+            assert_eq!(site.ask(&mut early, "a.w.test").await, NOBODY);
+            assert!(accepted.await, "the session is good for 0-RTT");
+            visitor.has_session().await;
+
+            site.hosts.replace(hosts(&configs.one)).unwrap();
+
+            assert_eq!(site.ask(&mut early, "a.w.test").await, OTHER_CONFIG);
+            let (mut early, accepted) = visitor.connect_early(site.quic, sni).await;
+            assert_eq!(site.ask(&mut early, "a.w.test").await, Got::Ended);
+            assert!(!accepted.await);
+            let got = site.ask_once(&visitor, sni, "a.w.test").await;
+            assert_eq!(got, after);
+        }
+    }
+}
+
+#[tokio::test]
+async fn cve_2025_23048_httpd_early_data_are_refused_once_another_authority_is_trusted() {
+    let configs = configs();
+    let hosts = |config: &_| VirtualHosts::builder().host("a.w.test", Clone::clone(config));
+    let site = Site::new(hosts(&configs.two)).await;
+    let sni = Some("a.w.test");
+    // The open one stands between, so that no session of the first is known to the third.
+    let friend = visitor(Some(&ONE));
+    for (config, got) in [
+        (&configs.one, CLIENT_ONE),
+        (&configs.open, NOBODY),
+        (&configs.one, CLIENT_ONE),
+    ] {
+        site.hosts.replace(hosts(config)).unwrap();
+        if friend.has_any_session() {
+            let (mut early, accepted) = friend.connect_early(site.quic, sni).await;
+            assert_eq!(site.ask(&mut early, "a.w.test").await, Got::Ended);
+            assert!(!accepted.await);
+        }
+        first_visit(&site, &friend, sni, "a.w.test", got).await;
+        let (mut early, accepted) = friend.connect_early(site.quic, sni).await;
+        assert_eq!(site.ask(&mut early, "a.w.test").await, got);
+        assert!(accepted.await);
+        friend.has_session().await;
+    }
+    site.hosts.replace(hosts(&configs.two)).unwrap();
+    let (mut early, accepted) = friend.connect_early(site.quic, sni).await;
+    assert_eq!(site.ask(&mut early, "a.w.test").await, Got::Ended);
+    assert!(!accepted.await);
+}
