@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use h2::client::SendRequest;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use quinn::{Endpoint, ZeroRttAccepted};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{
@@ -212,21 +212,89 @@ impl Connection {
         &self.presented
     }
 
+    /// Sends a GET for this authority and reads the whole answer.
     pub async fn get(&mut self, authority: &str) -> Result<Response<String>, String> {
         let answer = async {
             match &mut self.stream {
-                Stream::One(io) => {
+                Stream::One(_) => {
                     let request = format!("GET / HTTP/1.1\nHost: {authority}\n\n");
-                    let answer = wire::try_exchange(io, &request).await.map_err(text)?;
-                    let response = Response::builder().status(answer.status);
-                    Ok(response.body(answer.body).unwrap())
+                    self.text1(&request).await
                 }
-                Stream::Two(client) => wire::try_send2(client, wire::get2(Some(authority), &[]))
-                    .await
-                    .map_err(text),
+                Stream::Two(_) => self.request2(wire::get2(Some(authority), &[])).await,
                 Stream::Three(client) => {
                     let request = Request::get(format!("https://{authority}/"));
                     send3(client, request.body(()).unwrap()).await.map_err(text)
+                }
+            }
+        };
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        answer.expect("an answer in time")
+    }
+
+    /// Sends this over HTTP/1.1, in which `\n` stands for CRLF.
+    pub async fn text1(&mut self, request: &str) -> Result<Response<String>, String> {
+        let Stream::One(io) = &mut self.stream else {
+            panic!("not HTTP/1.1");
+        };
+        let answer = wire::try_exchange(io, request).await.map_err(text)?;
+        let response = Response::builder().status(answer.status);
+        Ok(response.body(answer.body).unwrap())
+    }
+
+    /// Sends this over HTTP/2.
+    pub async fn request2(&mut self, request: Request<()>) -> Result<Response<String>, String> {
+        let Stream::Two(client) = &self.stream else {
+            panic!("not HTTP/2");
+        };
+        wire::try_send2(client, request).await.map_err(text)
+    }
+
+    /// Sends a POST with the beginning of a body, and the rest only if the answer does not come before.
+    pub async fn post(
+        &mut self,
+        authority: &str,
+        rest: Option<&'static str>,
+    ) -> Result<Response<String>, String> {
+        let begin = "begin";
+        let rest = rest.unwrap_or_default();
+        let answer = async {
+            match &mut self.stream {
+                Stream::One(_) => {
+                    // One octet more than comes, where nothing more is to come.
+                    let length = begin.len() + rest.len().max(1);
+                    let request = format!(
+                        "POST / HTTP/1.1\nHost: {authority}\nContent-Length: {length}\n\n{begin}{rest}"
+                    );
+                    self.text1(&request).await
+                }
+                Stream::Two(client) => {
+                    let request = wire::request2(Method::POST, "https", Some(authority), &[]);
+                    let mut client = client.clone().ready().await.map_err(text)?;
+                    let (answer, mut body) = client.send_request(request, false).map_err(text)?;
+                    body.send_data(begin.into(), false).map_err(text)?;
+                    if !rest.is_empty() {
+                        body.send_data(rest.into(), true).map_err(text)?;
+                    }
+                    let answer = wire::read2(answer.await.map_err(text)?).await;
+                    drop(body);
+                    Ok(answer)
+                }
+                Stream::Three(client) => {
+                    let request = Request::post(format!("https://{authority}/"));
+                    let request = request.body(()).unwrap();
+                    let stream = client.clone().send_request(request).await;
+                    let mut stream = stream.map_err(text)?;
+                    stream.send_data(begin.into()).await.map_err(text)?;
+                    if !rest.is_empty() {
+                        stream.send_data(rest.into()).await.map_err(text)?;
+                        stream.finish().await.map_err(text)?;
+                    }
+                    let response = stream.recv_response().await.map_err(text)?;
+                    let mut body = Vec::new();
+                    while let Some(mut data) = stream.recv_data().await.map_err(text)? {
+                        body.extend_from_slice(&data.copy_to_bytes(data.remaining()));
+                    }
+                    Ok(response.map(|()| String::from_utf8(body).unwrap()))
                 }
             }
         };

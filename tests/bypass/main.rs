@@ -14,6 +14,10 @@ mod client;
 mod quic_hello;
 mod site;
 
+mod directions;
 mod early_data;
 mod hello;
+mod names;
+mod refusal;
 mod resumption;
+mod swap;

@@ -1,10 +1,18 @@
 //! The server: virtual hosts that differ in whom they let in, and a handler that tells whom it saw.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::task::{Context, Poll};
 
 use axum::Router;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
+use axum::middleware::map_request;
+use bytes::Bytes;
+use http::Response;
+use hyper::body::Frame;
 use rcgen::CertificateParams;
 use rustls::ServerConfig;
 use rustls::crypto::ring::Ticketer;
@@ -156,6 +164,8 @@ pub struct Site {
 struct Seen {
     handled: Mutex<Vec<(String, Client)>>,
     refused: Mutex<Vec<Rejection>>,
+    /// How often something was asked of a request's body.
+    body_reads: AtomicUsize,
 }
 
 impl Site {
@@ -173,8 +183,16 @@ impl Site {
 
     /// Sends a GET for this authority and tells what became of it.
     pub async fn ask(&self, connection: &mut Connection, authority: &str) -> Got {
+        self.see(authority, connection.get(authority)).await
+    }
+
+    /// Tells what became of a request for this authority, which is sent on its own.
+    pub async fn see<F>(&self, authority: &str, answer: F) -> Got
+    where
+        F: Future<Output = Result<Response<String>, String>>,
+    {
         let handled = self.calls();
-        let answer = connection.get(authority).await;
+        let answer = answer.await;
         let handled = self.seen.handled.lock().unwrap()[handled..].to_vec();
         let reason = self.seen.refused.lock().unwrap().pop();
         match (answer, handled.as_slice(), reason) {
@@ -208,16 +226,24 @@ impl Site {
         visitor: &Visitor,
         sni: Option<&str>,
     ) -> Result<Connection, String> {
-        let addr = match visitor.http() {
+        visitor.connect(self.addr(visitor.http()), sni).await
+    }
+
+    pub fn addr(&self, http: Http) -> SocketAddr {
+        match http {
             Http::One | Http::Two => self.tcp,
             Http::Three => self.quic,
-        };
-        visitor.connect(addr, sni).await
+        }
     }
 
     /// How often the handler ran.
     pub fn calls(&self) -> usize {
         self.seen.handled.lock().unwrap().len()
+    }
+
+    /// How often something was asked of a request's body since this was last asked.
+    pub fn body_reads(&self) -> usize {
+        self.seen.body_reads.swap(0, Ordering::SeqCst)
     }
 }
 
@@ -230,15 +256,50 @@ fn app(seen: &Arc<Seen>) -> Router {
                 judge.refused.lock().unwrap().push(rejection);
             }
         });
-    let handle = move |authority: EffectiveAuthority, info: ConnectionInfo, _: Request| async move {
+    let handle = move |authority: EffectiveAuthority, info: ConnectionInfo, request: Request| async move {
         let client = match info.client_certificates().next() {
             None => Client::Nobody,
             Some(der) if der == &*ONE.der => Client::One,
             Some(der) if der == &*TWO.der => Client::Two,
             Some(_) => panic!("an unknown client"),
         };
+        // Nothing that routes by another name than the one that was judged may find one.
+        let field = request.headers().get("host");
+        let field = field.map(|host| host.to_str().unwrap().to_owned());
+        let target = request.uri().authority().map(ToString::to_string);
+        for named in field.into_iter().chain(target) {
+            let named: EffectiveAuthority = named.parse().unwrap();
+            assert_eq!(named.host(), authority.host());
+        }
         let host = authority.host().to_string();
         handler.handled.lock().unwrap().push((host, client));
+        let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
+        body.unwrap()
     };
-    Router::new().fallback(handle).layer(layer)
+    let outermost = seen.clone();
+    let watch = map_request(move |request: Request| {
+        let seen = outermost.clone();
+        let watched = |body| Body::new(WatchedBody { body, seen });
+        std::future::ready(request.map(watched))
+    });
+    Router::new().fallback(handle).layer(layer).layer(watch)
+}
+
+/// A request's body, and what is asked of it.
+struct WatchedBody {
+    body: Body,
+    seen: Arc<Seen>,
+}
+
+impl HttpBody for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        self.seen.body_reads.fetch_add(1, Ordering::SeqCst);
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
 }
