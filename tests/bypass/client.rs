@@ -185,7 +185,7 @@ pub struct Connection {
 enum Stream {
     One(Box<TlsStream<TcpStream>>),
     Two(SendRequest<Bytes>),
-    Three(Client3),
+    Three(Client3, quinn::Connection),
 }
 
 impl Connection {
@@ -196,7 +196,10 @@ impl Connection {
             None => Vec::new(),
         };
         Ok(Self {
-            stream: Stream::Three(try_http3(connection).await.map_err(text)?),
+            stream: Stream::Three(
+                try_http3(connection.clone()).await.map_err(text)?,
+                connection,
+            ),
             resumed,
             presented,
         })
@@ -221,7 +224,7 @@ impl Connection {
                     self.text1(&request).await
                 }
                 Stream::Two(_) => self.request2(wire::get2(Some(authority), &[])).await,
-                Stream::Three(client) => {
+                Stream::Three(client, _) => {
                     let request = Request::get(format!("https://{authority}/"));
                     send3(client, request.body(()).unwrap()).await.map_err(text)
                 }
@@ -247,6 +250,47 @@ impl Connection {
             panic!("not HTTP/2");
         };
         wire::try_send2(client, request).await.map_err(text)
+    }
+
+    /// Sends a GET over HTTP/3 with these fields beside `:method`, `:scheme` and `:path`, none of which
+    /// has more than 126 octets, and reads the status of the answer.
+    pub async fn fields3(&mut self, fields: &[(&str, &str)]) -> Result<Response<String>, String> {
+        let Stream::Three(_, connection) = &self.stream else {
+            panic!("not HTTP/3");
+        };
+        // RFC 9204, Appendix A and §4.5: no dynamic table; GET, https and / from the static one; and
+        // literals with literal names, `:authority` first.
+        let mut section = vec![0, 0, 0xc0 | 17, 0xc0 | 23, 0xc0 | 1];
+        for (name, value) in fields {
+            section.push(0x20 | u8::try_from(name.len().min(7)).unwrap());
+            if name.len() >= 7 {
+                section.push(u8::try_from(name.len() - 7).unwrap());
+            }
+            section.extend_from_slice(name.as_bytes());
+            section.push(u8::try_from(value.len()).unwrap());
+            section.extend_from_slice(value.as_bytes());
+        }
+        // RFC 9114 §7.2.2, the length as a variable-length integer of two octets.
+        let [high, low] = u16::try_from(section.len()).unwrap().to_be_bytes();
+        let frame = [&[1, 0x40 | high, low], &section[..]].concat();
+        let answer = async {
+            let (mut send, mut receive) = connection.open_bi().await.map_err(text)?;
+            send.write_all(&frame).await.map_err(text)?;
+            send.finish().map_err(text)?;
+            receive.read_to_end(1 << 16).await.map_err(text)
+        };
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        let answer = answer.expect("an answer in time")?;
+        let status = match answer.as_slice() {
+            [1, _, 0, 0, 0xd9, ..] => 200,
+            [1, _, 0, 0, 0xff, 4, ..] => 400,
+            [1, _, 0, 0, 0xff, 6, ..] => 421,
+            other => panic!("{other:x?}"),
+        };
+        Ok(Response::builder()
+            .status(status)
+            .body(String::new())
+            .unwrap())
     }
 
     /// Sends a POST with the beginning of a body, and the rest only if the answer does not come before.
@@ -279,7 +323,7 @@ impl Connection {
                     drop(body);
                     Ok(answer)
                 }
-                Stream::Three(client) => {
+                Stream::Three(client, _) => {
                     let request = Request::post(format!("https://{authority}/"));
                     let request = request.body(()).unwrap();
                     let stream = client.clone().send_request(request).await;

@@ -1,12 +1,19 @@
 //! 0-RTT over QUIC: what a client sends under a resumed session, before the handshake is complete. The same
 //! bypasses as by resumption, one round trip earlier.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use quinn::Endpoint;
+use quinn::crypto::rustls::QuicServerConfig;
 use rustls::server::ServerSessionMemoryCache;
-use tower_misdirected::{Rejection, VirtualHosts};
+use tower_misdirected::{ConnectionInfo, QuicTls, Rejection, VirtualHosts};
 
 use crate::client::{Http, Visitor};
-use crate::pki::Leaf;
+use crate::pki::{self, Leaf};
 use crate::site::{Client, Configs, Got, ONE, Site};
+use crate::wire::PATIENCE;
+use crate::wire::http3::{connect_quic, quic_client};
 
 const NOBODY: Got = Got::Served(Client::Nobody);
 const CLIENT_ONE: Got = Got::Served(Client::One);
@@ -148,4 +155,40 @@ async fn cve_2025_23048_httpd_early_data_are_refused_once_another_authority_is_t
     let (mut early, accepted) = friend.connect_early(site.quic, sni).await;
     assert_eq!(site.ask(&mut early, "a.w.test").await, Got::Ended);
     assert!(!accepted.await);
+}
+
+/// The server's side of a connection may be used before the client has shown its certificate. Until then
+/// there is no `ConnectionInfo`, and a request without one is answered 500 (B2), not taken for a
+/// request of a client that was let in.
+#[tokio::test]
+async fn an_unfinished_handshake_tells_of_no_client() {
+    let tls = QuicTls::<QuicServerConfig>::new(configs().hosts().build().unwrap()).unwrap();
+    let tls = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    let server = Endpoint::server(tls, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let addr = server.local_addr().unwrap();
+    for (certificate, admitted) in [(Some(&*ONE), true), (None, false)] {
+        let client = quic_client();
+        let config = match certificate {
+            Some(leaf) => pki::client_with_certificate(&[], leaf),
+            None => pki::client(&[]),
+        };
+        let connecting = connect_quic(&client, addr, config, Some("admin.test"));
+        let accepting = async {
+            let incoming = server.accept().await.unwrap();
+            let (connection, complete) = incoming.accept().unwrap().into_0rtt().ok().unwrap();
+            // No other task has run since the ClientHello was read.
+            assert!(connection.handshake_data().is_some());
+            assert!(ConnectionInfo::from_quinn(&connection).is_none());
+            complete.await;
+            connection
+        };
+        let both = tokio::time::timeout(PATIENCE, async { tokio::join!(connecting, accepting) });
+        let (_client, connection) = both.await.expect("a handshake in time");
+        let info = ConnectionInfo::from_quinn(&connection);
+        assert_eq!(info.is_some(), admitted);
+        if let Some(info) = info {
+            assert_eq!(info.server_name(), Some("admin.test"));
+            assert!(info.client_certificates().eq([&*ONE.der]));
+        }
+    }
 }

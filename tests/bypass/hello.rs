@@ -84,6 +84,7 @@ async fn cve_2026_53622_traefik_a_server_name_in_capitals_gets_its_own_configura
             for host in [sni, &name] {
                 let got = site.ask_once(&friend, Some(sni), host).await;
                 assert_eq!(got, Got::Served(Client::One), "{http:?} {sni} {host}");
+                assert_eq!(site.server_name().as_ref(), Some(&name));
             }
             asked.take();
         }
@@ -143,6 +144,7 @@ async fn cve_2026_32305_traefik_a_client_hello_in_pieces_has_its_server_name() {
                 .unwrap();
             let got = site.ask(&mut connection, "admin.test").await;
             assert_eq!(got, Got::Served(Client::One), "{http:?} {cut:?}");
+            assert_eq!(site.server_name().as_deref(), Some("admin.test"));
             let got = site.ask(&mut connection, "www.test").await;
             assert_eq!(got, Got::Refused(Rejection::DifferentTlsConfig));
             asked.take();
@@ -218,7 +220,10 @@ async fn cve_2026_32305_traefik_a_client_hello_in_several_initial_packets_has_it
             };
             match certificate {
                 None => assert_eq!(got, Got::Ended),
-                Some(_) => assert_eq!(got, Got::Served(Client::One)),
+                Some(_) => {
+                    assert_eq!(got, Got::Served(Client::One));
+                    assert_eq!(site.server_name().as_deref(), Some("admin.test"));
+                }
             }
             assert_eq!(asked.take(), [("one", Some("admin.test".into()))]);
         }

@@ -161,7 +161,6 @@ async fn hyperdriver_a_request_without_host_is_malformed() {
                 let answer = connection.text1("GET / HTTP/1.1\n\n");
                 site.see(sni, answer).await
             }
-            // h3 does not send such a request, and its server lets none through.
             _ => {
                 let answer = connection.request2(wire::get2(None, &[]));
                 site.see(sni, answer).await
@@ -236,6 +235,37 @@ async fn hyperdriver_http2_has_one_name_and_not_two() {
         let answer = connection.request2(wire::get2(authority, hosts));
         let seen = site.see("www.test", answer).await;
         assert_eq!(seen, got, "{authority:?} {hosts:?}");
+    }
+}
+
+/// h3 refuses some of it before the layer sees it, and hands over the rest.
+#[tokio::test]
+async fn hyperdriver_http3_has_one_name_and_not_two() {
+    let site = site().await;
+    let stranger = Visitor::new(Http::Three, None);
+    let mut connection = site.connect(&stranger, Some("www.test")).await.unwrap();
+    for (fields, got) in [
+        (&[][..], Got::Ended),
+        (
+            &[(":authority", "www.test"), ("host", "admin.test")],
+            Got::Ended,
+        ),
+        (
+            &[(":authority", "admin.test"), ("host", "www.test")],
+            Got::Ended,
+        ),
+        (
+            &[(":authority", "admin.test"), ("host", "admin.test")],
+            OTHER_CONFIG,
+        ),
+        (&[(":authority", "Admin.test.:443")], OTHER_CONFIG),
+        (&[("host", "admin.test")], OTHER_CONFIG),
+        (&[("host", "x.mtls.test.")], OTHER_CONFIG),
+        (&[("host", "www.test")], NOBODY),
+        (&[(":authority", "WWW.test"), ("host", "WWW.test")], NOBODY),
+    ] {
+        let seen = site.see("www.test", connection.fields3(fields)).await;
+        assert_eq!(seen, got, "{fields:?}");
     }
 }
 

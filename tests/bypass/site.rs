@@ -164,6 +164,8 @@ pub struct Site {
 struct Seen {
     handled: Mutex<Vec<(String, Client)>>,
     refused: Mutex<Vec<Rejection>>,
+    /// Of the last request that was handled.
+    server_name: Mutex<Option<String>>,
     /// How often something was asked of a request's body.
     body_reads: AtomicUsize,
 }
@@ -241,6 +243,11 @@ impl Site {
         self.seen.handled.lock().unwrap().len()
     }
 
+    /// The server name that the handler saw last.
+    pub fn server_name(&self) -> Option<String> {
+        self.seen.server_name.lock().unwrap().clone()
+    }
+
     /// How often something was asked of a request's body since this was last asked.
     pub fn body_reads(&self) -> usize {
         self.seen.body_reads.swap(0, Ordering::SeqCst)
@@ -271,6 +278,7 @@ fn app(seen: &Arc<Seen>) -> Router {
             let named: EffectiveAuthority = named.parse().unwrap();
             assert_eq!(named.host(), authority.host());
         }
+        *handler.server_name.lock().unwrap() = info.server_name().map(str::to_owned);
         let host = authority.host().to_string();
         handler.handled.lock().unwrap().push((host, client));
         let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;
