@@ -4,19 +4,26 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use bytes::{Buf, Bytes};
+use h3::error::Code;
 use h3::server::{RequestResolver, RequestStream};
 use h3_quinn::RecvStream;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
+use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_misdirected::ConnectionInfo;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long the last answers may be under way to the client. h3 does not tell when it has them, and closing
+/// a connection discards what has not arrived.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Serves the requests of one connection until it ends, or until `shutdown` completes and the requests
 /// that came before are answered.
@@ -30,27 +37,46 @@ pub async fn serve(
     let mut shutdown = std::pin::pin!(shutdown);
     let mut open = true;
     let mut info = None;
+    let requests = TaskTracker::new();
+    let mut drained = std::pin::pin!(async {
+        requests.wait().await;
+        tokio::time::sleep(LINGER).await;
+    });
     loop {
         tokio::select! {
             resolver = h3.accept() => match resolver? {
-                Some(resolver) => {
+                Some(resolver) if open => {
                     // Known by the time of the first request, even where that is 0-RTT data. Requests
                     // without it are answered 500.
                     info = info.or_else(|| ConnectionInfo::from_quinn(&connection));
                     let request = answer(resolver, info.clone(), app.clone());
-                    tokio::spawn(async {
+                    requests.spawn(async {
                         if let Err(error) = request.await {
-                            eprintln!("HTTP/3: {error}");
+                            eprintln!("HTTP/3: {error:?}");
                         }
                     });
                 }
+                Some(resolver) => drop(requests.spawn(reject(resolver))),
                 None => return Ok(()),
             },
             () = &mut shutdown, if open => {
                 open = false;
-                h3.shutdown(0).await?;
+                // GOAWAY names the first request that gets no answer (RFC 9114 §5.2): the one after the
+                // last that has come.
+                h3.shutdown(1).await?;
+                requests.close();
             }
+            () = &mut drained => return Ok(()),
         }
+    }
+}
+
+/// Tells the client that a request has not been looked at, so that it can be sent again elsewhere
+/// (RFC 9114 §4.1.1).
+async fn reject(resolver: RequestResolver<h3_quinn::Connection, Bytes>) {
+    if let Ok((_, mut stream)) = resolver.resolve_request().await {
+        stream.stop_sending(Code::H3_REQUEST_REJECTED);
+        stream.stop_stream(Code::H3_REQUEST_REJECTED);
     }
 }
 
