@@ -1,0 +1,124 @@
+//! A small server of virtual hosts, to try this crate with clients of your own. It reads a TOML file,
+//! which `examples/virtual_hosts/example.toml` explains, and answers every request with one line that tells
+//! what it saw: `host=www.example.test vhost=www sni=www.example.test client=-`.
+//!
+//! ```sh
+//! cargo run --release --example virtual_hosts --all-features -- FILE
+//! ```
+//!
+//! SIGHUP reads the file again, SIGTERM and Ctrl-C end the server after open requests. Refusals and their
+//! reasons are logged to stderr. For the files of `example.toml`, in its directory:
+//!
+//! ```sh
+//! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=www \
+//!     -addext subjectAltName=DNS:*.example.test -keyout www.key -out www.pem
+//! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=clients \
+//!     -keyout clients-ca.key -out clients-ca.pem
+//! ```
+
+mod app;
+mod config;
+mod pem;
+mod reload;
+mod serve;
+mod signals;
+mod tls;
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use tokio::runtime::{Handle, Runtime};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::config::{Config, Problem};
+use crate::reload::Server;
+use crate::serve::Sockets;
+use crate::signals::Hangups;
+
+fn main() -> ExitCode {
+    log_to_stderr();
+    let runtime = Runtime::new().map_err(|error| Problem::new(format!("no runtime: {error}")));
+    let ended = runtime.and_then(|runtime| {
+        let ended = runtime.block_on(run());
+        // Without waiting for what has outlasted its time.
+        runtime.shutdown_background();
+        ended
+    });
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("virtual_hosts: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn run() -> Result<(), Problem> {
+    let file = configuration_file()?;
+    let no_signals = |error| Problem::new(format!("cannot handle signals: {error}"));
+    // First of all, so that a SIGHUP that comes early ends nothing.
+    let (hangups, mut terminations) = signals::handle().map_err(no_signals)?;
+
+    let config = Config::read(&file)?;
+    let sockets = Sockets::bind(&config).await?;
+    let addr = sockets.addr;
+    let server = Server::load(config, addr.port())?;
+
+    let shutdown = CancellationToken::new();
+    let serving = serve::start(sockets, server.hosts(), server.router(), &shutdown)?;
+    reload_on_hangup(server, hangups);
+    say(&format!("listening on https://{addr}"));
+
+    terminations.next().await.map_err(no_signals)?;
+    shutdown.cancel();
+    serving.wait().await;
+    Ok(())
+}
+
+fn configuration_file() -> Result<PathBuf, Problem> {
+    let mut arguments = std::env::args_os().skip(1);
+    match (arguments.next(), arguments.next()) {
+        (Some(file), None) => Ok(file.into()),
+        (None, _) => Err(Problem::new(
+            "no configuration file given; usage: virtual_hosts FILE",
+        )),
+        (_, Some(other)) => Err(Problem::new(format!(
+            "`{}` is one argument too many; usage: virtual_hosts FILE",
+            other.display()
+        ))),
+    }
+}
+
+/// In a thread of its own: reading thousands of files would keep a worker from its connections.
+fn reload_on_hangup(mut server: Server, mut hangups: Hangups) {
+    let runtime = Handle::current();
+    std::thread::spawn(move || {
+        loop {
+            runtime.block_on(hangups.next());
+            match server.reload() {
+                Ok(()) => say("reloaded"),
+                Err(problem) => {
+                    let _ = writeln!(std::io::stderr(), "virtual_hosts: not reloaded: {problem}");
+                }
+            }
+        }
+    });
+}
+
+/// For whoever waits for that line; that nobody does is no reason to end.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// Refusals and their reasons are at the level `info`. `RUST_LOG` may be another level.
+fn log_to_stderr() {
+    let level = std::env::var("RUST_LOG").ok();
+    let level = level.and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_max_level(level.unwrap_or(LevelFilter::INFO))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

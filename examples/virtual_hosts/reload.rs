@@ -1,0 +1,119 @@
+//! What the server serves at present, and how a changed file takes its place: all of it, or nothing.
+
+use axum::Router;
+use tower_misdirected::{VirtualHosts, VirtualHostsBuilder, VirtualHostsError};
+
+use crate::app::{self, App};
+use crate::config::{Config, Problem, Tls};
+use crate::tls::{Common, Tlses};
+
+pub struct Server {
+    config: Config,
+    common: Common,
+    tlses: Tlses,
+    hosts: VirtualHosts,
+    app: App,
+    /// Of TCP, and of UDP where HTTP/3 is served.
+    port: u16,
+}
+
+impl Server {
+    /// `port` is the one that is listened on, whatever the configuration says.
+    pub fn load(config: Config, port: u16) -> Result<Self, Problem> {
+        let common = Common::new(config.http3)?;
+        let tlses = common.load(&config, &Tlses::new())?.renew();
+        let hosts = virtual_hosts(&config, &tlses).build();
+        let hosts = hosts.map_err(|error| problem(error, &config))?;
+        let app = App::new(app::router(&config, hosts.clone(), port));
+        Ok(Self {
+            config,
+            common,
+            tlses,
+            hosts,
+            app,
+            port,
+        })
+    }
+
+    /// A handle to the virtual hosts, which sees every reload.
+    pub fn hosts(&self) -> VirtualHosts {
+        self.hosts.clone()
+    }
+
+    /// The application, which sees every reload.
+    pub fn router(&self) -> Router {
+        self.app.router()
+    }
+
+    /// Reads the file again. Where something is wrong with it, nothing has changed.
+    pub fn reload(&mut self) -> Result<(), Problem> {
+        let config = Config::read(&self.config.file)?;
+        if config.listen != self.config.listen {
+            return Err(config.problem(format_args!(
+                "listen = `{}` was `{}`: change it back, or restart the server",
+                config.listen, self.config.listen
+            )));
+        }
+        if config.http3 != self.config.http3 {
+            return Err(config.problem(format_args!(
+                "http3 = `{}` was `{}`: change it back, or restart the server",
+                config.http3, self.config.http3
+            )));
+        }
+        let loaded = self.common.load(&config, &self.tlses)?;
+        self.hosts
+            .replace(virtual_hosts(&config, &loaded.tlses))
+            .map_err(|error| problem(error, &config))?;
+        // From here on nothing can go wrong.
+        self.tlses = loaded.renew();
+        let router = app::router(&config, self.hosts.clone(), self.port);
+        self.app.replace(router);
+        self.config = config;
+        Ok(())
+    }
+}
+
+fn virtual_hosts(config: &Config, tlses: &Tlses) -> VirtualHostsBuilder {
+    let mut hosts = VirtualHosts::builder();
+    for host in &config.hosts {
+        let owner = match &host.tls {
+            Tls::Own(_) => &host.id,
+            Tls::SharedWith(owner) => owner,
+        };
+        let tls = tlses[owner].config.clone();
+        hosts = hosts.virtual_host(&*host.id, &host.names, tls);
+    }
+    match &config.default {
+        Some(id) => hosts.default_to(id),
+        None => hosts,
+    }
+}
+
+/// What the builder says, and of which hosts.
+fn problem(error: VirtualHostsError, config: &Config) -> Problem {
+    let with_name = |name: &str| -> Vec<_> {
+        let same = |other: &&String| {
+            let other = other.strip_suffix('.').unwrap_or(other);
+            other.eq_ignore_ascii_case(name)
+        };
+        let hosts = config.hosts.iter();
+        let hosts = hosts.flat_map(|host| host.names.iter().filter(same).map(|_| &*host.id));
+        hosts.collect()
+    };
+    match &error {
+        VirtualHostsError::DuplicateName(name) => match with_name(name)[..] {
+            [one, other, ..] if one == other => config.problem(format_args!(
+                "host `{one}`: it has the name `{name}` twice: leave one out"
+            )),
+            [one, other, ..] => config.problem(format_args!(
+                "hosts `{one}` and `{other}`: both have the name `{name}`: leave it to one of them"
+            )),
+            _ => config.problem(error),
+        },
+        VirtualHostsError::InvalidName(invalid) => config.problem(format_args!(
+            "host `{}`: {error}",
+            with_name(invalid.name()).concat()
+        )),
+        _ => config.problem(error),
+    }
+}

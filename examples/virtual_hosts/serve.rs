@@ -1,0 +1,129 @@
+//! Sockets and serving: TCP by `axum::serve`, HTTP/3 by the bridge of the example `http3`; both until
+//! shutdown, and then what is open, for a while.
+
+#[path = "../http3/bridge.rs"]
+mod bridge;
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use quinn::crypto::rustls::QuicServerConfig;
+use quinn::{Endpoint, EndpointConfig, TokioRuntime};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_misdirected::{ConnectionInfo, QuicTls, TlsAcceptor, TlsListener, VirtualHosts};
+
+use crate::config::{Config, Problem};
+
+/// How long open requests may take after shutdown.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// How often a port is sought that is free for both TCP and UDP, where any will do.
+const ATTEMPTS: usize = 32;
+
+pub struct Sockets {
+    tcp: TcpListener,
+    udp: Option<UdpSocket>,
+    pub addr: SocketAddr,
+}
+
+impl Sockets {
+    pub async fn bind(config: &Config) -> Result<Self, Problem> {
+        let mut attempts = match config.listen.port() {
+            0 => ATTEMPTS,
+            _ => 1,
+        };
+        loop {
+            attempts -= 1;
+            match Self::bind_once(config).await {
+                Err(_) if attempts > 0 => {}
+                result => {
+                    return result.map_err(|error| {
+                        config.problem(format_args!(
+                            "listen = `{}`: {error}: free the address, or listen on another",
+                            config.listen
+                        ))
+                    });
+                }
+            }
+        }
+    }
+
+    async fn bind_once(config: &Config) -> io::Result<Self> {
+        let tcp = TcpListener::bind(config.listen).await?;
+        let addr = tcp.local_addr()?;
+        let udp = match config.http3 {
+            true => Some(UdpSocket::bind(addr)?),
+            false => None,
+        };
+        Ok(Self { tcp, udp, addr })
+    }
+}
+
+/// Begins to serve. What is returned ends after shutdown, once nothing is open any more or the time is up.
+pub fn start(
+    sockets: Sockets,
+    hosts: VirtualHosts,
+    app: Router,
+    shutdown: &CancellationToken,
+) -> Result<TaskTracker, Problem> {
+    let tasks = TaskTracker::new();
+    // One acceptor for both, so that both read each certificate once.
+    let tls = TlsAcceptor::from(hosts);
+    if let Some(udp) = sockets.udp {
+        let endpoint = endpoint(udp, tls.clone());
+        let endpoint =
+            endpoint.map_err(|error| Problem::new(format!("cannot serve HTTP/3: {error}")))?;
+        tasks.spawn(serve_http3(endpoint, app.clone(), shutdown.clone()));
+    }
+    let listener = TlsListener::from_tcp(sockets.tcp, tls);
+    tasks.spawn(serve_tcp(listener, app, shutdown.clone()));
+    tasks.close();
+    Ok(tasks)
+}
+
+async fn serve_tcp(listener: TlsListener, app: Router, shutdown: CancellationToken) {
+    let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
+    let server =
+        axum::serve(listener, app).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+    let serving = tokio::spawn(server.into_future());
+    shutdown.cancelled().await;
+    let _ = tokio::time::timeout(DRAIN, serving).await;
+}
+
+fn endpoint(
+    udp: UdpSocket,
+    tls: TlsAcceptor,
+) -> Result<Endpoint, Box<dyn std::error::Error + Send + Sync>> {
+    let tls = QuicTls::<QuicServerConfig>::new(tls)?;
+    let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    let runtime = Arc::new(TokioRuntime);
+    Ok(Endpoint::new(
+        EndpointConfig::default(),
+        Some(config),
+        udp,
+        runtime,
+    )?)
+}
+
+async fn serve_http3(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
+    let connections = TaskTracker::new();
+    while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        connections.spawn(async move {
+            // What goes wrong here concerns one client.
+            if let Ok(connection) = incoming.await {
+                let _ = bridge::serve(connection, app, shutdown.cancelled_owned()).await;
+            }
+        });
+    }
+    endpoint.set_server_config(None);
+    connections.close();
+    let _ = tokio::time::timeout(DRAIN, connections.wait()).await;
+    endpoint.close(0u32.into(), b"");
+    endpoint.wait_idle().await;
+}

@@ -1,0 +1,195 @@
+//! TLS configurations: one for each host that has its own. On a reload a host whose policy has not changed
+//! keeps its configuration, and gets a new certificate inside it.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::CertificateDer;
+use rustls::server::{
+    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
+    StoresServerSessions, WantsServerCert, WebPkiClientVerifier,
+};
+use rustls::sign::CertifiedKey;
+use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
+
+use crate::config::{Config, Problem, Tls};
+use crate::pem::Pems;
+
+/// How many sessions are kept for clients that cannot do with tickets.
+const SESSIONS: usize = 4096;
+
+/// The TLS side of all hosts, by the ids of those that have their own.
+pub type Tlses = HashMap<String, HostTls>;
+
+/// The TLS side of a host.
+#[derive(Clone)]
+pub struct HostTls {
+    pub config: Arc<ServerConfig>,
+    certificate: Arc<Renewable>,
+    /// Its policy: whose client certificates it requires.
+    client_ca: Option<Certificates>,
+}
+
+type Certificates = Arc<Vec<CertificateDer<'static>>>;
+
+/// What is true of every configuration.
+pub struct Common {
+    provider: Arc<CryptoProvider>,
+    /// One for all: the default is one for each configuration, of some 20 KiB. That would let a session
+    /// of one host be resumed at another, were it not for the acceptor, which binds every session, and
+    /// every ticket, to the configuration that it began under.
+    sessions: Arc<dyn StoresServerSessions>,
+    ticketer: Arc<dyn ProducesTickets>,
+    alpn: Vec<Vec<u8>>,
+}
+
+impl Common {
+    pub fn new(http3: bool) -> Result<Self, Problem> {
+        let ticketer = ring::Ticketer::new();
+        let ticketer = ticketer
+            .map_err(|error| Problem::new(format!("cannot make session tickets: {error}")))?;
+        // Over QUIC clients offer `h3` alone, over TCP the others.
+        let alpn: &[&str] = match http3 {
+            true => &["h2", "http/1.1", "h3"],
+            false => &["h2", "http/1.1"],
+        };
+        Ok(Self {
+            provider: Arc::new(ring::default_provider()),
+            sessions: ServerSessionMemoryCache::new(SESSIONS),
+            ticketer,
+            alpn: alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect(),
+        })
+    }
+
+    /// Reads and checks everything; nothing that is in use changes before [`Loaded::renew`].
+    pub fn load(&self, config: &Config, present: &Tlses) -> Result<Loaded, Problem> {
+        let directory = config.file.parent().unwrap_or(Path::new(""));
+        let mut pems = Pems::new(directory, &self.provider);
+        let mut policies = Policies::new(self);
+        let mut loaded = Loaded::default();
+        for host in &config.hosts {
+            let Tls::Own(files) = &host.tls else { continue };
+            let id = &host.id;
+            let problem = |text| config.problem(format_args!("host `{id}`: {text}"));
+            let key = pems.pair(files).map_err(problem)?;
+            let policy = policies.get(files.client_ca.as_deref(), &mut pems);
+            let policy = policy.map_err(problem)?;
+            let tls = match present.get(id) {
+                Some(tls) if tls.client_ca == policy.client_ca => {
+                    loaded.renewals.push((tls.certificate.clone(), key));
+                    tls.clone()
+                }
+                _ => self.host(policy, key),
+            };
+            loaded.tlses.insert(id.clone(), tls);
+        }
+        Ok(loaded)
+    }
+
+    fn host(&self, policy: &Policy, key: Arc<CertifiedKey>) -> HostTls {
+        let certificate = Arc::new(Renewable(RwLock::new(key)));
+        let mut config = policy
+            .builder
+            .clone()
+            .with_cert_resolver(certificate.clone());
+        config.session_storage = self.sessions.clone();
+        config.ticketer = self.ticketer.clone();
+        config.alpn_protocols = self.alpn.clone();
+        HostTls {
+            config: Arc::new(config),
+            certificate,
+            client_ca: policy.client_ca.clone(),
+        }
+    }
+}
+
+/// What a load has come to.
+#[derive(Default)]
+pub struct Loaded {
+    pub tlses: Tlses,
+    renewals: Vec<(Arc<Renewable>, Arc<CertifiedKey>)>,
+}
+
+impl Loaded {
+    /// Presents the new certificates in the configurations that were kept.
+    pub fn renew(self) -> Tlses {
+        for (certificate, key) in self.renewals {
+            certificate.renew(key);
+        }
+        self.tlses
+    }
+}
+
+/// The policies of one load, by the file that the client authority is read from.
+struct Policies<'a> {
+    common: &'a Common,
+    made: HashMap<Option<PathBuf>, Policy>,
+}
+
+struct Policy {
+    client_ca: Option<Certificates>,
+    builder: ConfigBuilder<ServerConfig, WantsServerCert>,
+}
+
+impl<'a> Policies<'a> {
+    fn new(common: &'a Common) -> Self {
+        let made = HashMap::new();
+        Self { common, made }
+    }
+
+    fn get(&mut self, client_ca: Option<&Path>, pems: &mut Pems<'_>) -> Result<&Policy, String> {
+        let file = client_ca.map(Path::to_owned);
+        if !self.made.contains_key(&file) {
+            let client_ca = client_ca.map(|file| pems.certificates("client_ca", file));
+            let policy = self.policy(client_ca.transpose()?).map_err(|problem| {
+                let file = file.as_deref().unwrap_or(Path::new("")).display();
+                format!("client_ca = `{file}`: no authority: {problem}: give its X.509 certificate")
+            })?;
+            self.made.insert(file.clone(), policy);
+        }
+        Ok(&self.made[&file])
+    }
+
+    fn policy(&self, client_ca: Option<Certificates>) -> Result<Policy, rustls::Error> {
+        let provider = &self.common.provider;
+        // TLS 1.2 and 1.3.
+        let builder = ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()?;
+        let builder = match &client_ca {
+            None => builder.with_no_client_auth(),
+            Some(certificates) => {
+                let mut roots = RootCertStore::empty();
+                for certificate in certificates.iter() {
+                    roots.add(certificate.clone())?;
+                }
+                let roots = Arc::new(roots);
+                let verifier =
+                    WebPkiClientVerifier::builder_with_provider(roots, provider.clone()).build();
+                let verifier =
+                    verifier.map_err(|error| rustls::Error::General(error.to_string()))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        Ok(Policy { client_ca, builder })
+    }
+}
+
+/// A certificate and its key, to be renewed inside a configuration: one `Arc<ServerConfig>` before and
+/// after is what keeps open connections from being answered 421.
+#[derive(Debug)]
+struct Renewable(RwLock<Arc<CertifiedKey>>);
+
+impl Renewable {
+    fn renew(&self, key: Arc<CertifiedKey>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+}
+
+impl ResolvesServerCert for Renewable {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        Some(current.clone())
+    }
+}
