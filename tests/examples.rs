@@ -1,98 +1,15 @@
 //! Every example, run as a user would run it.
 
 mod pki;
+mod program;
 mod wire;
 
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 
 use tokio::net::TcpStream;
 
-/// The program of an example. Cargo builds examples along with the tests and puts them beside.
-fn program(name: &str) -> Command {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.set_file_name("examples");
-    path.push(format!("{name}{}", std::env::consts::EXE_SUFFIX));
-    assert!(
-        path.exists(),
-        "{} is missing: run the whole of `cargo test`",
-        path.display()
-    );
-    Command::new(path)
-}
-
-/// A running example, ended when the test ends.
-struct Running {
-    child: Child,
-    output: BufReader<std::process::ChildStdout>,
-    addr: SocketAddr,
-}
-
-impl Running {
-    /// Starts an example and waits until it says where it listens.
-    fn start(name: &str, arguments: &[&str]) -> Self {
-        let mut command = program(name);
-        let mut child = command
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        output.read_line(&mut line).unwrap();
-        let addr = line.trim().strip_prefix("listening on http").expect(&line);
-        let addr = addr.trim_start_matches("s").trim_start_matches("://");
-        let addr = addr.parse().expect(&line);
-        Self {
-            child,
-            output,
-            addr,
-        }
-    }
-
-    /// Reads on up to a line that begins with this, and returns all of it.
-    fn read_to(&mut self, prefix: &str) -> String {
-        let mut text = String::new();
-        while !text
-            .lines()
-            .last()
-            .is_some_and(|line| line.starts_with(prefix))
-        {
-            assert!(self.output.read_line(&mut text).unwrap() > 0, "{text}");
-        }
-        text
-    }
-
-    /// Sends a signal; false where there are none.
-    fn signal(&self, signal: &str) -> bool {
-        let pid = self.child.id().to_string();
-        cfg!(unix)
-            && Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .unwrap()
-                .success()
-    }
-}
-
-/// Asks an example to end, by Ctrl-C, and waits until it has.
-async fn ends_on_ctrl_c(mut example: Running) {
-    if example.signal("-INT") {
-        let wait = move || example.child.wait().unwrap();
-        // The clients' tasks run on meanwhile and close their connections.
-        let status = tokio::task::spawn_blocking(wait).await.unwrap();
-        assert!(status.success(), "{status}");
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+use crate::program::{Directory, Running, program};
+use crate::wire::http3::{connect_quic, ended_well, get3, http3, quic_client};
 
 /// GET / over TLS with the server name `app.localhost`.
 async fn get(addr: SocketAddr, host: &str) -> wire::Answer {
@@ -183,14 +100,14 @@ fn quickstart_shows_the_main_job_and_ends() {
 
 #[tokio::test]
 async fn quickstart_keeps_serving() {
-    let mut example = Running::start("quickstart", &["--port", "0"]);
-    let text = example.read_to("serving until Ctrl-C");
+    let mut example = Running::start("quickstart", &["--port", "0"]).await;
+    let text = example.says("serving until Ctrl-C").await;
     assert!(
         text.contains(&format!(":{}:127.0.0.1", example.addr.port())),
         "{text}"
     );
     serves_its_names_only(example.addr).await;
-    ends_on_ctrl_c(example).await;
+    example.ends_on_ctrl_c().await;
 }
 
 #[test]
@@ -208,48 +125,40 @@ fn quickstart_names_a_bad_argument() {
 
 #[tokio::test]
 async fn hyper_loop_serves_and_ends_gracefully() {
-    let example = Running::start("hyper_loop", &[]);
+    let example = Running::start("hyper_loop", &[]).await;
     // Clients that say nothing or go away keep nobody waiting.
     let _silent = TcpStream::connect(example.addr).await.unwrap();
     drop(TcpStream::connect(example.addr).await.unwrap());
     serves_its_names_only(example.addr).await;
-    ends_on_ctrl_c(example).await;
+    example.ends_on_ctrl_c().await;
 }
 
 #[tokio::test]
 async fn axum_server_serves_a_certificate_made_in_memory() {
-    let example = Running::start("axum_server", &[]);
+    let example = Running::start("axum_server", &[]).await;
     serves_its_names_only(example.addr).await;
 }
 
 #[tokio::test]
 async fn axum_server_reloads_its_files() {
-    let directory = std::env::temp_dir().join(format!("misdirected-{}", std::process::id()));
-    std::fs::create_dir_all(&directory).unwrap();
-    let (chain, key) = (directory.join("chain.pem"), directory.join("key.pem"));
-    let write = |names: &[&str]| {
-        let names = names.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let certified = rcgen::generate_simple_self_signed(names).unwrap();
-        std::fs::write(&chain, certified.cert.pem()).unwrap();
-        std::fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
-    };
-    write(&["app.localhost"]);
-    let arguments = [chain.to_str().unwrap(), key.to_str().unwrap()];
-    let mut example = Running::start("axum_server", &arguments);
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);
+    let (chain, key) = (directory.path("chain.pem"), directory.path("key.pem"));
+    let arguments = [&*chain, &key];
+    let mut example = Running::start("axum_server", &arguments).await;
     assert_eq!(get(example.addr, "new.localhost").await.status, 421);
 
-    write(&["app.localhost", "new.localhost"]);
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost", "new.localhost"]);
     if example.signal("-HUP") {
-        example.read_to("reloaded");
+        example.says("reloaded").await;
         assert_eq!(get(example.addr, "new.localhost").await.status, 200);
-        ends_on_ctrl_c(example).await;
+        example.ends_on_ctrl_c().await;
     }
-    std::fs::remove_dir_all(&directory).unwrap();
 }
 
 #[tokio::test]
 async fn report_only_counts_by_reason() {
-    let example = Running::start("report_only", &[]);
+    let example = Running::start("report_only", &[]).await;
     for host in [
         "app.localhost",
         "api.localhost",
@@ -278,7 +187,7 @@ async fn report_only_counts_by_reason() {
 
 #[tokio::test]
 async fn plain_http_hosts_keeps_rebinding_away() {
-    let example = Running::start("plain_http_hosts", &[]);
+    let example = Running::start("plain_http_hosts", &[]).await;
     for (host, status) in [
         ("localhost", 200),
         ("app.localhost", 200),
@@ -297,4 +206,95 @@ async fn plain_http_hosts_keeps_rebinding_away() {
             "{host}"
         );
     }
+}
+
+#[tokio::test]
+async fn http3_serves_every_version_and_tells_of_itself_over_tcp() {
+    let example = Running::start("http3", &[]).await;
+    serves_its_names_only(example.addr).await;
+    let alt_svc = format!("h3=\":{}\"; ma=86400", example.addr.port());
+    for (host, expected) in [
+        ("api.localhost", Some(&*alt_svc)),
+        ("other.localhost", None),
+    ] {
+        let answer = get(example.addr, host).await;
+        assert_eq!(answer.header("alt-svc"), expected, "{host}");
+        let answer = get2(example.addr, host).await;
+        let found = answer.headers().get("alt-svc");
+        assert_eq!(
+            found.map(|value| value.to_str().unwrap()),
+            expected,
+            "{host}"
+        );
+    }
+
+    let endpoint = quic_client();
+    let client = pki::client(&[]);
+    let quic = connect_quic(&endpoint, example.addr, client, Some("app.localhost")).await;
+    let quic = quic.unwrap();
+    let client = http3(quic.clone()).await;
+    for (host, status, body) in [
+        ("app.localhost", 200, "hello from app.localhost\n"),
+        ("api.localhost", 200, "hello from api.localhost\n"),
+        ("other.localhost", 421, r#"{"error":"misdirected_request"}"#),
+    ] {
+        let answer = get3(&client, host).await;
+        assert_eq!((answer.status().as_u16(), &**answer.body()), (status, body));
+    }
+
+    // With an idle connection over QUIC, which is ended as RFC 9114 §5.2 has it and not by a time limit.
+    example.ends_on_ctrl_c().await;
+    assert!(ended_well(&quic).await);
+}
+
+#[tokio::test]
+async fn renewal_presents_the_new_certificate_and_refuses_nothing() {
+    const NAMES: &[&str] = &["app.localhost", "api.localhost"];
+    let directory = Directory::new();
+    let old = directory.write_certificate("chain.pem", "key.pem", NAMES);
+    let (chain, key) = (directory.path("chain.pem"), directory.path("key.pem"));
+    let mut example = Running::start("renewal", &[&*chain, &key]).await;
+
+    let connect = async |addr| {
+        let io = wire::connect(addr, pki::client(&["h2"]), Some("app.localhost")).await;
+        let presented = io.get_ref().1.peer_certificates().unwrap()[0].to_vec();
+        (wire::http2(io).await, presented)
+    };
+    let (open, presented) = connect(example.addr).await;
+    assert_eq!(presented, old);
+
+    // Half of it: the new certificate with the old key.
+    let new = directory.write_certificate("chain.pem", "new.pem", NAMES);
+    example
+        .complains("not renewed, the old certificate stays")
+        .await;
+    assert_eq!(connect(example.addr).await.1, old);
+
+    // The other half, by a rename.
+    std::fs::rename(directory.path("new.pem"), &key).unwrap();
+    example.says("renewed").await;
+    let (after, presented) = connect(example.addr).await;
+    assert_eq!(presented, new);
+    for client in [&open, &after] {
+        for (host, status) in [
+            ("app.localhost", 200),
+            ("api.localhost", 200),
+            ("x.test", 421),
+        ] {
+            let answer = wire::send2(client, wire::get2(Some(host), &[])).await;
+            assert_eq!(answer.status(), status, "{host}");
+        }
+    }
+    example.ends_on_ctrl_c().await;
+}
+
+#[test]
+fn renewal_wants_two_files() {
+    let output = program("renewal").output().unwrap();
+    assert!(!output.status.success());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        errors.contains("usage: renewal CHAIN.pem KEY.pem"),
+        "{errors}"
+    );
 }

@@ -77,3 +77,15 @@ pub async fn send3(
     }
     Ok(response.map(|()| String::from_utf8(body).unwrap()))
 }
+
+/// Waits until the other end closes a connection, and says whether it did so without an error
+/// (RFC 9114 §8.1).
+pub async fn ended_well(connection: &Connection) -> bool {
+    let closed = tokio::time::timeout(PATIENCE, connection.closed());
+    match closed.await.expect("an end in time") {
+        ConnectionError::ApplicationClosed(close) => {
+            close.error_code.into_inner() == h3::error::Code::H3_NO_ERROR.value()
+        }
+        _ => false,
+    }
+}
