@@ -68,8 +68,8 @@ async fn run() -> Result<(), Problem> {
 
     let shutdown = CancellationToken::new();
     let serving = serve::start(sockets, server.hosts(), server.router(), &shutdown)?;
-    reload_on_hangup(server, hangups);
     say(&format!("listening on https://{addr}"));
+    reload_on_hangup(server, hangups);
 
     terminations.next().await.map_err(no_signals)?;
     shutdown.cancel();
