@@ -25,7 +25,7 @@ mod signals;
 mod tls;
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::runtime::{Handle, Runtime};
@@ -57,9 +57,9 @@ fn main() -> ExitCode {
 
 async fn run() -> Result<(), Problem> {
     let file = configuration_file()?;
-    let no_signals = |error| Problem::new(format!("cannot handle signals: {error}"));
     // First of all, so that a SIGHUP that comes early ends nothing.
-    let (hangups, mut terminations) = signals::handle().map_err(no_signals)?;
+    let (hangups, mut terminations) = signals::handle()
+        .map_err(|error| Problem::new(format!("cannot handle signals: {error}")))?;
 
     let config = Config::read(&file)?;
     let sockets = Sockets::bind(&config).await?;
@@ -71,7 +71,7 @@ async fn run() -> Result<(), Problem> {
     say(&format!("listening on https://{addr}"));
     reload_on_hangup(server, hangups);
 
-    terminations.next().await.map_err(no_signals)?;
+    terminations.next().await;
     shutdown.cancel();
     serving.wait().await;
     Ok(())
@@ -86,7 +86,7 @@ fn configuration_file() -> Result<PathBuf, Problem> {
         )),
         (_, Some(other)) => Err(Problem::new(format!(
             "`{}` is one argument too many; usage: virtual_hosts FILE",
-            other.display()
+            Path::new(&other).display()
         ))),
     }
 }

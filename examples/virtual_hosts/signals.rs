@@ -1,5 +1,5 @@
-//! Signals: SIGHUP asks for a reload, SIGTERM and Ctrl-C for the end. Where there are no such signals,
-//! Ctrl-C is all there is.
+//! Signals: SIGHUP asks for a reload, SIGTERM and Ctrl-C for the end. On systems without signals Ctrl-C is
+//! all there is.
 
 use std::io;
 
@@ -10,17 +10,26 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub struct Hangups(#[cfg(unix)] Signal);
 
 /// Requests for the end.
-pub struct Terminations(#[cfg(unix)] Signal);
-
-/// From here on SIGHUP and SIGTERM no longer end the process by themselves.
-pub fn handle() -> io::Result<(Hangups, Terminations)> {
+pub struct Terminations {
     #[cfg(unix)]
-    return Ok((
-        Hangups(signal(SignalKind::hangup())?),
-        Terminations(signal(SignalKind::terminate())?),
-    ));
-    #[cfg(not(unix))]
-    Ok((Hangups(), Terminations()))
+    terminate: Signal,
+    #[cfg(unix)]
+    interrupt: Signal,
+}
+
+/// From here on no such signal ends the process by itself.
+#[cfg(unix)]
+pub fn handle() -> io::Result<(Hangups, Terminations)> {
+    let terminations = Terminations {
+        terminate: signal(SignalKind::terminate())?,
+        interrupt: signal(SignalKind::interrupt())?,
+    };
+    Ok((Hangups(signal(SignalKind::hangup())?), terminations))
+}
+
+#[cfg(not(unix))]
+pub fn handle() -> io::Result<(Hangups, Terminations)> {
+    Ok((Hangups(), Terminations {}))
 }
 
 impl Hangups {
@@ -35,13 +44,15 @@ impl Hangups {
 }
 
 impl Terminations {
-    pub async fn next(&mut self) -> io::Result<()> {
+    pub async fn next(&mut self) {
         #[cfg(unix)]
         tokio::select! {
-            _ = self.0.recv() => return Ok(()),
-            interrupted = tokio::signal::ctrl_c() => return interrupted,
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
         #[cfg(not(unix))]
-        tokio::signal::ctrl_c().await
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }
