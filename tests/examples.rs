@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use crate::program::{Directory, Running, program};
+use crate::program::{Directory, Running, run};
 use crate::wire::http3::{connect_quic, ended_well, get3, http3, quic_client};
 
 /// GET / over TLS with the server name `app.localhost`.
@@ -38,9 +38,9 @@ async fn serves_its_names_only(addr: SocketAddr) {
     }
 }
 
-#[test]
-fn quickstart_shows_the_main_job_and_ends() {
-    let output = program("quickstart").arg("--once").output().unwrap();
+#[tokio::test]
+async fn quickstart_shows_the_main_job_and_ends() {
+    let output = run("quickstart", &["--once"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
     let rows: Vec<Vec<_>> = text
@@ -110,10 +110,10 @@ async fn quickstart_keeps_serving() {
     example.ends_on_ctrl_c().await;
 }
 
-#[test]
-fn quickstart_names_a_bad_argument() {
+#[tokio::test]
+async fn quickstart_names_a_bad_argument() {
     for arguments in [&["--port"][..], &["--port", "70000"], &["--twice"]] {
-        let output = program("quickstart").args(arguments).output().unwrap();
+        let output = run("quickstart", arguments).await;
         assert_eq!(output.status.code(), Some(2));
         assert!(
             String::from_utf8(output.stderr)
@@ -288,9 +288,9 @@ async fn renewal_presents_the_new_certificate_and_refuses_nothing() {
     example.ends_on_ctrl_c().await;
 }
 
-#[test]
-fn renewal_wants_two_files() {
-    let output = program("renewal").output().unwrap();
+#[tokio::test]
+async fn renewal_wants_two_files() {
+    let output = run("renewal", &[]).await;
     assert!(!output.status.success());
     let errors = String::from_utf8(output.stderr).unwrap();
     assert!(

@@ -10,10 +10,12 @@
 //! reasons are logged to stderr. For the files of `example.toml`, in its directory:
 //!
 //! ```sh
-//! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=www \
-//!     -addext subjectAltName=DNS:*.example.test -keyout www.key -out www.pem
-//! openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=clients \
-//!     -keyout clients-ca.key -out clients-ca.pem
+//! NEW="req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30"
+//! openssl $NEW -subj /CN=www -addext subjectAltName=DNS:*.example.test -keyout www.key -out www.pem
+//! openssl $NEW -subj /CN=clients -keyout clients-ca.key -out clients-ca.pem
+//! openssl $NEW -CA clients-ca.pem -CAkey clients-ca.key -subj /CN=alice \
+//!     -addext basicConstraints=critical,CA:FALSE -keyout alice.key -out alice.pem
+//! curl -k --connect-to ::127.0.0.1:8443 --cert alice.pem --key alice.key https://admin.example.test/
 //! ```
 
 mod app;

@@ -37,7 +37,7 @@ type Certificates = Arc<Vec<CertificateDer<'static>>>;
 /// What is true of every configuration.
 pub struct Common {
     provider: Arc<CryptoProvider>,
-    /// One for all: the default is one for each configuration, of some 20 KiB. That would let a session
+    /// One for all: the default is one for each configuration, of some 30 KiB. That would let a session
     /// of one host be resumed at another, were it not for the acceptor, which binds every session, and
     /// every ticket, to the configuration that it began under.
     sessions: Arc<dyn StoresServerSessions>,

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program of an example. Cargo builds examples along with the tests and puts them beside.
-pub fn program(name: &str) -> Command {
+fn program(name: &str) -> Command {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.set_file_name("examples");
@@ -26,6 +26,16 @@ pub fn program(name: &str) -> Command {
         path.display()
     );
     Command::new(path)
+}
+
+/// Runs an example that ends by itself.
+pub async fn run(name: &str, arguments: &[&str]) -> Output {
+    let output = tokio::process::Command::from(program(name))
+        .args(arguments)
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(PATIENCE, output).await;
+    output.expect("an end in time").unwrap()
 }
 
 /// A running example, ended when the test ends.

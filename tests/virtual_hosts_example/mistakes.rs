@@ -1,11 +1,11 @@
 //! Bad input at the start: exit code 2 and one line on stderr, which names the value.
 
 use super::*;
-use crate::program::program;
+use crate::program::run;
 
 /// Runs the example with what cannot work, and checks the one line that it says. `values` are in it.
-fn fails(arguments: &[&str], values: &[&str]) {
-    let output = program("virtual_hosts").args(arguments).output().unwrap();
+async fn fails(arguments: &[&str], values: &[&str]) {
+    let output = run("virtual_hosts", arguments).await;
     let errors = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{errors}");
     assert_eq!(errors.lines().count(), 1, "{errors}");
@@ -16,15 +16,15 @@ fn fails(arguments: &[&str], values: &[&str]) {
     assert!(output.stdout.is_empty());
 }
 
-#[test]
-fn arguments() {
-    fails(&[], &["usage: virtual_hosts FILE"]);
-    fails(&["one", "two"], &["`two`", "usage: virtual_hosts FILE"]);
-    fails(&["gone.toml"], &["gone.toml"]);
+#[tokio::test]
+async fn arguments() {
+    fails(&[], &["usage: virtual_hosts FILE"]).await;
+    fails(&["one", "two"], &["`two`", "usage: virtual_hosts FILE"]).await;
+    fails(&["gone.toml"], &["gone.toml"]).await;
 }
 
-#[test]
-fn values_of_the_configuration() {
+#[tokio::test]
+async fn values_of_the_configuration() {
     let site = Site::new();
     site.authority("clients");
     site.certificate("unrelated", NAMES);
@@ -185,13 +185,13 @@ fn values_of_the_configuration() {
         ),
     ] {
         let file = site.configure(&configuration);
-        fails(&[&file], values);
-        fails(&[&file], &["site.toml"]);
+        fails(&[&file], values).await;
+        fails(&[&file], &["site.toml"]).await;
     }
 }
 
-#[test]
-fn addresses() {
+#[tokio::test]
+async fn addresses() {
     let site = Site::new();
     for (listen, shown) in [
         ("\"localhost:8443\"", "`localhost:8443`"),
@@ -201,14 +201,14 @@ fn addresses() {
     ] {
         site.0
             .write("site.toml", format!("listen = {listen}\n{}", host("www")));
-        fails(&[&site.0.path("site.toml")], &["site.toml:1:", shown]);
+        fails(&[&site.0.path("site.toml")], &["site.toml:1:", shown]).await;
     }
     site.0.write("site.toml", host("www"));
-    fails(&[&site.0.path("site.toml")], &["`listen`"]);
+    fails(&[&site.0.path("site.toml")], &["`listen`"]).await;
 }
 
-#[test]
-fn ports_in_use() {
+#[tokio::test]
+async fn ports_in_use() {
     let site = Site::new();
     let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -222,7 +222,8 @@ fn ports_in_use() {
         fails(
             &[&site.0.path("site.toml")],
             &["site.toml", &addr.to_string()],
-        );
+        )
+        .await;
     }
 }
 
