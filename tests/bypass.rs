@@ -3,21 +3,28 @@
 //! TLS configurations alone (B6). Where a bypass is refused, its honest counterpart is served: no test
 //! passes because everything is refused.
 
-#[path = "../pki/mod.rs"]
 mod pki;
-#[path = "../server/mod.rs"]
 mod server;
-#[path = "../wire/mod.rs"]
 mod wire;
 
+#[path = "bypass/client.rs"]
 mod client;
+#[path = "bypass/quic_hello.rs"]
 mod quic_hello;
+#[path = "bypass/site.rs"]
 mod site;
 
+#[path = "bypass/directions.rs"]
 mod directions;
+#[path = "bypass/early_data.rs"]
 mod early_data;
+#[path = "bypass/hello.rs"]
 mod hello;
+#[path = "bypass/names.rs"]
 mod names;
+#[path = "bypass/refusal.rs"]
 mod refusal;
+#[path = "bypass/resumption.rs"]
 mod resumption;
+#[path = "bypass/swap.rs"]
 mod swap;
