@@ -156,7 +156,7 @@ impl Visitor {
         sni: Option<&str>,
     ) -> (Connection, ZeroRttAccepted) {
         let connecting = self.connecting(addr, sni);
-        let (connection, accepted) = connecting.into_0rtt().ok().expect("a session with 0-RTT");
+        let (connection, accepted) = connecting.into_0rtt().expect("a session with 0-RTT");
         let connection = Connection::over_quic(connection, true).await;
         (connection.unwrap(), accepted)
     }

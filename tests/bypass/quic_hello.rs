@@ -17,10 +17,12 @@ use crate::client::Connection;
 use crate::wire::PATIENCE;
 use crate::wire::http3::quic_client;
 
+type Rewrite = dyn Fn(&mut [u8]) + Send + Sync;
+
 /// The ClientHello of one connection.
 #[derive(Clone)]
 pub struct Hello {
-    rewrite: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    rewrite: Arc<Rewrite>,
     sent: Arc<Mutex<Vec<u8>>>,
 }
 
