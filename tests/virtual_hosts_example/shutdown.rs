@@ -22,6 +22,20 @@ async fn closes_in_time(io: &mut (impl AsyncRead + Unpin)) {
     assert!(closes.await.expect("an end in time"));
 }
 
+/// Waits until a client knows, by GOAWAY, that it has to send no more requests (RFC 9114 §5.2).
+async fn told_to_go(client: &Client3) {
+    let told = async {
+        let request = Request::get("https://www.test/").body(()).unwrap();
+        while let Ok(mut stream) = client.clone().send_request(request.clone()).await {
+            // On its way before GOAWAY was: answered or rejected, both are right.
+            let _ = stream.finish().await;
+            let _ = stream.recv_response().await;
+        }
+    };
+    let told = tokio::time::timeout(Duration::from_secs(60), told);
+    told.await.expect("GOAWAY in time");
+}
+
 #[tokio::test]
 async fn what_has_begun_is_finished_and_what_is_idle_is_closed() {
     for signal in ["-TERM", "-INT"] {
@@ -32,12 +46,10 @@ async fn what_has_begun_is_finished_and_what_is_idle_is_closed() {
         let get = "GET / HTTP/1.1\nHost: www.test\n\n";
         let expected = line("www.test", "www", "www.test", "-");
 
-        // Idle after a request, idle before any, and idle over QUIC.
+        // Idle after a request, and idle before any.
         let mut idle = one().await;
         assert_eq!(wire::exchange(&mut idle, get).await.status, 200);
         let mut unused = one().await;
-        let (idle3, idle_quic, _endpoint) = open3(addr, pki::client(&[]), "www.test").await;
-        assert_eq!(get3(&idle3, "www.test").await.status(), 200);
 
         // A request of which the application has begun to read the content (RFC 9110 §10.1.1).
         let mut busy = one().await;
@@ -54,10 +66,15 @@ async fn what_has_begun_is_finished_and_what_is_idle_is_closed() {
         let mut stream3 = busy3.clone().send_request(post).await.unwrap();
         assert_eq!(get3(&busy3, "www.test").await.status(), 200);
 
+        // Idle over QUIC, and younger than the one that is not.
+        let (idle3, idle_quic, _endpoint) = open3(addr, pki::client(&[]), "www.test").await;
+        assert_eq!(get3(&idle3, "www.test").await.status(), 200);
+
         assert!(example.signal(signal));
         stops_listening(addr).await;
         closes_in_time(&mut idle).await;
         closes_in_time(&mut unused).await;
+        told_to_go(&busy3).await;
         assert!(ended_well(&idle_quic).await);
 
         // Now that all the others are gone, the rest of the content.
