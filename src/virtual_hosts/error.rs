@@ -32,7 +32,7 @@ pub enum VirtualHostsError {
     NoNames(String),
     /// This is no DNS name, `*.` before one, or IP address.
     InvalidName(InvalidName),
-    /// Two entries have this name.
+    /// This name is given twice, to one virtual host or to two.
     DuplicateName(String),
     /// Two virtual hosts have this id.
     DuplicateId(String),
@@ -98,10 +98,7 @@ impl fmt::Display for VirtualHostsError {
             }
             Self::InvalidName(invalid) => invalid.fmt(f),
             Self::DuplicateName(name) => {
-                write!(
-                    f,
-                    "`{name}` belongs to two virtual hosts: leave it to one of them"
-                )
+                write!(f, "`{name}` is given twice: leave it to one virtual host")
             }
             Self::DuplicateId(id) => {
                 write!(
