@@ -9,8 +9,12 @@ mod wire;
 
 #[path = "bypass/client.rs"]
 mod client;
+#[path = "bypass/memory.rs"]
+mod memory;
 #[path = "bypass/quic_hello.rs"]
 mod quic_hello;
+#[path = "bypass/relay.rs"]
+mod relay;
 #[path = "bypass/site.rs"]
 mod site;
 
