@@ -326,7 +326,7 @@ async fn sessions_live_on_where_the_configuration_stays() {
     }
 }
 
-/// httpd's fix refused every proxy that sends no server name (NginxProxyManager#4683, zoraxy#784).
+/// httpd's fix refused every proxy that re-encrypts and sends no server name.
 #[tokio::test]
 async fn cve_2025_23048_httpd_a_proxy_without_sni_is_served_by_the_default() {
     for way in WAYS {
