@@ -33,11 +33,10 @@ type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 async fn main() -> Result<()> {
     // One acceptor for both, so that both serve the same certificate, or the same virtual hosts.
     let tls = TlsAcceptor::new(server_config()?);
-    let tcp = TcpListener::bind("127.0.0.1:0").await?;
-    let addr = tcp.local_addr()?;
     let quic = QuicTls::<QuicServerConfig>::new(tls.clone())?;
     let quic = quinn::ServerConfig::with_crypto(Arc::new(quic));
-    let endpoint = Endpoint::server(quic, addr)?;
+    let (tcp, endpoint) = bind(quic).await?;
+    let addr = endpoint.local_addr()?;
 
     let alt_svc = HeaderValue::try_from(format!("h3=\":{}\"; ma=86400", addr.port()))?;
     let app = Router::new()
@@ -64,6 +63,19 @@ async fn main() -> Result<()> {
         .await?;
     http3.await?;
     Ok(())
+}
+
+/// TCP and UDP on one port number. The system knows one that is free for TCP; it nearly always is for UDP.
+async fn bind(quic: quinn::ServerConfig) -> Result<(TcpListener, Endpoint)> {
+    let mut attempts = 0..10;
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").await?;
+        match Endpoint::server(quic.clone(), tcp.local_addr()?) {
+            Ok(endpoint) => return Ok((tcp, endpoint)),
+            Err(error) if attempts.next().is_none() => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
 }
 
 /// Serves until shutdown, and then what is open, for a while.
