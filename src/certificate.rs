@@ -126,14 +126,6 @@ impl CertificateNames {
         }
     }
 
-    /// Tells sets in memory apart while they are held.
-    #[cfg(feature = "rustls")]
-    pub(crate) fn address(&self) -> usize {
-        self.0
-            .as_ref()
-            .map_or(0, |names| Arc::as_ptr(names) as usize)
-    }
-
     #[cfg(feature = "rustls")]
     pub(crate) fn downgrade(&self) -> Option<std::sync::Weak<NameMap<()>>> {
         self.0.as_ref().map(Arc::downgrade)

@@ -77,7 +77,7 @@ async fn b6_virtual_hosts_choose_the_configuration_and_keep_hosts_apart() {
     let hosts = VirtualHosts::builder()
         .host("a.test", shared.clone())
         .host("b.test", shared)
-        .host("admin.test", leaf.mutual_tls_config())
+        .host("admin.test", Arc::new(leaf.mutual_tls_config()))
         .build()
         .unwrap();
     let (addr, _) = serve(TlsAcceptor::from(hosts)).await;

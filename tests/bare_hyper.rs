@@ -85,7 +85,7 @@ async fn b6_virtual_hosts_choose_the_configuration_and_keep_hosts_apart() {
     let shared = Arc::new(leaf.server_config());
     let hosts = VirtualHosts::builder()
         .host("a.test", shared.clone())
-        .host("b.test", leaf.server_config())
+        .host("b.test", Arc::new(leaf.server_config()))
         .host("c.test", shared)
         .build();
     let addr = serve_with(hosts.unwrap(), MisdirectedLayer::new().close_http1(false)).await;

@@ -9,18 +9,19 @@ use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use http::Request;
-use quinn::crypto::rustls::QuicServerConfig;
+use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ConnectionError, Endpoint};
-use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{NamedGroup, ServerConfig};
 use tower_misdirected::{
     CertificateNames, ConnectionInfo, MisdirectedLayer, QuicTls, TlsAcceptor, TlsVersion,
     VirtualHosts,
 };
 
 use crate::server::Calls;
-use crate::wire::http3::{Client3, connect_quic, get3, http3, quic_client, send3};
+use crate::wire::http3::{Client3, connect_quic, get3, http3, quic_client, quic_config, send3};
 
 fn h3(mut config: ServerConfig) -> Arc<ServerConfig> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"h3".to_vec()];
@@ -157,6 +158,110 @@ async fn d1_the_certificate_that_this_handshake_presented_is_recorded() {
 }
 
 #[tokio::test]
+async fn d1_after_a_hello_retry_request_the_last_certificate_counts() {
+    let keys = ["b.test", "a.test"].map(|name| pki::leaf(&[name]).certified_key());
+    // The server wants a group that clients do not begin with.
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider
+        .kx_groups
+        .retain(|group| group.name() == NamedGroup::secp384r1);
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(InTurn(Mutex::new(keys.into()))));
+    let app = server::echo(&Calls::default()).layer(MisdirectedLayer::new());
+    let addr = server::quic(app, h3(config)).await;
+    let endpoint = quic_client();
+    let client = connect(&endpoint, addr, Some("x.test")).await;
+    assert_eq!(get3(&client, "b.test").await.status(), 200);
+    assert_eq!(get3(&client, "a.test").await.status(), 421);
+}
+
+/// An endpoint whose connections the test accepts itself.
+fn endpoint(tls: impl Into<TlsAcceptor>) -> (Endpoint, std::net::SocketAddr) {
+    let tls = QuicTls::<QuicServerConfig>::new(tls).unwrap();
+    let server = quinn::ServerConfig::with_crypto(Arc::new(tls));
+    let server = Endpoint::server(server, ([127, 0, 0, 1], 0).into()).unwrap();
+    let addr = server.local_addr().unwrap();
+    (server, addr)
+}
+
+/// The protocol that a client with these agrees on, as the server tells it.
+async fn agreed(config: &[&str], client: &[&str]) -> Result<Vec<u8>, ConnectionError> {
+    let names = |names: &[&str]| names.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let mut server_config = pki::leaf(&["a.test"]).server_config();
+    server_config.alpn_protocols = names(config);
+    let (server, addr) = endpoint(Arc::new(server_config));
+    let mut client_config = pki::client(&[]);
+    client_config.alpn_protocols = names(client);
+    let client_config = QuicClientConfig::try_from(client_config).unwrap();
+    let client_config = quinn::ClientConfig::new(Arc::new(client_config));
+    let client = quic_client();
+    let connecting = client.connect_with(client_config, addr, "a.test").unwrap();
+    let accept = async { server.accept().await.unwrap().await };
+    let (accepted, connected) = tokio::join!(accept, connecting);
+    connected?;
+    let info = ConnectionInfo::from_quinn(&accepted?).unwrap();
+    Ok(info.alpn().unwrap_or_default().to_vec())
+}
+
+#[tokio::test]
+async fn the_servers_order_decides_and_protocols_of_tcp_have_no_part() {
+    let all = ["h2", "http/1.1", "x", "h3"];
+    for (config, client, protocol) in [
+        (&all[..], &["h3", "h2", "http/1.1"][..], "h3"),
+        (&all, &["h2", "h3"], "h3"),
+        (&all, &["h3", "x"], "x"),
+        (&["h3", "x"], &["x", "h3"], "h3"),
+    ] {
+        let agreed = agreed(config, client).await;
+        assert_eq!(agreed.unwrap(), protocol.as_bytes(), "{client:?}");
+    }
+    assert!(agreed(&all, &["h2", "http/1.1"]).await.is_err());
+}
+
+#[tokio::test]
+async fn the_draft_version_that_quinn_speaks_works_too() {
+    let (server, addr) = endpoint(config(&["a.test"]));
+    let mut client = quic_config(pki::client(&[]));
+    client.version(0xff00_001d);
+    let connecting = quic_client().connect_with(client, addr, "a.test").unwrap();
+    let accept = async { server.accept().await.unwrap().await };
+    let (accepted, connected) = tokio::join!(accept, connecting);
+    let (accepted, connected) = (accepted.unwrap(), connected.unwrap());
+    assert!(ConnectionInfo::from_quinn(&accepted).is_some());
+    // Keys are exported as by any session of quinn's.
+    let (mut ours, mut theirs) = ([0; 32], [0; 32]);
+    accepted
+        .export_keying_material(&mut ours, b"label", b"")
+        .unwrap();
+    connected
+        .export_keying_material(&mut theirs, b"label", b"")
+        .unwrap();
+    assert_eq!(ours, theirs);
+}
+
+#[tokio::test]
+async fn quinn_learns_of_handshake_data_and_of_the_client_as_ever() {
+    let (server, addr) = endpoint(h3(pki::leaf(&["a.test"]).mutual_tls_config()));
+    let own = pki::leaf(&["client.test"]);
+    let client = pki::client_with_certificate(&[], &own);
+    let endpoint = quic_client();
+    let connected = connect_quic(&endpoint, addr, client, Some("a.test"));
+    let accept = async {
+        let mut connecting = server.accept().await.unwrap().accept().unwrap();
+        connecting.handshake_data().await.unwrap();
+        connecting.await.unwrap()
+    };
+    let (accepted, connected) = tokio::join!(accept, connected);
+    connected.unwrap();
+    let identity = accepted.peer_identity().unwrap();
+    let identity = identity.downcast::<Vec<CertificateDer<'static>>>().unwrap();
+    assert_eq!(*identity, [own.der]);
+}
+
+#[tokio::test]
 async fn the_connection_info_says_what_the_handshake_was() {
     let seen = Arc::new(Mutex::new(None));
     let handler = {
@@ -231,13 +336,20 @@ async fn a_configuration_that_cannot_serve_quic_is_refused_and_others_are_served
     let error = QuicTls::<QuicServerConfig>::new(only_tls12()).unwrap_err();
     assert!(error.to_string().contains("TLS 1.3"), "{error}");
 
+    // The first one that can will do, and the default comes last.
+    let mut hosts = VirtualHosts::builder().default(config(&["a.test"]));
+    for n in 0..8 {
+        hosts = hosts.host(format!("h{n}.test"), only_tls12());
+    }
+    QuicTls::<QuicServerConfig>::new(hosts.build().unwrap()).unwrap();
+
     let without_h3 = pki::leaf(&["c.test"]).server_config();
     let mut early_data = pki::leaf(&["d.test"]).server_config();
     early_data.max_early_data_size = 1024; // which QUIC cannot have
     let hosts = VirtualHosts::builder()
         .host("b.test", only_tls12())
         .host("a.test", config(&["a.test"]))
-        .host("c.test", without_h3)
+        .host("c.test", Arc::new(without_h3))
         .host("d.test", h3(early_data))
         .build()
         .unwrap();
@@ -287,10 +399,7 @@ async fn the_current_configuration_is_asked_for_at_every_handshake() {
 
 #[tokio::test]
 async fn an_endpoint_that_validates_addresses_by_retry_works_too() {
-    let tls = QuicTls::<QuicServerConfig>::new(config(&["a.test"])).unwrap();
-    let server = quinn::ServerConfig::with_crypto(Arc::new(tls));
-    let server = Endpoint::server(server, ([127, 0, 0, 1], 0).into()).unwrap();
-    let addr = server.local_addr().unwrap();
+    let (server, addr) = endpoint(config(&["a.test"]));
     let endpoint = quic_client();
     let accept = async {
         server.accept().await.unwrap().retry().unwrap();

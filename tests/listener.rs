@@ -13,7 +13,7 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -382,4 +382,42 @@ impl MakeWriter<'_> for Log {
     fn make_writer(&self) -> Self {
         self.clone()
     }
+}
+
+/// rustls would accept early data, and nothing between it and hyper would ever read it: the request would
+/// never be answered.
+#[tokio::test]
+async fn no_early_data_is_asked_for() {
+    let mut config = pki::leaf(&["a.test"]).server_config();
+    config.max_early_data_size = 16384;
+    let config = Arc::new(config);
+    let offered = async |accept: &dyn Fn(DuplexStream)| {
+        let mut client = pki::client(&["http/1.1"]);
+        client.enable_early_data = true;
+        let client = Arc::new(client);
+        let (near, far) = tokio::io::duplex(1 << 16);
+        accept(far);
+        let mut io = wire::handshake(near, client.clone(), Some("a.test"))
+            .await
+            .unwrap();
+        // The session's ticket comes before this.
+        assert_eq!(io.read_u8().await.unwrap(), b'.');
+        let name = "a.test".try_into().unwrap();
+        let mut next = rustls::ClientConnection::new(client, name).unwrap();
+        next.early_data().is_some()
+    };
+    let ours = TlsAcceptor::new(config.clone());
+    let ours = |io| drop(tokio::spawn(greet(ours.accept(io))));
+    let plain = tokio_rustls::TlsAcceptor::from(config);
+    let plain = |io| drop(tokio::spawn(greet(plain.accept(io))));
+    assert!(!offered(&ours).await);
+    assert!(offered(&plain).await, "the client is ready for it");
+}
+
+/// Sends one octet over a connection and keeps it open.
+async fn greet<IO: AsyncWrite + Unpin>(handshake: impl Future<Output = std::io::Result<IO>>) {
+    let mut io = handshake.await.unwrap();
+    io.write_all(b".").await.unwrap();
+    io.flush().await.unwrap();
+    std::future::pending().await
 }

@@ -58,6 +58,23 @@ fn the_pair_names_the_one_whose_certificate_covers_the_other() {
 }
 
 #[test]
+fn hosts_that_share_a_configuration_do_not_overlap_with_each_other() {
+    let [www, admin] = configs(&["a.test", "b.test", "c.test", "admin.test"]);
+    let builder = hosts()
+        .host("a.test", www.clone())
+        .virtual_host("others", ["c.test", "b.test"], www)
+        .host("admin.test", admin);
+    assert_eq!(
+        overlaps(builder),
+        [
+            "a.test > admin.test: admin.test",
+            // Of several names the first one in order.
+            "admin.test > others: b.test",
+        ]
+    );
+}
+
+#[test]
 fn separate_certificates_do_not_overlap() {
     let [www] = configs(&["www.test", "*.w.test", "192.0.2.1"]);
     let [admin] = configs(&["admin.test", "w.test", "192.0.2.2"]);
@@ -99,6 +116,14 @@ fn wildcards_addresses_and_the_default_take_part() {
     let [other] = configs(&["other.test"]);
     let builder = hosts().host("a.test", site).default(other);
     assert_eq!(overlaps(builder), ["a.test > default: *.w.test"]);
+    // A wildcard virtual host takes what would be the default's.
+    let [site] = configs(&["a.test", "*.w.test"]);
+    let [other] = configs(&["other.test"]);
+    let builder = hosts()
+        .host("a.test", site.clone())
+        .host("*.w.test", site)
+        .default(other);
+    assert_eq!(overlaps(builder), [""; 0]);
     // An exact name of the certificate under a wildcard host.
     let [w] = configs(&["*.w.test"]);
     let [x] = configs(&["x.w.test", "a.test"]);
@@ -132,13 +157,42 @@ fn a_resolver_is_asked_for_every_name() {
     config.cert_resolver = resolver.clone();
     let [admin] = configs(&["admin.test"]);
     let builder = hosts()
-        .virtual_host("site", ["a.test", "b.test", "*.w.test"], config)
+        .virtual_host("site", ["a.test", "b.test", "*.w.test"], Arc::new(config))
         .host("admin.test", admin)
         .default_to("site");
     assert_eq!(overlaps(builder), ["site > admin.test: admin.test"]);
     let asked = resolver.asked.lock().unwrap().clone();
     let names = [None, Some("a.test"), Some("any.w.test"), Some("b.test")];
     assert_eq!(asked, names.map(|name| name.map(str::to_owned)).into());
+}
+
+#[test]
+fn a_resolver_may_choose_by_what_browsers_offer_and_make_a_new_key_every_time() {
+    #[derive(Debug)]
+    struct ForBrowsers([CertifiedKey; 2]);
+    impl ResolvesServerCert for ForBrowsers {
+        fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            let browser = hello.alpn()?.any(|protocol| protocol == b"h2");
+            let number = hello
+                .server_name()?
+                .bytes()
+                .filter(|byte| *byte == b'7')
+                .count()
+                % 2;
+            browser.then(|| Arc::new(self.0[number].clone()))
+        }
+    }
+    let keys = [&["h0.test", "x.test"], &["h7.test", "y.test"]];
+    let keys = keys.map(|names| CertifiedKey::clone(&pki::leaf(names).certified_key()));
+    let mut config = pki::leaf(&[]).server_config();
+    config.cert_resolver = Arc::new(ForBrowsers(keys));
+    let [other] = configs(&["other.test"]);
+    let names = (0..200).map(|n| format!("h{n}.test"));
+    let builder = hosts()
+        .virtual_host("site", names, Arc::new(config))
+        .virtual_host("x", ["x.test"], other.clone())
+        .virtual_host("y", ["y.test"], other);
+    assert_eq!(overlaps(builder), ["site > x: x.test", "site > y: y.test"]);
 }
 
 #[test]
@@ -158,8 +212,8 @@ fn a_configuration_without_a_readable_certificate_is_passed_over() {
     unreadable.cert_resolver = Arc::new(SingleCertAndKey::from(CertifiedKey::clone(&key)));
     let builder = hosts()
         .host("a.test", www)
-        .host("b.test", nothing)
-        .host("c.test", unreadable);
+        .host("b.test", Arc::new(nothing))
+        .host("c.test", Arc::new(unreadable));
     assert_eq!(
         overlaps(builder),
         ["a.test > b.test: b.test", "a.test > c.test: c.test"]
@@ -171,7 +225,10 @@ fn thousands_of_hosts_on_one_certificate_are_listed_lazily() {
     let [config] = configs::<1>(&["*.w.test"]);
     let mut builder = hosts();
     for number in 0..500 {
-        builder = builder.host(format!("h{number}.w.test"), config.as_ref().clone());
+        builder = builder.host(
+            format!("h{number}.w.test"),
+            Arc::new(config.as_ref().clone()),
+        );
     }
     let hosts = builder.build().unwrap();
     let first: Vec<_> = hosts
@@ -235,4 +292,60 @@ fn the_first_acceptor_warns_once() {
         .host("b.test", a);
     let hosts = hosts.build().unwrap();
     assert_eq!(logged(|| drop(TlsAcceptor::from(hosts))), "");
+}
+
+#[test]
+fn the_warning_says_whether_there_are_more() {
+    let configs: [_; 6] = configs(&["*.w.test"]);
+    for (count, more) in [(4, true), (3, false)] {
+        let mut hosts = hosts();
+        for (number, config) in configs.iter().take(count).enumerate() {
+            hosts = hosts.host(format!("h{number}.w.test"), config.clone());
+        }
+        // Six pairs of four hosts, three of three.
+        let hosts = hosts.build().unwrap();
+        let log = logged(|| drop(TlsAcceptor::from(hosts)));
+        assert!(log.contains(&format!("more={more}")), "{log}");
+        assert_eq!(
+            log.matches("the certificate of").count(),
+            if more { 5 } else { 3 }
+        );
+    }
+}
+
+/// Asked about overlaps, it comes back with another question, or fails.
+#[derive(Debug, Default)]
+struct Odd {
+    asked: std::sync::atomic::AtomicUsize,
+    hosts: std::sync::OnceLock<VirtualHosts>,
+}
+
+impl ResolvesServerCert for Odd {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        drop(TlsAcceptor::from(self.hosts.get()?.clone()));
+        panic!("of all things");
+    }
+}
+
+#[test]
+fn an_odd_resolver_harms_no_acceptor_but_the_first() {
+    let odd = Arc::new(Odd::default());
+    let mut config = pki::leaf(&[]).server_config();
+    config.cert_resolver = odd.clone();
+    let [other] = configs(&["a.test"]);
+    let hosts = hosts()
+        .host("a.test", Arc::new(config))
+        .host("b.test", other);
+    let hosts = hosts.build().unwrap();
+    odd.hosts.set(hosts.clone()).unwrap();
+    // Nobody listens to warnings, so nobody is asked.
+    drop(TlsAcceptor::from(hosts.clone()));
+    assert_eq!(odd.asked.load(std::sync::atomic::Ordering::SeqCst), 0);
+    logged(|| {
+        let first = std::panic::catch_unwind(|| TlsAcceptor::from(hosts.clone()));
+        assert!(first.is_err());
+        drop(TlsAcceptor::from(hosts.clone()));
+    });
+    assert_eq!(odd.asked.load(std::sync::atomic::Ordering::SeqCst), 1);
 }

@@ -158,6 +158,27 @@ async fn b7_the_names_of_one_virtual_host_are_one() {
 }
 
 #[tokio::test]
+async fn b7_a_virtual_host_is_the_same_after_a_replacement_by_its_id() {
+    let config = Hosts::new().shared;
+    let builder = || {
+        VirtualHosts::builder()
+            .virtual_host("site", ["a.test", "b.test"], config.clone())
+            .host("c.test", config.clone())
+    };
+    let hosts = builder().build().unwrap();
+    let info = connection(&hosts, Some("a.test"));
+    hosts.replace(builder()).unwrap();
+    let level = Coalescing::SameVirtualHost;
+    for (host, verdict) in [
+        ("a.test", Ok(())),
+        ("b.test", Ok(())),
+        ("c.test", OTHER_HOST),
+    ] {
+        assert_eq!(judge(level, &info, host).await, verdict, "{host}");
+    }
+}
+
+#[tokio::test]
 async fn b9_the_default_is_no_door_to_a_host_with_another_configuration() {
     let hosts = Hosts::new();
     let same = hosts
@@ -167,7 +188,7 @@ async fn b9_the_default_is_no_door_to_a_host_with_another_configuration() {
         .unwrap();
     let own = hosts
         .builder()
-        .default(hosts.shared.as_ref().clone())
+        .default(Arc::new(hosts.shared.as_ref().clone()))
         .build()
         .unwrap();
     for server_name in [None, Some("nobody.test")] {
@@ -222,7 +243,7 @@ async fn b8_an_ip_address_that_the_certificate_covers_passes_without_a_server_na
     );
     // Another virtual host's address is refused whatever the server name.
     let hosts = VirtualHosts::builder()
-        .host("192.0.2.1", config.as_ref().clone())
+        .host("192.0.2.1", Arc::new(config.as_ref().clone()))
         .default(config)
         .build()
         .unwrap();
@@ -394,8 +415,8 @@ async fn alpn_stays_the_chosen_configurations() {
         config
     };
     let hosts = VirtualHosts::builder()
-        .host("a.test", config("h2"))
-        .host("b.test", config("http/1.1"))
+        .host("a.test", Arc::new(config("h2")))
+        .host("b.test", Arc::new(config("http/1.1")))
         .build()
         .unwrap();
     let addr = server::tls(Router::new(), hosts).await;
@@ -427,7 +448,7 @@ async fn a_resolver_of_ones_own_keeps_choosing_inside_a_configuration() {
     let hosts = VirtualHosts::builder()
         .host("a.test", config.clone())
         .host("b.test", config.clone())
-        .host("c.test", config.as_ref().clone())
+        .host("c.test", Arc::new(config.as_ref().clone()))
         .host("d.test", config)
         .build()
         .unwrap();
@@ -456,6 +477,24 @@ async fn a_resolver_of_ones_own_keeps_choosing_inside_a_configuration() {
 }
 
 #[tokio::test]
+async fn d2_acceptors_of_one_virtual_hosts_hold_names_once() {
+    let hosts = Hosts::new().builder().build().unwrap();
+    let accept = async || {
+        let acceptor = TlsAcceptor::from(hosts.clone());
+        let (near, far) = tokio::io::duplex(1 << 16);
+        let client = wire::handshake(near, pki::client(&[]), Some("a.test"));
+        let (accepted, connected) = tokio::join!(acceptor.accept(far), client);
+        connected.unwrap();
+        accepted
+            .unwrap()
+            .connection_info()
+            .certificate_names()
+            .clone()
+    };
+    assert!(accept().await.ptr_eq(&accept().await));
+}
+
+#[tokio::test]
 async fn the_handler_sees_the_virtual_host_and_debug_output_names_it() {
     let hosts = Hosts::new().builder().build().unwrap();
     let acceptor = TlsAcceptor::from(hosts.clone());
@@ -466,7 +505,11 @@ async fn the_handler_sees_the_virtual_host_and_debug_output_names_it() {
     let info = accepted.unwrap().connection_info().clone();
     assert_eq!(info.virtual_host().unwrap().id(), "*.w.test");
     assert!(format!("{info:?}").contains(r#"VirtualHost("*.w.test")"#));
-    assert!(format!("{hosts:?}").contains(r#""x.w.test""#), "{hosts:?}");
+    let debug = format!("{hosts:?}");
+    assert!(
+        debug.contains(r#""x.w.test""#) && debug.contains("default: None"),
+        "{debug}"
+    );
     let plain = ConnectionInfo::tls().build();
     assert!(plain.virtual_host().is_none());
 }

@@ -165,7 +165,7 @@ async fn a_host_with_another_configuration_is_421_on_old_connections_and_fine_on
     // b asks for client certificates now, and there is a new host.
     let after = VirtualHosts::builder()
         .host("a.test", shared.clone())
-        .host("b.test", mutual_tls())
+        .host("b.test", Arc::new(mutual_tls()))
         .host("admin.test", admin.clone())
         .host("new.test", shared.clone());
     server.hosts.replace(after).unwrap();
@@ -226,7 +226,7 @@ async fn a_host_that_is_gone_is_421_or_the_defaults() {
         assert_eq!(connection.status("b.test").await, 200);
         server
             .hosts
-            .replace(without.clone().default(config()))
+            .replace(without.clone().default(Arc::new(config())))
             .unwrap();
         assert_eq!(connection.status("b.test").await, 421);
         assert_eq!(connection.status("a.test").await, 200);
@@ -279,7 +279,7 @@ fn numbered(number: usize, stays: &Arc<ServerConfig>) -> VirtualHostsBuilder {
     };
     VirtualHosts::builder()
         .host("a.test", stays.clone())
-        .virtual_host(format!("{number}"), ["admin.test"], admin)
+        .virtual_host(format!("{number}"), ["admin.test"], Arc::new(admin))
 }
 
 /// Every request is judged by the virtual hosts as they were when it was sent, or by later ones: the

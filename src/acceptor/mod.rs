@@ -8,6 +8,7 @@ mod san;
 mod sessions;
 mod source;
 mod stream;
+mod transport;
 
 use std::any::Any;
 use std::fmt;
@@ -29,6 +30,7 @@ pub(crate) use self::sessions::Sessions;
 pub(crate) use self::source::Chosen;
 use self::source::ConfigSource;
 pub use self::stream::TlsStream;
+pub(crate) use self::transport::Transport;
 use crate::certificate::CertificateNames;
 use crate::connection::{ConnectionInfo, TlsVersion};
 use crate::virtual_hosts::VirtualHosts;
@@ -50,9 +52,11 @@ pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
 /// - with a loop of your own over hyper, call [`accept`](Self::accept) and insert the stream's
 ///   [`ConnectionInfo`] into every request's extensions.
 ///
-/// Each connection is accepted under a copy of the configuration that differs in its certificate
-/// resolver only, so resumption, tickets, ALPN and everything else work as configured. Set ALPN
-/// protocols (`h2`, `http/1.1`) in the configuration; rustls has none by default.
+/// Each connection is accepted under a copy of the configuration, in which the certificate resolver
+/// remembers what it presented and sessions of virtual hosts are kept apart. All else is as configured,
+/// but for what does not suit TCP, where a configuration serves QUIC too: early data, which tokio-rustls
+/// cannot read, is off, and `h3` is no protocol to agree on. Set ALPN protocols (`h2`, `http/1.1`) in the
+/// configuration; rustls has none by default.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -105,7 +109,8 @@ impl TlsAcceptor {
     /// Asks `current` for the configuration of each new connection, so that it can be replaced while
     /// the server runs. Connections that are already open keep theirs, and are judged by theirs.
     ///
-    /// Called once per handshake, after the ClientHello has arrived; it must not block.
+    /// Called once for each handshake, after the ClientHello has arrived, and once by
+    /// [`QuicTls::new`](crate::QuicTls::new); it must not block.
     ///
     /// # Security
     ///
@@ -244,9 +249,12 @@ impl TlsAcceptor {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
-        let Some(chosen) = self.choose(&start.client_hello()) else {
-            return Err(refuse(start.io).await);
+        let client_hello = start.client_hello();
+        let Some(mut chosen) = self.choose(&client_hello) else {
+            let server_name = client_hello.server_name().map(str::to_owned);
+            return Err(refuse(start.io, server_name).await);
         };
+        Transport::Tcp.fit(&mut chosen.config);
         let stream = start.into_stream(Arc::new(chosen.config)).await?;
         let names = self.names_presented(&chosen.recorder);
         let (io, connection) = stream.get_ref();
@@ -294,7 +302,7 @@ impl TlsAcceptor {
 
 /// Tells the client that no virtual host has its server name (RFC 6066 §3), in the clear, as nothing else
 /// has been agreed on.
-async fn refuse<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Error {
+async fn refuse<IO: AsyncWrite + Unpin>(mut io: IO, server_name: Option<String>) -> io::Error {
     const ALERT: u8 = 21;
     const FATAL: u8 = 2;
     let alert = [ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME];
@@ -305,7 +313,7 @@ async fn refuse<IO: AsyncWrite + Unpin>(mut io: IO) -> io::Error {
     match sent.await {
         Ok(()) => io::Error::new(
             io::ErrorKind::InvalidData,
-            "no virtual host has the server name, and there is no default",
+            format!("no virtual host for the server name {server_name:?}, and no default"),
         ),
         Err(error) => error,
     }

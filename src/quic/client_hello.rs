@@ -5,18 +5,19 @@ use rustls::server::{Accepted, Acceptor};
 
 use super::alert;
 
+// Alerts (RFC 8446 §6.2).
+const UNEXPECTED_MESSAGE: u8 = 10;
 const DECODE_ERROR: u8 = 50;
 
-/// The largest payload of a TLS record, and the type that says handshake (RFC 8446 §5.1).
-const MAX_RECORD: usize = 1 << 14;
-const HANDSHAKE: u8 = 22;
+/// The longest one that rustls takes, without its header.
+const MAX_LENGTH: usize = 0xffff;
 
-/// The bytes that have come so far, and a parser of rustls's that has seen them.
+/// The largest payload of a TLS record (RFC 8446 §5.1).
+const MAX_RECORD: usize = 1 << 14;
+
+/// What has come so far.
 #[derive(Default)]
-pub(super) struct ClientHello {
-    acceptor: Acceptor,
-    bytes: Vec<u8>,
-}
+pub(super) struct ClientHello(Vec<u8>);
 
 /// A ClientHello that is whole.
 pub(super) struct Whole {
@@ -26,30 +27,46 @@ pub(super) struct Whole {
 }
 
 impl ClientHello {
-    /// Adds what a CRYPTO frame brought. rustls parses it as it would over TCP, so it gets the record
-    /// headers that QUIC does without (RFC 9001 §4).
+    /// Adds what a CRYPTO frame brought. Nothing is looked at but the message's type and length
+    /// (RFC 8446 §4), until it is whole.
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<Whole>, TransportError> {
-        self.bytes.extend_from_slice(bytes);
-        for payload in bytes.chunks(MAX_RECORD) {
-            let [high, low] = (payload.len() as u16).to_be_bytes();
-            let record = [&[HANDSHAKE, 3, 3, high, low], payload].concat();
-            if let Some(accepted) = self.read_record(&record)? {
-                let bytes = std::mem::take(&mut self.bytes);
-                return Ok(Some(Whole { accepted, bytes }));
-            }
+        const CLIENT_HELLO: u8 = 1;
+        self.0.extend_from_slice(bytes);
+        let &[kind, a, b, c, ref body @ ..] = &self.0[..] else {
+            return Ok(None);
+        };
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        if kind != CLIENT_HELLO {
+            return Err(alert(UNEXPECTED_MESSAGE));
         }
-        Ok(None)
+        if length > MAX_LENGTH {
+            return Err(alert(DECODE_ERROR));
+        }
+        if body.len() < length {
+            return Ok(None);
+        }
+        let bytes = std::mem::take(&mut self.0);
+        let accepted = parse(&bytes[..4 + length])?;
+        Ok(Some(Whole { accepted, bytes }))
     }
+}
 
-    fn read_record(&mut self, mut record: &[u8]) -> Result<Option<Accepted>, TransportError> {
+/// rustls parses it as it would over TCP, so it gets the record headers that QUIC does without
+/// (RFC 9001 §4).
+fn parse(hello: &[u8]) -> Result<Accepted, TransportError> {
+    const HANDSHAKE: u8 = 22;
+    let mut acceptor = Acceptor::default();
+    for payload in hello.chunks(MAX_RECORD) {
+        let [high, low] = (payload.len() as u16).to_be_bytes();
+        let record = [&[HANDSHAKE, 3, 3, high, low], payload].concat();
+        let mut record = &record[..];
         while !record.is_empty() {
-            let read = self.acceptor.read_tls(&mut record);
-            if read.is_err() {
+            if acceptor.read_tls(&mut record).is_err() {
                 return Err(alert(DECODE_ERROR));
             }
-            match self.acceptor.accept() {
+            match acceptor.accept() {
                 Ok(None) => {}
-                Ok(accepted) => return Ok(accepted),
+                Ok(Some(accepted)) => return Ok(accepted),
                 Err((_, mut sent)) => {
                     // The record of an alert ends with the alert's number.
                     let mut record = Vec::new();
@@ -58,8 +75,8 @@ impl ClientHello {
                 }
             }
         }
-        Ok(None)
     }
+    Err(alert(DECODE_ERROR))
 }
 
 #[cfg(test)]
@@ -98,12 +115,8 @@ mod tests {
 
     #[test]
     fn it_is_whole_with_its_last_byte_however_it_is_cut() {
-        // The long one is near rustls's limit, which counts the record headers.
-        for (hello, sizes) in [
-            (hello(0), &[1, 7, 100, 1200][..]),
-            (hello(300), &[1200, MAX_RECORD, MAX_RECORD + 1, usize::MAX]),
-        ] {
-            for &size in sizes {
+        for hello in [hello(0), hello(300)] {
+            for size in [1, 4, 7, 1200, MAX_RECORD, MAX_RECORD + 1, hello.len()] {
                 let mut reader = ClientHello::default();
                 let mut chunks = hello.chunks(size);
                 let last = chunks.next_back().unwrap();
@@ -119,24 +132,39 @@ mod tests {
     }
 
     #[test]
+    fn what_comes_with_its_end_is_left_to_the_session() {
+        let mut bytes = hello(0);
+        bytes.extend_from_slice(b"more");
+        let whole = ClientHello::default().read(&bytes).unwrap().unwrap();
+        assert_eq!(whole.accepted.client_hello().server_name(), Some("a.test"));
+        assert_eq!(whole.bytes, bytes);
+    }
+
+    #[test]
     fn anything_else_ends_the_connection_with_an_alert() {
+        // An extension that is longer than the rest.
         let mut cut = hello(0);
         cut.truncate(100);
         let length = (cut.len() - 4) as u8;
         cut[1..4].copy_from_slice(&[0, 0, length]);
-        for (bytes, name) in [
-            (&b"GET / HTTP/1.1\r\n\r\n"[..], "plain text"),
-            (&[2, 0, 0, 0], "a ServerHello"),
-            (&[1, 0, 0, 0], "an empty ClientHello"),
-            (&[1, 0xff, 0xff, 0xff], "sixteen megabytes to come"),
-            (&cut, "an extension that is longer than the rest"),
+        // Without signature_algorithms: handshake_failure.
+        let mut bare = vec![1, 0, 0, 43, 3, 3];
+        bare.extend([0; 32]);
+        bare.extend([0, 0, 2, 0x13, 0x01, 1, 0, 0, 0]);
+        for (bytes, number) in [
+            (&b"GET / HTTP/1.1\r\n\r\n"[..], UNEXPECTED_MESSAGE),
+            (&[2, 0, 0, 0], UNEXPECTED_MESSAGE),
+            (&[1, 0, 0, 0], DECODE_ERROR),
+            (&[1, 1, 0, 0], DECODE_ERROR),
+            (&cut, DECODE_ERROR),
+            (&bare, 40),
         ] {
             let error = ClientHello::default().read(bytes).err();
-            let error = error.unwrap_or_else(|| panic!("{name} is taken"));
-            assert!(
-                (0x100..0x200).contains(&u64::from(error.code)),
-                "{name}: {error}"
-            );
+            let code = error.map(|error| u64::from(error.code));
+            assert_eq!(code, Some(0x100 + u64::from(number)), "{bytes:?}");
         }
+        // The longest that may still come.
+        let reader = &mut ClientHello::default();
+        assert!(reader.read(&[1, 0, 0xff, 0xff]).unwrap().is_none());
     }
 }

@@ -17,7 +17,7 @@ use quinn_proto::{ConnectionId, TransportError, TransportErrorCode};
 use rustls::quic::{ServerConnection, Version};
 
 use self::session::{HandshakeData, Session};
-use crate::acceptor::TlsAcceptor;
+use crate::acceptor::{TlsAcceptor, Transport};
 use crate::connection::ConnectionInfo;
 
 /// TLS for HTTP/3: the crypto configuration of a quinn endpoint.
@@ -78,7 +78,9 @@ where
         let acceptor = tls.into();
         let mut error: Box<dyn Error + Send + Sync> = "there is no configuration".into();
         for config in acceptor.configs() {
-            match prepare::<Q>(rustls::ServerConfig::clone(&config)) {
+            let mut config = rustls::ServerConfig::clone(&config);
+            Transport::Quic.fit(&mut config);
+            match prepare::<Q>(config) {
                 Ok(initial) => {
                     let initial = Arc::new(initial);
                     return Ok(Self { acceptor, initial });
@@ -91,14 +93,10 @@ where
 }
 
 /// What makes the sessions of one configuration, or why it cannot.
-fn prepare<Q>(mut config: rustls::ServerConfig) -> Result<Q, Box<dyn Error + Send + Sync>>
+fn prepare<Q>(config: rustls::ServerConfig) -> Result<Q, Box<dyn Error + Send + Sync>>
 where
     Q: TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>,
 {
-    if config.max_early_data_size != 0 {
-        // The only other value over QUIC, which has its own flow control (RFC 9001 §4.6.1).
-        config.max_early_data_size = u32::MAX;
-    }
     let config = Arc::new(config);
     // quinn would panic on a configuration that rustls does not take for QUIC.
     ServerConnection::new(config.clone(), Version::V1, Vec::new())?;

@@ -14,7 +14,7 @@ use rustls::pki_types::CertificateDer;
 
 use super::client_hello::ClientHello;
 use super::{QuicTls, alert, prepare};
-use crate::acceptor::{Chosen, Recorder, TlsAcceptor, UNRECOGNIZED_NAME};
+use crate::acceptor::{Chosen, Recorder, TlsAcceptor, Transport, UNRECOGNIZED_NAME};
 use crate::certificate::CertificateNames;
 use crate::connection::{ConnectionInfo, ConnectionInfoBuilder, TlsVersion};
 use crate::virtual_hosts::Binding;
@@ -45,7 +45,7 @@ pub(super) struct Session<Q> {
 }
 
 enum State {
-    Collecting(Box<ClientHello>),
+    Collecting(ClientHello),
     Chosen(Handshake),
 }
 
@@ -65,7 +65,7 @@ impl<Q> Session<Q> {
             tls,
             version,
             params,
-            state: State::Collecting(Box::default()),
+            state: State::Collecting(ClientHello::default()),
         }
     }
 
@@ -94,6 +94,7 @@ impl<Q: Sessions> Session<Q> {
             recorder,
             binding,
         } = chosen;
+        Transport::Quic.fit(&mut config);
         // What rustls is about to agree on: the first of ours that the client has too. It is left no
         // other choice, for a session does not tell in a type that is there without a crypto provider.
         let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();

@@ -67,7 +67,7 @@ impl VirtualHostsBuilder {
     ///
     /// Hosts that are given clones of one `Arc` have the same configuration; a configuration that is
     /// merely equal is another one.
-    pub fn host(self, name: impl Into<String>, config: impl Into<Arc<ServerConfig>>) -> Self {
+    pub fn host(self, name: impl Into<String>, config: Arc<ServerConfig>) -> Self {
         let name = name.into();
         self.virtual_host(name.clone(), [name], config)
     }
@@ -78,7 +78,7 @@ impl VirtualHostsBuilder {
         mut self,
         id: impl Into<String>,
         names: N,
-        config: impl Into<Arc<ServerConfig>>,
+        config: Arc<ServerConfig>,
     ) -> Self
     where
         N: IntoIterator<Item: Into<String>>,
@@ -86,7 +86,7 @@ impl VirtualHostsBuilder {
         self.hosts.push(Named {
             id: id.into().into(),
             names: names.into_iter().map(Into::into).collect(),
-            config: config.into(),
+            config,
         });
         self
     }
@@ -95,8 +95,8 @@ impl VirtualHostsBuilder {
     /// virtual host of its own with the id `default`.
     ///
     /// It never serves a host that has another configuration: such a request is answered 421.
-    pub fn default(mut self, config: impl Into<Arc<ServerConfig>>) -> Self {
-        self.default.push(Default::Config(config.into()));
+    pub fn default(mut self, config: Arc<ServerConfig>) -> Self {
+        self.default.push(Default::Config(config));
         self
     }
 

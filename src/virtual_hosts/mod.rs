@@ -8,6 +8,8 @@ mod probe;
 
 use std::collections::BTreeSet;
 use std::fmt;
+#[cfg(feature = "tracing")]
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use rustls::ServerConfig;
@@ -68,17 +70,20 @@ use crate::verdict::Coalescing;
 ///
 /// # Client certificates
 ///
-/// Where a host's configuration requires client certificates, no request for it reaches the inner
-/// service on a connection that was accepted without one: not by coalescing, since the host's
-/// configuration is another; not by resumption, since sessions are bound to the configuration that they
-/// began under, even where configurations share a session store or a ticketer; and not by a change of the
-/// virtual hosts, since open connections are judged by the new ones. [`ConnectionInfo`] has the
-/// certificate, verified.
+/// Where a host's configuration requires client certificates, no request for it on a connection that
+/// these virtual hosts accepted reaches the inner service without one: not by coalescing, since the
+/// host's configuration is another; not by resumption, since sessions are bound to the configuration that
+/// they began under, even where configurations share a session store or a ticketer; not by 0-RTT data,
+/// which come under a resumed session; and not by a change of the virtual hosts, since open connections
+/// are judged by the new ones. [`ConnectionInfo`] has the certificate, verified.
 ///
-/// That is so at [`Coalescing::SameTlsConfig`] and above. A [report-only] layer refuses nothing.
+/// That is so at [`Coalescing::SameTlsConfig`] and above. A [report-only] layer refuses nothing. And it
+/// is so for these connections: if the same service is also served on plaintext, add
+/// [`require_tls`], and serve it on no TLS listener without these virtual hosts.
 ///
 /// The binding of sessions lasts as long as the process: a ticket from another process, by a ticketer
-/// that they share, leads to a full handshake.
+/// that they share, leads to a full handshake. Virtual hosts that were built twice are apart too; TCP and
+/// QUIC resume each other's sessions where both have clones of one.
 ///
 /// # IP addresses
 ///
@@ -88,6 +93,7 @@ use crate::verdict::Coalescing;
 ///
 /// [`ConnectionInfo`]: crate::ConnectionInfo
 /// [report-only]: crate::MisdirectedLayer::report_only
+/// [`require_tls`]: crate::MisdirectedLayer::require_tls
 #[derive(Clone)]
 pub struct VirtualHosts(Arc<Shared>);
 
@@ -97,7 +103,7 @@ struct Shared {
     replacing: Mutex<()>,
     certificates: Arc<Certificates>,
     #[cfg(feature = "tracing")]
-    warned: std::sync::Once,
+    warned: AtomicBool,
 }
 
 struct Map {
@@ -177,7 +183,7 @@ impl VirtualHosts {
             replacing: Mutex::new(()),
             certificates: Arc::new(Certificates::new()),
             #[cfg(feature = "tracing")]
-            warned: std::sync::Once::new(),
+            warned: AtomicBool::new(false),
         }))
     }
 
@@ -204,18 +210,17 @@ impl VirtualHosts {
     /// }
     /// ```
     pub fn replace(&self, hosts: VirtualHostsBuilder) -> Result<(), VirtualHostsError> {
+        // Dropped last, for what is in it may have a `drop` that comes back here.
+        let present;
         let replacing = self.0.replacing.lock();
         let _replacing = replacing.unwrap_or_else(PoisonError::into_inner);
-        let present = self.current().clone();
-        let mut next = Arc::new(hosts.map(Some(&present))?);
-        let mut current = self.0.current.write();
-        let place = match &mut current {
-            Ok(place) => place,
-            Err(poisoned) => poisoned.get_mut(),
-        };
-        std::mem::swap(&mut **place, &mut next);
-        // The old map is dropped after the lock.
-        drop(current);
+        present = self.current().clone();
+        let next = Arc::new(hosts.map(Some(&present))?);
+        *self
+            .0
+            .current
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = next;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Where 421s will come from: virtual hosts that one certificate covers, so that clients coalesce them,
 //! and whose configurations differ, so that such requests are refused.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
@@ -51,15 +52,15 @@ impl fmt::Display for Overlap {
 
 impl VirtualHosts {
     /// Finds virtual hosts that clients will coalesce, because a certificate of one covers a name of the
-    /// other, although their configurations differ. Each pair is listed once, ordered by id.
+    /// other, although their configurations differ. Each pair is listed once, in the order of the ids.
     ///
     /// Requests for the one on a connection for the other are answered 421, and cost the client another
     /// connection. Separate certificates avoid that; so does one configuration, where it will do.
     ///
-    /// Which certificate a configuration presents is asked of its resolver, with a ClientHello for each
-    /// name made by a rustls client. It takes some tens of microseconds for each name, and pairs are made
-    /// as they are taken from the iterator. With the feature `tracing` the first of them are logged as a
-    /// warning when an acceptor is made.
+    /// Which certificate a configuration presents is asked of its resolver, for each name, with a
+    /// ClientHello that a rustls client writes; for a wildcard the name is `any` under it. That takes some
+    /// tens of microseconds a name, when the iterator comes to it. With the feature `tracing` the first few
+    /// overlaps are logged as a warning when an acceptor is made, unless that level is off.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -78,219 +79,210 @@ impl VirtualHosts {
     /// }
     /// ```
     pub fn overlaps(&self) -> impl Iterator<Item = Overlap> + use<> {
-        let audit = Arc::new(Audit::of(self));
-        (0..audit.hosts.len()).flat_map(move |host| audit.overlaps_of(host))
+        let audit = Audit::of(self);
+        let hosts = if audit.has_one_config() {
+            0
+        } else {
+            audit.hosts.len()
+        };
+        (0..hosts).flat_map(move |host| audit.overlaps_of(host))
     }
-}
 
-#[cfg(feature = "tracing")]
-impl VirtualHosts {
     /// Logs the first few overlaps, once for all handles.
+    #[cfg(feature = "tracing")]
     pub(crate) fn warn_of_overlaps(&self) {
+        use std::sync::atomic::Ordering;
+
         const SHOWN: usize = 5;
-        if !tracing::enabled!(tracing::Level::WARN) {
+        if !tracing::enabled!(tracing::Level::WARN) || self.0.warned.swap(true, Ordering::Relaxed) {
             return;
         }
-        self.0.warned.call_once(|| {
-            let mut overlaps = self.overlaps();
-            let first: Vec<_> = overlaps.by_ref().take(SHOWN).map(|o| o.to_string()).collect();
-            if !first.is_empty() {
-                tracing::warn!(
-                    overlaps = first.join("; "),
-                    more = overlaps.next().is_some(),
-                    "clients will coalesce virtual hosts whose TLS configurations differ, and be answered \
-                     421; separate certificates avoid that",
-                );
-            }
-        });
+        let mut overlaps = self.overlaps();
+        let first = overlaps.by_ref().take(SHOWN);
+        let first: Vec<_> = first.map(|overlap| overlap.to_string()).collect();
+        if !first.is_empty() {
+            tracing::warn!(
+                overlaps = first.join("; "),
+                more = overlaps.next().is_some(),
+                "clients will coalesce virtual hosts whose TLS configurations differ, and be answered \
+                 421; separate certificates avoid that",
+            );
+        }
     }
 }
 
-/// Everything by number, for there may be many pairs.
-#[derive(Default)]
+/// The virtual hosts in the order of their ids, and what finds them by the names of a certificate.
 struct Audit {
-    /// In the order of their ids.
+    virtual_hosts: VirtualHosts,
+    map: Arc<Map>,
     hosts: Vec<Audited>,
-    coverages: Vec<Coverage>,
+    /// Where a host stands in that order, by its id.
+    numbers: HashMap<Box<str>, usize>,
+    /// The names that a wildcard with this base covers, or that are that wildcard, and whose they are.
+    by_base: HashMap<Box<[u8]>, Vec<(Pattern, usize)>>,
+    probe: Probe,
 }
 
 struct Audited {
     host: VirtualHost,
-    config: usize,
-    /// The certificates that it presents, for its several names.
-    presents: Vec<usize>,
+    /// What it matches; `None` is what nothing else matches.
+    patterns: Vec<Option<Pattern>>,
+    /// The names of the certificates that it presents, once they have been asked for.
+    presents: OnceCell<Vec<CertificateNames>>,
 }
 
-/// What one certificate covers: virtual hosts by their configuration, each with a name.
-type Coverage = BTreeMap<usize, BTreeMap<usize, Pattern>>;
-
 impl Audit {
-    fn of(hosts: &VirtualHosts) -> Self {
-        let map = hosts.current().clone();
-        let mut audit = Self::default();
-        let named = named(&map);
-        if named.iter().all(|host| host.config == 0) {
-            return audit;
+    fn of(virtual_hosts: &VirtualHosts) -> Self {
+        let map = virtual_hosts.current().clone();
+        let mut patterns: BTreeMap<&str, (&VirtualHost, Vec<_>)> = BTreeMap::new();
+        let named = map
+            .names
+            .iter()
+            .map(|(pattern, host)| (Some(pattern), host));
+        let default = map.default.iter().map(|host| (None, host));
+        for (pattern, host) in named.chain(default) {
+            let (_, patterns) = patterns.entry(host.id()).or_insert((host, Vec::new()));
+            patterns.push(pattern);
         }
-        let index = Index::of(&map, &named);
-        let mut probe = Probe::default();
-        // The number of each certificate, by the address of its names, which `held` holds.
-        let (mut numbers, mut held) = (HashMap::new(), Vec::new());
-        for Named {
-            host,
-            config,
-            patterns,
-        } in named
-        {
-            let mut presents = Vec::new();
-            for pattern in patterns {
-                let Some(key) = probe.certificate(host.config(), pattern.as_ref()) else {
-                    continue;
-                };
-                let names = hosts.certificates().names(&key);
-                let next = audit.coverages.len();
-                let certificate = *numbers.entry(names.address()).or_insert(next);
-                if certificate == next {
-                    audit.coverages.push(index.coverage(&names));
-                    held.push(names);
-                }
-                if !presents.contains(&certificate) {
-                    presents.push(certificate);
+        let hosts = patterns.into_values().map(|(host, mut patterns)| {
+            patterns.sort();
+            let (host, presents) = (host.clone(), OnceCell::new());
+            Audited {
+                host,
+                patterns,
+                presents,
+            }
+        });
+        let hosts: Vec<_> = hosts.collect();
+
+        let (mut numbers, mut by_base) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
+        for (number, audited) in hosts.iter().enumerate() {
+            numbers.insert(audited.host.id().into(), number);
+            for pattern in audited.patterns.iter().flatten() {
+                if let Some(base) = pattern.base() {
+                    let names = by_base.entry(base.into()).or_default();
+                    names.push((pattern.clone(), number));
                 }
             }
-            let host = host.clone();
-            audit.hosts.push(Audited {
-                host,
-                config,
-                presents,
-            });
         }
-        audit
+        Self {
+            virtual_hosts: virtual_hosts.clone(),
+            map,
+            hosts,
+            numbers,
+            by_base,
+            probe: Probe::default(),
+        }
+    }
+
+    fn has_one_config(&self) -> bool {
+        let same = |pair: &[Audited]| Arc::ptr_eq(pair[0].host.config(), pair[1].host.config());
+        self.hosts.windows(2).all(same)
     }
 
     /// The overlaps of a host with those after it, and with those before it that do not cover it.
     fn overlaps_of(&self, number: usize) -> Vec<Overlap> {
-        let opened_for = &self.hosts[number];
-        let mut overlaps = BTreeMap::new();
-        for &certificate in &opened_for.presents {
-            for (&config, covered) in &self.coverages[certificate] {
-                if config == opened_for.config {
-                    continue;
-                }
-                for (&requested, name) in covered {
-                    if requested > number || !self.covers(requested, number) {
-                        overlaps.entry(requested).or_insert(name);
-                    }
-                }
+        let opened_for = &self.hosts[number].host;
+        // Each with the first of the names that are covered.
+        let mut overlaps: BTreeMap<usize, Pattern> = BTreeMap::new();
+        self.covered_by(number, |requested, name| {
+            let requested_config = self.hosts[requested].host.config();
+            let first = overlaps.get(&requested).is_none_or(|first| name < first);
+            if first && !Arc::ptr_eq(requested_config, opened_for.config()) {
+                overlaps.insert(requested, name.clone());
             }
-        }
-        let overlap = |(requested, name): (usize, &Pattern)| Overlap {
-            opened_for: opened_for.host.clone(),
+        });
+        overlaps.retain(|&requested, _| requested > number || !self.covers(requested, number));
+        let overlap = |(requested, name): (usize, _)| Overlap {
+            opened_for: opened_for.clone(),
             requested: self.hosts[requested].host.clone(),
-            name: name.clone(),
+            name,
         };
         overlaps.into_iter().map(overlap).collect()
     }
 
+    /// Whether a certificate of the one covers a name of the other: what `covered_by` would find, at a
+    /// cost that does not grow with the number of hosts.
     fn covers(&self, opened_for: usize, requested: usize) -> bool {
-        let config = self.hosts[requested].config;
-        self.hosts[opened_for].presents.iter().any(|&certificate| {
-            let covered = self.coverages[certificate].get(&config);
-            covered.is_some_and(|covered| covered.contains_key(&requested))
+        let Audited { host, patterns, .. } = &self.hosts[requested];
+        let certificates = self.presents(opened_for);
+        certificates.iter().any(|names| {
+            patterns.iter().any(|pattern| match pattern {
+                Some(name @ (Pattern::Exact(_) | Pattern::Ip(_))) => {
+                    let name = name.to_string().parse::<Host>();
+                    name.is_ok_and(|name| names.covers(&name) == Some(true))
+                }
+                // Any of its names will do that is this host's.
+                wildcard => names.patterns().any(|name| match (&name, wildcard) {
+                    (Pattern::Wildcard(base), Some(Pattern::Wildcard(own))) => base == own,
+                    (Pattern::Wildcard(_), _) => !self.has(&name),
+                    _ => self
+                        .matching(&name)
+                        .is_some_and(|found| found.id() == host.id()),
+                }),
+            })
         })
     }
-}
 
-/// A virtual host, the number of its configuration, and what it matches; `None` is what nothing else
-/// matches.
-struct Named<'a> {
-    host: &'a VirtualHost,
-    config: usize,
-    patterns: Vec<Option<Pattern>>,
-}
-
-/// Every virtual host, in the order of the ids.
-fn named(map: &Map) -> Vec<Named<'_>> {
-    let mut hosts: BTreeMap<&str, (&VirtualHost, Vec<_>)> = BTreeMap::new();
-    let patterns = map
-        .names
-        .iter()
-        .map(|(pattern, host)| (Some(pattern), host));
-    let default = map.default.iter().map(|host| (None, host));
-    for (pattern, host) in patterns.chain(default) {
-        let (_, patterns) = hosts.entry(host.id()).or_insert((host, Vec::new()));
-        patterns.push(pattern);
-    }
-    let mut configs = HashMap::new();
-    let hosts = hosts.into_values().map(|(host, mut patterns)| {
-        let next = configs.len();
-        let config = *configs.entry(Arc::as_ptr(host.config())).or_insert(next);
-        patterns.sort();
-        Named {
-            host,
-            config,
-            patterns,
-        }
-    });
-    hosts.collect()
-}
-
-/// Finds virtual hosts by the names of a certificate.
-struct Index<'a> {
-    map: &'a Map,
-    /// The number of a virtual host and that of its configuration, by its id.
-    numbers: HashMap<&'a str, (usize, usize)>,
-    /// The names that a wildcard with this base covers, or that are that wildcard.
-    by_base: HashMap<Box<[u8]>, Vec<(Pattern, &'a VirtualHost)>>,
-}
-
-impl<'a> Index<'a> {
-    fn of(map: &'a Map, hosts: &[Named<'a>]) -> Self {
-        let mut by_base: HashMap<_, Vec<_>> = HashMap::new();
-        for (pattern, host) in map.names.iter() {
-            if let Some(base) = pattern.base() {
-                by_base
-                    .entry(base.into())
-                    .or_default()
-                    .push((pattern, host));
-            }
-        }
-        let numbers = hosts.iter().enumerate();
-        let numbers = numbers.map(|(number, named)| (named.host.id(), (number, named.config)));
-        Self {
-            map,
-            numbers: numbers.collect(),
-            by_base,
-        }
+    /// What matches an exact name or an address.
+    fn matching(&self, name: &Pattern) -> Option<&VirtualHost> {
+        let host: Host = name.to_string().parse().ok()?;
+        self.map.get(host.as_ref())
     }
 
-    fn coverage(&self, names: &CertificateNames) -> Coverage {
-        let mut coverage = Coverage::new();
-        let mut cover = |host: &VirtualHost, name: &Pattern| {
-            if let Some(&(number, config)) = self.numbers.get(host.id()) {
-                let hosts = coverage.entry(config).or_default();
-                hosts.entry(number).or_insert_with(|| name.clone());
+    /// Whether the name is one of a virtual host's as it stands.
+    fn has(&self, name: &Pattern) -> bool {
+        let base = name.base().and_then(|base| self.by_base.get(base));
+        base.is_some_and(|names| names.iter().any(|(other, _)| other == name))
+    }
+
+    /// Calls `found` with every host that a certificate of this one covers, and with a name of it.
+    fn covered_by(&self, number: usize, mut found: impl FnMut(usize, &Pattern)) {
+        let mut found = |host: &VirtualHost, name: &Pattern| {
+            if let Some(&number) = self.numbers.get(host.id()) {
+                found(number, name);
             }
         };
-        for pattern in names.patterns() {
+        for pattern in self
+            .presents(number)
+            .iter()
+            .flat_map(CertificateNames::patterns)
+        {
             let Pattern::Wildcard(base) = &pattern else {
-                let host = pattern.to_string().parse::<Host>().ok();
-                if let Some(host) = host.and_then(|host| self.map.get(host.as_ref())) {
-                    cover(host, &pattern);
+                if let Some(host) = self.matching(&pattern) {
+                    found(host, &pattern);
                 }
                 continue;
             };
             let covered = self.by_base.get(base).map_or(&[][..], Vec::as_slice);
-            for (name, host) in covered {
-                cover(host, name);
+            for (name, number) in covered {
+                found(&self.hosts[*number].host, name);
             }
             // Names that are not listed go to the default, unless a wildcard takes them.
-            if !covered.iter().any(|(name, _)| *name == pattern) {
-                if let Some(default) = &self.map.default {
-                    cover(default, &pattern);
-                }
+            if let Some(default) = self.map.default.as_ref().filter(|_| !self.has(&pattern)) {
+                found(default, &pattern);
             }
         }
-        coverage
+    }
+
+    fn presents(&self, number: usize) -> &[CertificateNames] {
+        let Audited {
+            host,
+            patterns,
+            presents,
+        } = &self.hosts[number];
+        presents.get_or_init(|| {
+            let mut presents: Vec<CertificateNames> = Vec::new();
+            for pattern in patterns {
+                let Some(key) = self.probe.certificate(host.config(), pattern.as_ref()) else {
+                    continue;
+                };
+                let names = self.virtual_hosts.certificates().names(&key);
+                if !presents.iter().any(|others| others.ptr_eq(&names)) {
+                    presents.push(names);
+                }
+            }
+            presents
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Which certificate would a configuration present? Asked before there is a client.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -16,22 +17,23 @@ use crate::names::Pattern;
 #[derive(Default)]
 pub(super) struct Probe {
     /// By the address of their crypto provider, which its configuration holds.
-    clients: HashMap<usize, Option<Arc<ClientConfig>>>,
+    clients: RefCell<HashMap<usize, Option<Arc<ClientConfig>>>>,
 }
 
 impl Probe {
     /// The certificate for a server name that the pattern matches; `None` stands for no server name.
     pub(super) fn certificate(
-        &mut self,
+        &self,
         config: &ServerConfig,
         pattern: Option<&Pattern>,
     ) -> Option<Arc<CertifiedKey>> {
         let provider = config.crypto_provider();
-        let client = self
-            .clients
+        let mut clients = self.clients.borrow_mut();
+        let client = clients
             .entry(Arc::as_ptr(provider) as usize)
             .or_insert_with(|| client(provider));
-        let client = client.as_ref()?;
+        let client = client.clone()?;
+        drop(clients);
         let server_name = match pattern {
             // For a wildcard, some name under it.
             Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
@@ -40,7 +42,7 @@ impl Probe {
             // Which goes without SNI.
             Some(Pattern::Ip(_)) | None => ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
         };
-        let mut client = ClientConnection::new(client.clone(), server_name).ok()?;
+        let mut client = ClientConnection::new(client, server_name).ok()?;
         let mut hello = Vec::new();
         client.write_tls(&mut hello).ok()?;
         let mut acceptor = Acceptor::default();
