@@ -32,7 +32,10 @@ use crate::connection::ConnectionInfo;
 ///
 /// The configurations need TLS 1.3, and `h3` among their ALPN protocols (RFC 9114 §3.1). A connection
 /// whose configuration cannot do it is refused, and the client falls back to TCP. 0-RTT is offered where
-/// `max_early_data_size` is not 0; handlers must then bear replays (RFC 8470).
+/// `max_early_data_size` is not 0 and, as rustls has it, sessions are kept in a store and not in tickets;
+/// handlers must then bear replays (RFC 8470).
+///
+/// `quinn::Connection::handshake_data` gives what `from_quinn` reads, and not quinn's own type for rustls.
 ///
 /// [`quinn::crypto::rustls::QuicServerConfig`]: https://docs.rs/quinn/0.11/quinn/crypto/rustls/struct.QuicServerConfig.html
 ///
@@ -141,7 +144,8 @@ fn alert(number: u8) -> TransportError {
 }
 
 impl ConnectionInfo {
-    /// What the handshake of a QUIC connection was, and the address of its other end at present.
+    /// What the handshake of a QUIC connection was, and the address of its other end at present. The local
+    /// address is not known: a connection tells its IP address alone.
     ///
     /// `None` where the endpoint's crypto configuration is no [`QuicTls`], and while the client is not
     /// known yet: after quinn's `into_0rtt`, until the handshake is complete or has resumed a session

@@ -87,6 +87,11 @@ impl<Q> Session<Q> {
 impl<Q: Sessions> Session<Q> {
     fn choose(&self, hello: &rustls::server::ClientHello<'_>) -> Result<Handshake, TransportError> {
         let Some(chosen) = self.tls.acceptor.choose(hello) else {
+            #[cfg(feature = "tracing")]
+            tracing::debug!(
+                server_name = hello.server_name(),
+                "QUIC handshake refused: no virtual host for the server name, and no default"
+            );
             return Err(alert(UNRECOGNIZED_NAME));
         };
         let Chosen {
@@ -103,9 +108,11 @@ impl<Q: Sessions> Session<Q> {
         if let Some(alpn) = &alpn {
             config.alpn_protocols = vec![alpn.clone()];
         }
-        let Ok(sessions) = prepare::<Q>(config) else {
-            return Err(alert(HANDSHAKE_FAILURE));
-        };
+        let sessions = prepare::<Q>(config).map_err(|_error| {
+            #[cfg(feature = "tracing")]
+            tracing::debug!(error = ?_error, "QUIC handshake refused: its configuration cannot");
+            alert(HANDSHAKE_FAILURE)
+        })?;
         Ok(Handshake {
             session: Arc::new(sessions).start_session(self.version, &self.params),
             server_name: hello.server_name().map(str::to_owned),

@@ -73,7 +73,8 @@ impl VirtualHostsBuilder {
     }
 
     /// Adds a virtual host with an id and several names. They are one under
-    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost).
+    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost), which tells virtual hosts
+    /// apart by their ids, across [replacements](VirtualHosts::replace) too.
     pub fn virtual_host<N>(
         mut self,
         id: impl Into<String>,
@@ -94,7 +95,7 @@ impl VirtualHostsBuilder {
     /// Sets the configuration for clients without a server name or with one that nothing matches, as a
     /// virtual host of its own with the id `default`.
     ///
-    /// It never serves a host that has another configuration: such a request is answered 421.
+    /// It is no door to a host that has another configuration: such a request is answered 421.
     pub fn default(mut self, config: Arc<ServerConfig>) -> Self {
         self.default.push(Default::Config(config));
         self
