@@ -157,6 +157,50 @@ async fn b7_the_names_of_one_virtual_host_are_one() {
     }
 }
 
+/// As the Gateway API has it (GEP-3567): a listener without a host name, one with a name, one with a
+/// wildcard, and one with a name that the wildcard covers.
+#[tokio::test]
+async fn b7_listeners_of_a_gateway_keep_to_their_hosts() {
+    let config = Hosts::new().shared;
+    let hosts = VirtualHosts::builder()
+        .virtual_host("any", [""; 0], config.clone())
+        .host("second.test", config.clone())
+        .host("*.wild.test", config.clone())
+        .host("fourth.wild.test", config)
+        .default_to("any")
+        .build()
+        .unwrap();
+    let names = ["first.test", "second.test", "*.wild.test", "unknown.test"];
+    for (server_name, host, verdict) in [
+        ("first.test", "first.test", Ok(())),
+        ("first.test", "second.test", OTHER_HOST),
+        // The listener is the right one; that nothing is there is for the application to say.
+        ("first.test", "unknown.test", Ok(())),
+        ("second.test", "second.test", Ok(())),
+        ("second.test", "first.test", OTHER_HOST),
+        ("second.test", "unknown.test", OTHER_HOST),
+        ("third.wild.test", "third.wild.test", Ok(())),
+        ("third.wild.test", "fifth.wild.test", Ok(())),
+        ("third.wild.test", "fourth.wild.test", OTHER_HOST),
+        ("third.wild.test", "second.test", OTHER_HOST),
+        ("third.wild.test", "unknown.test", OTHER_HOST),
+        ("fourth.wild.test", "fourth.wild.test", Ok(())),
+        ("fourth.wild.test", "fifth.wild.test", OTHER_HOST),
+        ("unknown.test", "first.test", Ok(())),
+        ("unknown.test", "unknown.test", Ok(())),
+    ] {
+        let info = ConnectionInfo::tls()
+            .virtual_hosts(&hosts)
+            .server_name(server_name)
+            .certificate_names(CertificateNames::from_sans(names, []))
+            .build();
+        let found = judge(Coalescing::SameVirtualHost, &info, host).await;
+        assert_eq!(found, verdict, "{server_name} -> {host}");
+        // All of them share one configuration.
+        assert_eq!(judge(Coalescing::SameTlsConfig, &info, host).await, Ok(()));
+    }
+}
+
 #[tokio::test]
 async fn b7_a_virtual_host_is_the_same_after_a_replacement_by_its_id() {
     let config = Hosts::new().shared;

@@ -150,6 +150,18 @@ impl ConnectionInfo {
     /// `None` where the endpoint's crypto configuration is no [`QuicTls`], and while the client is not
     /// known yet: after quinn's `into_0rtt`, until the handshake is complete or has resumed a session
     /// with 0-RTT. Nothing that a client sends arrives before, so ask when its first request has come.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// async fn accept(incoming: quinn::Incoming) -> Result<(), quinn::ConnectionError> {
+    ///     let connection = incoming.await?;
+    ///     if let Some(info) = ConnectionInfo::from_quinn(&connection) {
+    ///         println!("for {:?}", info.server_name());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub fn from_quinn(connection: &quinn::Connection) -> Option<Self> {
         let data = connection
             .handshake_data()?

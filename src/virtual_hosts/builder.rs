@@ -101,7 +101,7 @@ impl VirtualHostsBuilder {
         self
     }
 
-    /// Makes the virtual host with this id the default too.
+    /// Makes the virtual host with this id the default. It may do without names then.
     pub fn default_to(mut self, id: impl Into<String>) -> Self {
         self.default.push(Default::Id(id.into()));
         self
@@ -125,7 +125,9 @@ impl VirtualHostsBuilder {
         let mut entries = Entries::new(present);
         let mut names = NameMap::default();
         for host in self.hosts {
-            if host.names.is_empty() {
+            let is_default =
+                |default: &Default| matches!(default, Default::Id(id) if **id == *host.id);
+            if host.names.is_empty() && !self.default.iter().any(is_default) {
                 return Err(VirtualHostsError::NoNames(host.id.into()));
             }
             let entry = entries.add(host.id, host.config)?;

@@ -28,7 +28,7 @@ use crate::config::HostProblem;
 pub enum VirtualHostsError {
     /// There is neither a name nor a default.
     Empty,
-    /// A virtual host, given by its id, has no names.
+    /// A virtual host, given by its id, has no names and is not the default.
     NoNames(String),
     /// This is no DNS name, `*.` before one, or IP address.
     InvalidName(InvalidName),
@@ -93,7 +93,7 @@ impl fmt::Display for VirtualHostsError {
                 let id = id.escape_debug();
                 write!(
                     f,
-                    "virtual host `{id}` has no names: give it one, or make it the default alone"
+                    "virtual host `{id}` has no names: give it one, or make it the default"
                 )
             }
             Self::InvalidName(invalid) => invalid.fmt(f),

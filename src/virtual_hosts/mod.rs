@@ -225,6 +225,19 @@ impl VirtualHosts {
     }
 
     /// The virtual host that matches a request for `host` at present.
+    ///
+    /// ```
+    /// use axum::extract::State;
+    /// use tower_misdirected::{EffectiveAuthority, VirtualHosts};
+    ///
+    /// async fn which(State(hosts): State<VirtualHosts>, authority: EffectiveAuthority) -> String {
+    ///     match hosts.get(authority.host()) {
+    ///         Some(host) => host.id().to_owned(),
+    ///         None => "nobody's".to_owned(),
+    ///     }
+    /// }
+    /// # let _: axum::routing::MethodRouter<VirtualHosts> = axum::routing::get(which);
+    /// ```
     pub fn get(&self, host: &Host) -> Option<VirtualHost> {
         self.current().get(host.as_ref()).cloned()
     }

@@ -14,6 +14,15 @@ use crate::names::Pattern;
 
 /// Two virtual hosts that clients may coalesce although their TLS configurations differ: the
 /// `OverlappingTLSConfig` condition of the Gateway API.
+///
+/// ```
+/// use tower_misdirected::Overlap;
+///
+/// fn report(overlap: &Overlap) {
+///     let (www, admin) = (overlap.opened_for().id(), overlap.requested().id());
+///     eprintln!("{www} has a certificate for {}, which belongs to {admin}", overlap.name());
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Overlap {
     opened_for: VirtualHost,
