@@ -15,6 +15,8 @@ use h3::server::{RequestResolver, RequestStream};
 use h3_quinn::RecvStream;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
+use quinn::Endpoint;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 use tower_misdirected::ConnectionInfo;
@@ -25,16 +27,37 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// a connection discards what has not arrived.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Serves the requests of one connection until it ends, or until `shutdown` completes and the requests
-/// that came before are answered.
-pub async fn serve(
+/// How long open requests may take after shutdown.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Serves until shutdown, and then what is open, for a while.
+pub async fn serve(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
+    let connections = TaskTracker::new();
+    while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
+        let (app, shutdown) = (app.clone(), shutdown.clone());
+        connections.spawn(async move {
+            // What goes wrong here concerns one client.
+            if let Ok(connection) = incoming.await {
+                let _ = serve_connection(connection, app, shutdown).await;
+            }
+        });
+    }
+    endpoint.set_server_config(None);
+    connections.close();
+    let _ = tokio::time::timeout(DRAIN, connections.wait()).await;
+    endpoint.close(0u32.into(), b"");
+    endpoint.wait_idle().await;
+}
+
+/// Serves the requests of one connection until it ends, or until shutdown and the answers to those that came
+/// before.
+pub async fn serve_connection(
     connection: quinn::Connection,
     app: Router,
-    shutdown: impl Future<Output = ()>,
+    shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let quic = h3_quinn::Connection::new(connection.clone());
     let mut h3 = h3::server::builder().build(quic).await?;
-    let mut shutdown = std::pin::pin!(shutdown);
     let mut open = true;
     let mut info = None;
     let requests = TaskTracker::new();
@@ -59,7 +82,7 @@ pub async fn serve(
                 Some(resolver) => drop(requests.spawn(reject(resolver))),
                 None => return Ok(()),
             },
-            () = &mut shutdown, if open => {
+            () = shutdown.cancelled(), if open => {
                 open = false;
                 // GOAWAY names the first request that gets no answer (RFC 9114 §5.2): the one after the
                 // last that has come.

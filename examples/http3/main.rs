@@ -9,7 +9,6 @@ mod bridge;
 
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -21,7 +20,6 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, QuicTls, TlsAcceptor, TlsListener,
@@ -57,7 +55,7 @@ async fn main() -> Result<()> {
     let make_service = app
         .clone()
         .into_make_service_with_connect_info::<ConnectionInfo>();
-    let http3 = tokio::spawn(serve_http3(endpoint, app, shutdown.clone()));
+    let http3 = tokio::spawn(bridge::serve(endpoint, app, shutdown.clone()));
     axum::serve(TlsListener::from_tcp(tcp, tls), make_service)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await?;
@@ -76,25 +74,6 @@ async fn bind(quic: quinn::ServerConfig) -> Result<(TcpListener, Endpoint)> {
             Err(_) => {}
         }
     }
-}
-
-/// Serves until shutdown, and then what is open, for a while.
-async fn serve_http3(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
-    let connections = TaskTracker::new();
-    while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
-        let (app, shutdown) = (app.clone(), shutdown.clone());
-        connections.spawn(async move {
-            // What goes wrong here concerns one client.
-            if let Ok(connection) = incoming.await {
-                let _ = bridge::serve(connection, app, shutdown.cancelled_owned()).await;
-            }
-        });
-    }
-    endpoint.set_server_config(None);
-    connections.close();
-    let _ = tokio::time::timeout(Duration::from_secs(10), connections.wait()).await;
-    endpoint.close(0u32.into(), b"");
-    endpoint.wait_idle().await;
 }
 
 fn server_config() -> Result<Arc<ServerConfig>> {

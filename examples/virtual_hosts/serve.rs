@@ -19,7 +19,7 @@ use tower_misdirected::{ConnectionInfo, QuicTls, TlsAcceptor, TlsListener, Virtu
 
 use crate::config::{Config, Problem};
 
-/// How long open requests may take after shutdown.
+/// How long open requests over TCP may take after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// How often a port is sought that is free for both TCP and UDP, where any will do.
@@ -78,7 +78,7 @@ pub fn start(
         let endpoint = endpoint(udp, tls.clone());
         let endpoint =
             endpoint.map_err(|error| Problem::new(format!("cannot serve HTTP/3: {error}")))?;
-        tasks.spawn(serve_http3(endpoint, app.clone(), shutdown.clone()));
+        tasks.spawn(bridge::serve(endpoint, app.clone(), shutdown.clone()));
     }
     let listener = TlsListener::from_tcp(sockets.tcp, tls);
     tasks.spawn(serve_tcp(listener, app, shutdown.clone()));
@@ -108,22 +108,4 @@ fn endpoint(
         udp,
         runtime,
     )?)
-}
-
-async fn serve_http3(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
-    let connections = TaskTracker::new();
-    while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
-        let (app, shutdown) = (app.clone(), shutdown.clone());
-        connections.spawn(async move {
-            // What goes wrong here concerns one client.
-            if let Ok(connection) = incoming.await {
-                let _ = bridge::serve(connection, app, shutdown.cancelled_owned()).await;
-            }
-        });
-    }
-    endpoint.set_server_config(None);
-    connections.close();
-    let _ = tokio::time::timeout(DRAIN, connections.wait()).await;
-    endpoint.close(0u32.into(), b"");
-    endpoint.wait_idle().await;
 }

@@ -11,9 +11,11 @@ use axum::routing::any;
 use quinn::Endpoint;
 use quinn::crypto::rustls::QuicServerConfig;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_misdirected::{ConnectionInfo, EffectiveAuthority, QuicTls, TlsAcceptor, TlsListener};
 
 #[path = "../../examples/http3/bridge.rs"]
+#[allow(dead_code, reason = "the loop here is one of its own")]
 mod bridge;
 
 /// How often the inner service was called.
@@ -88,7 +90,8 @@ fn serve_quic(app: Router, tls: TlsAcceptor, early: bool) -> SocketAddr {
                     false => connecting.await.ok(),
                 };
                 if let Some(connection) = connection {
-                    let _ = bridge::serve(connection, app, std::future::pending()).await;
+                    let _ =
+                        bridge::serve_connection(connection, app, CancellationToken::new()).await;
                 }
             });
         }
