@@ -471,6 +471,34 @@ async fn alpn_stays_the_chosen_configurations() {
     }
 }
 
+#[tokio::test]
+async fn http3_is_agreed_on_over_quic_alone() {
+    let mut config = pki::leaf(&NAMES).server_config();
+    config.alpn_protocols = ["h3", "h2", "x"].map(Into::into).into();
+    let addr = server::tls(Router::new(), Arc::new(config)).await;
+    let agreed = async |offered: &[&str]| {
+        let tcp = TcpStream::connect(addr).await.unwrap();
+        let stream = wire::handshake(tcp, pki::client(offered), Some("a.test")).await;
+        stream.map(|stream| stream.get_ref().1.alpn_protocol().map(<[u8]>::to_vec))
+    };
+    for (offered, alpn) in [
+        (&["h3", "h2"][..], Some(&b"h2"[..])),
+        (&["x"], Some(b"x")),
+        (&[], None),
+    ] {
+        assert_eq!(
+            agreed(offered).await.unwrap().as_deref(),
+            alpn,
+            "{offered:?}"
+        );
+    }
+    let error = agreed(&["h3", "h3-29"]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("NoApplicationProtocol"),
+        "{error}"
+    );
+}
+
 /// Chooses a certificate by the server name itself, as resolvers of ACME crates do.
 #[derive(Debug)]
 struct ByName([Arc<CertifiedKey>; 2]);
