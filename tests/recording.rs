@@ -354,3 +354,29 @@ async fn d2_many_certificates_are_not_mistaken_for_one_another() {
         assert_eq!(info.certificate_names().to_strings(), [expected]);
     }
 }
+
+/// Hands out its key once, and forgets it.
+#[derive(Debug)]
+struct Once(Mutex<Option<Arc<CertifiedKey>>>);
+
+impl ResolvesServerCert for Once {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.0.lock().unwrap().take()
+    }
+}
+
+#[tokio::test]
+async fn an_open_connection_keeps_no_key_alive() {
+    for versions in [&[&TLS12][..], &[&TLS13]] {
+        let key = pki::leaf(&["a.test"]).certified_key();
+        let weak = Arc::downgrade(&key);
+        let mut config = pki::leaf(&[]).server_config();
+        config.cert_resolver = Arc::new(Once(Mutex::new(Some(key))));
+        let acceptor = TlsAcceptor::new(Arc::new(config));
+        let client = Arc::new(pki::client_of(&[], versions, pki::provider()));
+        let (server, _client) = handshake(&acceptor, &client, Some("a.test")).await;
+        let names = server.connection_info().certificate_names();
+        assert_eq!(names.to_strings(), ["a.test"]);
+        assert!(weak.upgrade().is_none());
+    }
+}
