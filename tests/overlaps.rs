@@ -116,6 +116,13 @@ fn wildcards_addresses_and_the_default_take_part() {
     let [other] = configs(&["other.test"]);
     let builder = hosts().host("a.test", site).default(other);
     assert_eq!(overlaps(builder), ["a.test > default: *.w.test"]);
+    // Where each covers the other, it is one pair.
+    let [site, default] = configs(&["a.test", "*.w.test"]);
+    let builder = hosts().host("a.test", site).default(default);
+    assert_eq!(overlaps(builder), ["a.test > default: *.w.test"]);
+    let [w, default] = configs(&["x.w.test", "y.test"]);
+    let builder = hosts().host("*.w.test", w).default(default);
+    assert_eq!(overlaps(builder), ["*.w.test > default: y.test"]);
     // A wildcard virtual host takes what would be the default's.
     let [site] = configs(&["a.test", "*.w.test"]);
     let [other] = configs(&["other.test"]);
