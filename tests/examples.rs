@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
 use crate::program::{Directory, Running, run};
-use crate::wire::http3::{connect_quic, ended_well, get3, http3, quic_client};
+use crate::wire::http3::{connect_quic, ended_well, get3, http3, quic_client, send3};
 
 /// GET / over TLS with the server name `app.localhost`.
 async fn get(addr: SocketAddr, host: &str) -> wire::Answer {
@@ -241,6 +241,11 @@ async fn http3_serves_every_version_and_tells_of_itself_over_tcp() {
         let answer = get3(&client, host).await;
         assert_eq!((answer.status().as_u16(), &**answer.body()), (status, body));
     }
+
+    // More fields than there may be: 431 (RFC 6585 §5), before anything of ours.
+    let request = http::Request::get("https://app.localhost/").header("large", "x".repeat(70_000));
+    let answer = send3(&client, request.body(()).unwrap()).await;
+    assert!(answer.is_err() || answer.unwrap().status() == 431);
 
     // With an idle connection over QUIC, which is ended as RFC 9114 §5.2 has it and not by a time limit.
     example.ends_on_ctrl_c().await;

@@ -30,6 +30,9 @@ const LINGER: Duration = Duration::from_secs(1);
 /// How long open requests may take after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How many octets the fields of a request may have, as RFC 9114 §4.2.2 counts them. h3 sets no limit itself.
+const MAX_FIELDS: u64 = 1 << 16;
+
 /// Serves until shutdown, and then what is open, for a while.
 pub async fn serve(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
     let connections = TaskTracker::new();
@@ -57,7 +60,10 @@ pub async fn serve_connection(
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let quic = h3_quinn::Connection::new(connection.clone());
-    let mut h3 = h3::server::builder().build(quic).await?;
+    let mut h3 = h3::server::builder()
+        .max_field_section_size(MAX_FIELDS)
+        .build(quic)
+        .await?;
     let mut open = true;
     let mut info = None;
     let requests = TaskTracker::new();

@@ -176,6 +176,9 @@ impl Config {
         if self.hosts.is_empty() {
             return Err("no host: add a [[host]] with id, names, certificate and key".into());
         }
+        if self.hosts.iter().any(|host| host.id.is_empty()) {
+            return Err("a host has an empty id: give it one".into());
+        }
         let mut ids = HashSet::new();
         if let Some(host) = self.hosts.iter().find(|host| !ids.insert(&host.id)) {
             let id = &host.id;
@@ -231,6 +234,10 @@ fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> Problem {
     let line = text.lines().nth(number - 1).unwrap_or_default().trim();
     let line: String = line.chars().take(80).collect();
     let message = error.message().replace('\n', ", ");
+    // What is missing is in no line.
+    if message.starts_with("missing field") && start == 0 {
+        return Problem::new(format!("{}: {message}: add it", file.display()));
+    }
     Problem::new(format!(
         "{}:{number}: {message}, in the line `{line}`",
         file.display()

@@ -16,7 +16,11 @@
 //! openssl $NEW -CA clients-ca.pem -CAkey clients-ca.key -subj /CN=alice \
 //!     -addext basicConstraints=critical,CA:FALSE -keyout alice.key -out alice.pem
 //! curl -k --connect-to ::127.0.0.1:8443 --cert alice.pem --key alice.key https://admin.example.test/
+//! curl -ki --connect-to ::127.0.0.1:8443 -H "Host: admin.example.test" https://www.example.test/ # 421
 //! ```
+//!
+//! To try things with, not for the internet: like `axum::serve` it sets idle connections and slow requests no
+//! time limit.
 
 mod app;
 mod config;

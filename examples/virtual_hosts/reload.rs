@@ -92,10 +92,9 @@ fn virtual_hosts(config: &Config, tlses: &Tlses) -> VirtualHostsBuilder {
 /// What the builder says, and of which hosts.
 fn problem(error: VirtualHostsError, config: &Config) -> Problem {
     let with_name = |name: &str| -> Vec<_> {
-        let same = |other: &&String| {
-            let other = other.strip_suffix('.').unwrap_or(other);
-            other.eq_ignore_ascii_case(name)
-        };
+        let undotted = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let name = undotted(name);
+        let same = |other: &&String| undotted(other) == name;
         let hosts = config.hosts.iter();
         let hosts = hosts.flat_map(|host| host.names.iter().filter(same).map(|_| &*host.id));
         hosts.collect()
@@ -112,7 +111,7 @@ fn problem(error: VirtualHostsError, config: &Config) -> Problem {
         },
         VirtualHostsError::InvalidName(invalid) => config.problem(format_args!(
             "host `{}`: {error}",
-            with_name(invalid.name()).concat()
+            with_name(invalid.name()).first().unwrap_or(&"?")
         )),
         _ => config.problem(error),
     }

@@ -53,6 +53,11 @@ async fn values_of_the_configuration() {
             format!("body = \"none\"\nbody = \"none\"\n{www}"),
             &["site.toml:3:", "body"],
         ),
+        (
+            instead("names = [\"www.test\"]", "names = [\"a b.\"]"),
+            &["host `www`", "`a b.`"],
+        ),
+        (instead("id = \"www\"", "id = \"\""), &["empty id"]),
         // Fields and words.
         (
             format!("colour = 1\n{www}"),
