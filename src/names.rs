@@ -85,6 +85,13 @@ impl<V> NameMap<V> {
         }
     }
 
+    /// The value of every pattern, in no particular order.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        let names = self.exact.values().chain(self.wildcard.values());
+        names.chain(self.ips.values())
+    }
+
     /// Every pattern and its value, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Pattern, &V)> {
         let exact = self.exact.iter();

@@ -250,11 +250,10 @@ impl TlsAcceptor {
     {
         let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
         let client_hello = start.client_hello();
-        let Some(mut chosen) = self.choose(&client_hello) else {
+        let Some(chosen) = self.choose(&client_hello, Transport::Tcp) else {
             let server_name = client_hello.server_name().map(str::to_owned);
             return Err(refuse(start.io, server_name).await);
         };
-        Transport::Tcp.fit(&mut chosen.config);
         let stream = start.into_stream(Arc::new(chosen.config)).await?;
         let names = self.names_presented(&chosen.recorder);
         let (io, connection) = stream.get_ref();
@@ -283,8 +282,12 @@ impl TlsAcceptor {
     }
 
     /// `None` where the handshake is to be refused with `unrecognized_name`.
-    pub(crate) fn choose(&self, client_hello: &ClientHello<'_>) -> Option<Chosen> {
-        self.source.choose(client_hello)
+    pub(crate) fn choose(
+        &self,
+        client_hello: &ClientHello<'_>,
+        transport: Transport,
+    ) -> Option<Chosen> {
+        self.source.choose(client_hello, transport)
     }
 
     /// The names of the certificate that was presented since this was last asked.

@@ -8,6 +8,7 @@ use rustls::server::ClientHello;
 use super::certificates::Certificates;
 use super::recorder::{Recorder, record};
 use super::sessions::Sessions;
+use super::transport::Transport;
 use crate::virtual_hosts::{Binding, VirtualHosts};
 
 /// Where the configuration of the next connection comes from.
@@ -18,7 +19,7 @@ pub(super) enum ConfigSource {
     Hosts(VirtualHosts),
 }
 
-/// A connection's own copy of the configuration that it got.
+/// A connection's own copy of the configuration that it got, fitted to its transport.
 pub(crate) struct Chosen {
     pub(crate) config: ServerConfig,
     pub(crate) recorder: Arc<Recorder>,
@@ -28,14 +29,18 @@ pub(crate) struct Chosen {
 
 impl ConfigSource {
     /// `None` where the handshake is to be refused with `unrecognized_name`.
-    pub(super) fn choose(&self, client_hello: &ClientHello<'_>) -> Option<Chosen> {
+    pub(super) fn choose(
+        &self,
+        client_hello: &ClientHello<'_>,
+        transport: Transport,
+    ) -> Option<Chosen> {
         let hosts = match self {
-            Self::Fixed(config) => return Some(Chosen::new(config)),
-            Self::Current(current) => return Some(Chosen::new(&current())),
+            Self::Fixed(config) => return Some(Chosen::new(config, transport)),
+            Self::Current(current) => return Some(Chosen::new(&current(), transport)),
             Self::Hosts(hosts) => hosts,
         };
         let host = hosts.for_handshake(client_hello.server_name())?;
-        let mut chosen = Chosen::new(host.config());
+        let mut chosen = Chosen::new(host.config(), transport);
         Sessions::bind(host.sessions(), &mut chosen.config);
         chosen.binding = Some(Binding::new(hosts, host));
         Some(chosen)
@@ -60,8 +65,9 @@ impl ConfigSource {
 }
 
 impl Chosen {
-    fn new(config: &ServerConfig) -> Self {
-        let (config, recorder) = record(config);
+    fn new(config: &ServerConfig, transport: Transport) -> Self {
+        let (mut config, recorder) = record(config);
+        transport.fit(&mut config);
         Self {
             config,
             recorder,

@@ -22,14 +22,14 @@ use crate::virtual_hosts::Binding;
 const HANDSHAKE_FAILURE: u8 = 40;
 
 /// What makes the sessions of one configuration.
-pub(super) trait Sessions:
+pub(super) trait MakesSessions:
     crypto::ServerConfig
     + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
     + 'static
 {
 }
 
-impl<Q> Sessions for Q where
+impl<Q> MakesSessions for Q where
     Q: crypto::ServerConfig
         + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
         + 'static
@@ -84,9 +84,9 @@ impl<Q> Session<Q> {
     }
 }
 
-impl<Q: Sessions> Session<Q> {
+impl<Q: MakesSessions> Session<Q> {
     fn choose(&self, hello: &rustls::server::ClientHello<'_>) -> Result<Handshake, TransportError> {
-        let Some(chosen) = self.tls.acceptor.choose(hello) else {
+        let Some(chosen) = self.tls.acceptor.choose(hello, Transport::Quic) else {
             #[cfg(feature = "tracing")]
             tracing::debug!(
                 server_name = hello.server_name(),
@@ -99,7 +99,6 @@ impl<Q: Sessions> Session<Q> {
             recorder,
             binding,
         } = chosen;
-        Transport::Quic.fit(&mut config);
         // What rustls is about to agree on: the first of ours that the client has too. It is left no
         // other choice, for a session does not tell in a type that is there without a crypto provider.
         let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();
@@ -166,7 +165,7 @@ pub(super) struct HandshakeData {
     pub(super) client_is_known: bool,
 }
 
-impl<Q: Sessions> crypto::Session for Session<Q> {
+impl<Q: MakesSessions> crypto::Session for Session<Q> {
     fn initial_keys(&self, dst_cid: &ConnectionId, side: Side) -> Keys {
         debug_assert_eq!(side, Side::Server);
         match self.tls.initial.initial_keys(self.version, dst_cid) {

@@ -118,8 +118,7 @@ impl Map {
 
     /// Every entry, once for each of its names.
     fn entries(&self) -> impl Iterator<Item = &VirtualHost> {
-        let named = self.names.iter().map(|(_, host)| host);
-        named.chain(&self.default)
+        self.names.values().chain(&self.default)
     }
 }
 

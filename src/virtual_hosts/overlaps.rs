@@ -125,8 +125,6 @@ struct Audit {
     virtual_hosts: VirtualHosts,
     map: Arc<Map>,
     hosts: Vec<Audited>,
-    /// Where a host stands in that order, by its id.
-    numbers: HashMap<Box<str>, usize>,
     /// The names that a wildcard with this base covers, or that are that wildcard, and whose they are.
     by_base: HashMap<Box<[u8]>, Vec<(Pattern, usize)>>,
     probe: Probe,
@@ -164,9 +162,8 @@ impl Audit {
         });
         let hosts: Vec<_> = hosts.collect();
 
-        let (mut numbers, mut by_base) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
+        let mut by_base = HashMap::<_, Vec<_>>::new();
         for (number, audited) in hosts.iter().enumerate() {
-            numbers.insert(audited.host.id().into(), number);
             for pattern in audited.patterns.iter().flatten() {
                 if let Some(base) = pattern.base() {
                     let names = by_base.entry(base.into()).or_default();
@@ -178,7 +175,6 @@ impl Audit {
             virtual_hosts: virtual_hosts.clone(),
             map,
             hosts,
-            numbers,
             by_base,
             probe: Probe::default(),
         }
@@ -213,7 +209,7 @@ impl Audit {
     /// Whether a certificate of the one covers a name of the other: what `covered_by` would find, at a
     /// cost that does not grow with the number of hosts.
     fn covers(&self, opened_for: usize, requested: usize) -> bool {
-        let Audited { host, patterns, .. } = &self.hosts[requested];
+        let patterns = &self.hosts[requested].patterns;
         let certificates = self.presents(opened_for);
         certificates.iter().any(|names| {
             patterns.iter().any(|pattern| match pattern {
@@ -225,18 +221,21 @@ impl Audit {
                 wildcard => names.patterns().any(|name| match (&name, wildcard) {
                     (Pattern::Wildcard(base), Some(Pattern::Wildcard(own))) => base == own,
                     (Pattern::Wildcard(_), _) => !self.has(&name),
-                    _ => self
-                        .matching(&name)
-                        .is_some_and(|found| found.id() == host.id()),
+                    _ => self.matching(&name) == Some(requested),
                 }),
             })
         })
     }
 
     /// What matches an exact name or an address.
-    fn matching(&self, name: &Pattern) -> Option<&VirtualHost> {
+    fn matching(&self, name: &Pattern) -> Option<usize> {
         let host: Host = name.to_string().parse().ok()?;
-        self.map.get(host.as_ref())
+        self.number(self.map.get(host.as_ref())?)
+    }
+
+    fn number(&self, host: &VirtualHost) -> Option<usize> {
+        let by_id = |audited: &Audited| audited.host.id().cmp(host.id());
+        self.hosts.binary_search_by(by_id).ok()
     }
 
     /// Whether the name is one of a virtual host's as it stands.
@@ -247,29 +246,25 @@ impl Audit {
 
     /// Calls `found` with every host that a certificate of this one covers, and with a name of it.
     fn covered_by(&self, number: usize, mut found: impl FnMut(usize, &Pattern)) {
-        let mut found = |host: &VirtualHost, name: &Pattern| {
-            if let Some(&number) = self.numbers.get(host.id()) {
-                found(number, name);
-            }
-        };
         for pattern in self
             .presents(number)
             .iter()
             .flat_map(CertificateNames::patterns)
         {
             let Pattern::Wildcard(base) = &pattern else {
-                if let Some(host) = self.matching(&pattern) {
-                    found(host, &pattern);
+                if let Some(number) = self.matching(&pattern) {
+                    found(number, &pattern);
                 }
                 continue;
             };
             let covered = self.by_base.get(base).map_or(&[][..], Vec::as_slice);
             for (name, number) in covered {
-                found(&self.hosts[*number].host, name);
+                found(*number, name);
             }
             // Names that are not listed go to the default, unless a wildcard takes them.
-            if let Some(default) = self.map.default.as_ref().filter(|_| !self.has(&pattern)) {
-                found(default, &pattern);
+            let default = self.map.default.as_ref().filter(|_| !self.has(&pattern));
+            if let Some(number) = default.and_then(|default| self.number(default)) {
+                found(number, &pattern);
             }
         }
     }
