@@ -1,16 +1,12 @@
-//! What a client remembers: sessions, offered whatever the server name, and how often it was shown a
-//! certificate.
+//! What a client remembers: sessions, offered whatever the server name.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::NamedGroup;
 use rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, NamedGroup, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::sync::watch;
-
-use crate::pki;
 
 /// Sessions, for whatever server.
 #[derive(Debug, Default)]
@@ -59,48 +55,5 @@ impl ClientSessionStore for Sessions {
         self.kept.send_replace(sessions.len());
         self.offered.fetch_add(1, Ordering::SeqCst);
         Some(session)
-    }
-}
-
-/// Takes any certificate, and counts: a handshake that resumes a session shows none.
-#[derive(Debug)]
-pub struct Counting(pub Arc<AtomicUsize>);
-
-impl ServerCertVerifier for Counting {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.0.fetch_add(1, Ordering::SeqCst);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        let provider = pki::provider();
-        provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }

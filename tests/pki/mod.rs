@@ -1,6 +1,7 @@
 //! Certificates made in memory, and TLS configurations that use them.
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use rcgen::{
@@ -152,6 +153,7 @@ pub fn client_for_raw_keys() -> ClientConfig {
     let verifier = AnyCertificate {
         provider: provider(),
         raw_keys: true,
+        shown: Arc::default(),
     };
     ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -175,15 +177,20 @@ pub fn client_with_certificate(alpn: &[&str], leaf: &Leaf) -> ClientConfig {
 }
 
 #[derive(Debug)]
-struct AnyCertificate {
+pub struct AnyCertificate {
     provider: Arc<CryptoProvider>,
     raw_keys: bool,
+    /// How many it was shown. A handshake that resumes a session shows none.
+    pub shown: Arc<AtomicUsize>,
 }
 
 impl AnyCertificate {
-    fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
-        let raw_keys = false;
-        Arc::new(Self { provider, raw_keys })
+    pub fn new(provider: Arc<CryptoProvider>) -> Arc<Self> {
+        Arc::new(Self {
+            provider,
+            raw_keys: false,
+            shown: Arc::default(),
+        })
     }
 }
 
@@ -196,6 +203,7 @@ impl ServerCertVerifier for AnyCertificate {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
+        self.shown.fetch_add(1, Ordering::SeqCst);
         Ok(ServerCertVerified::assertion())
     }
 
