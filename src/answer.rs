@@ -2,7 +2,7 @@
 //! carries whoever wrote it. Nothing in it tells the client why.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPIRES};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, Version};
 use http_body::Body;
 
@@ -101,11 +101,11 @@ pub struct Json;
 impl Json {
     const TYPE: &str = "application/json";
 
-    fn body(rejection: Rejection) -> &'static str {
+    fn body(rejection: Rejection) -> Content {
         match rejection.status() {
-            StatusCode::MISDIRECTED_REQUEST => r#"{"error":"misdirected_request"}"#,
-            StatusCode::BAD_REQUEST => r#"{"error":"bad_request"}"#,
-            _ => r#"{"error":"internal_server_error"}"#,
+            StatusCode::MISDIRECTED_REQUEST => (r#"{"error":"misdirected_request"}"#, "31"),
+            StatusCode::BAD_REQUEST => (r#"{"error":"bad_request"}"#, "23"),
+            _ => (r#"{"error":"internal_server_error"}"#, "33"),
         }
     }
 }
@@ -137,15 +137,20 @@ pub struct ProblemJson;
 impl ProblemJson {
     const TYPE: &str = "application/problem+json";
 
-    fn body(rejection: Rejection) -> &'static str {
+    fn body(rejection: Rejection) -> Content {
         match rejection.status() {
-            StatusCode::MISDIRECTED_REQUEST => {
-                r#"{"type":"about:blank","title":"Misdirected Request","status":421}"#
-            }
-            StatusCode::BAD_REQUEST => {
-                r#"{"type":"about:blank","title":"Bad Request","status":400}"#
-            }
-            _ => r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#,
+            StatusCode::MISDIRECTED_REQUEST => (
+                r#"{"type":"about:blank","title":"Misdirected Request","status":421}"#,
+                "65",
+            ),
+            StatusCode::BAD_REQUEST => (
+                r#"{"type":"about:blank","title":"Bad Request","status":400}"#,
+                "57",
+            ),
+            _ => (
+                r#"{"type":"about:blank","title":"Internal Server Error","status":500}"#,
+                "67",
+            ),
         }
     }
 }
@@ -166,17 +171,19 @@ fn with_status<B>(status: StatusCode, body: B) -> Response<B> {
     response
 }
 
-/// The length is written down here, for the answer to HEAD tells that of the body it leaves out.
+/// A text and its length, which the answer to HEAD tells although it leaves the text out.
+type Content = (&'static str, &'static str);
+
 fn with_content<B: From<Bytes>>(
     status: StatusCode,
-    content_type: &'static str,
-    body: &'static str,
+    media_type: &'static str,
+    (body, length): Content,
 ) -> Response<B> {
     let bytes = Bytes::from_static(body.as_bytes());
     let mut response = with_status(status, bytes.into());
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(CONTENT_LENGTH, HeaderValue::from_static(length));
     response
 }
 
@@ -209,17 +216,15 @@ pub(crate) fn seal<B>(
 /// by default in RFC 7540 §9.1.2. Fields that some caches put before `Cache-Control` go too: targeted
 /// ones (RFC 9213) and their predecessors.
 pub(crate) fn forbid_caching(headers: &mut HeaderMap) {
-    let overriding: Vec<HeaderName> = headers
-        .keys()
-        .filter(|name| name.as_str().ends_with("-cache-control"))
-        .cloned()
-        .collect();
-    for name in overriding {
+    while let Some(name) = headers.keys().find(|name| rules_caches(name)).cloned() {
         headers.remove(name);
     }
-    headers.remove(EXPIRES);
-    headers.remove("edge-control");
-    headers.remove("surrogate-control");
-    headers.remove("x-accel-expires");
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+}
+
+fn rules_caches(name: &HeaderName) -> bool {
+    match name.as_str() {
+        "expires" | "edge-control" | "surrogate-control" | "x-accel-expires" => true,
+        name => name.ends_with("-cache-control"),
+    }
 }

@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version, request, uri};
 
 use crate::host::{self, Host, HostRef};
 use crate::rejection::Malformed;
@@ -50,7 +50,7 @@ impl EffectiveAuthority {
     ///
     /// [`Malformed`] where the layer would answer 400.
     pub fn of<B>(request: &Request<B>) -> Result<Self, Malformed> {
-        Target::of(request).map(|target| target.authority.to_owned())
+        Target::of(request, None).map(|target| target.authority.to_owned())
     }
 
     /// The authority of a request, from its head.
@@ -71,7 +71,8 @@ impl EffectiveAuthority {
     /// # Ok::<_, http::Error>(())
     /// ```
     pub fn of_parts(parts: &request::Parts) -> Result<Self, Malformed> {
-        let target = Target::read(parts.version, &parts.method, &parts.uri, &parts.headers)?;
+        let (uri, headers) = (&parts.uri, &parts.headers);
+        let target = Target::read(parts.version, &parts.method, uri, headers, None)?;
         Ok(target.authority.to_owned())
     }
 
@@ -145,15 +146,15 @@ pub(crate) enum Scheme {
 
 impl Scheme {
     /// `http::uri::Scheme` equals its constants only in lower case, and h2 passes `HTTPS` on.
-    fn of(uri: &Uri) -> Option<Self> {
-        let scheme = uri.scheme_str()?;
-        Some(if scheme.eq_ignore_ascii_case("https") {
+    fn of(scheme: &uri::Scheme) -> Self {
+        let scheme = scheme.as_str();
+        if scheme.eq_ignore_ascii_case("https") {
             Self::Https
         } else if scheme.eq_ignore_ascii_case("http") {
             Self::Http
         } else {
             Self::Other
-        })
+        }
     }
 
     pub(crate) fn default_port(self) -> Option<u16> {
@@ -168,29 +169,33 @@ impl Scheme {
 /// What a request targets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
+    version: Version,
+    uri: &'a Uri,
     pub(crate) authority: AuthorityRef<'a>,
-    pub(crate) scheme: Option<Scheme>,
     /// `Host` names another entity than the request target, which wins (RFC 9112 §3.2.2).
     pub(crate) host_differs: bool,
 }
 
 impl<'a> Target<'a> {
-    pub(crate) fn of<B>(request: &'a Request<B>) -> Result<Self, Malformed> {
-        Self::read(
-            request.version(),
-            request.method(),
-            request.uri(),
-            request.headers(),
-        )
+    /// The target of a request, whose host is `likely` the server name of its connection.
+    #[inline]
+    pub(crate) fn of<B>(
+        request: &'a Request<B>,
+        likely: Option<&'a Host>,
+    ) -> Result<Self, Malformed> {
+        let (uri, headers) = (request.uri(), request.headers());
+        Self::read(request.version(), request.method(), uri, headers, likely)
     }
 
+    #[inline]
     fn read(
         version: Version,
         method: &Method,
         uri: &'a Uri,
         headers: &'a HeaderMap,
+        likely: Option<&'a Host>,
     ) -> Result<Self, Malformed> {
-        let host = host_field(headers)?;
+        let host = host_field(version, headers)?;
         let http1 = version < Version::HTTP_2;
         let Some(in_target) = uri.authority() else {
             // Origin-form, which CONNECT has not (RFC 9112 §3.2.3) unless it is extended (RFC 8441
@@ -203,18 +208,14 @@ impl<'a> Target<'a> {
             if !suits {
                 return Err(Malformed::InvalidTarget);
             }
-            return Ok(Self {
-                authority: host.ok_or(Malformed::MissingAuthority)?,
-                scheme: if http1 { None } else { Some(Scheme::Unseen) },
-                host_differs: false,
-            });
+            let host = host.ok_or(Malformed::MissingAuthority)?;
+            return Self::new(version, uri, host.as_bytes(), likely);
         };
 
-        let scheme = Scheme::of(uri);
         if http1 {
             // Authority-form belongs to CONNECT, and CONNECT has no other (RFC 9112 §3.2.3); yet
             // `GET foo` reaches us as an authority.
-            if scheme.is_none() != (*method == Method::CONNECT) {
+            if uri.scheme().is_none() != (*method == Method::CONNECT) {
                 return Err(Malformed::InvalidTarget);
             }
             // RFC 9112 §3.2 wants `Host` whatever the form.
@@ -222,37 +223,91 @@ impl<'a> Target<'a> {
                 return Err(Malformed::MissingAuthority);
             }
         }
-        let authority = AuthorityRef::parse(in_target.as_str().as_bytes())?;
-        let host_differs = host.is_some_and(|host| !authority.same_entity(&host, scheme));
-        if host_differs && !http1 {
-            return Err(Malformed::ConflictingAuthorities);
+        let target = Self::new(version, uri, in_target.as_str().as_bytes(), likely);
+        match host {
+            Some(host) => target?.beside(host, http1),
+            None => target,
         }
+    }
+
+    #[inline(always)]
+    fn new(
+        version: Version,
+        uri: &'a Uri,
+        authority: &'a [u8],
+        likely: Option<&'a Host>,
+    ) -> Result<Self, Malformed> {
+        let authority = match likely {
+            Some(host) if host.is_spelt(authority) => AuthorityRef {
+                host: host.as_ref(),
+                port: None,
+            },
+            _ => AuthorityRef::parse(authority)?,
+        };
         Ok(Self {
+            version,
+            uri,
             authority,
-            scheme,
-            host_differs,
+            host_differs: false,
         })
+    }
+
+    /// Takes a `Host` field into account that the request has besides.
+    fn beside(mut self, host: &HeaderValue, http1: bool) -> Result<Self, Malformed> {
+        let host = AuthorityRef::parse(host.as_bytes())?;
+        self.host_differs = !self.authority.same_entity(&host, self.scheme());
+        match self.host_differs && !http1 {
+            true => Err(Malformed::ConflictingAuthorities),
+            false => Ok(self),
+        }
     }
 }
 
 impl Target<'_> {
+    /// The scheme, where the request names one.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        match self.uri.scheme() {
+            Some(scheme) => Some(Scheme::of(scheme)),
+            None if self.uri.authority().is_some() || self.version < Version::HTTP_2 => None,
+            None => Some(Scheme::Unseen),
+        }
+    }
+
     /// Whether the request has, or may have had, the scheme `https`.
     pub(crate) fn may_be_https(&self) -> bool {
-        matches!(self.scheme, Some(Scheme::Https | Scheme::Unseen))
+        matches!(self.scheme(), Some(Scheme::Https | Scheme::Unseen))
     }
 }
 
-/// The only `Host` field, if there is one. A second field or an invalid value is an error in every
-/// HTTP version, whether or not the request target overrides it (RFC 9112 §3.2).
-fn host_field(headers: &HeaderMap) -> Result<Option<AuthorityRef<'_>>, Malformed> {
-    let mut fields = headers.get_all(HOST).iter();
-    let Some(first) = fields.next() else {
-        return Ok(None);
-    };
-    if fields.next().is_some() {
-        return Err(Malformed::SeveralHosts);
+/// The only `Host` field, if there is one. A second one is an error in every HTTP version, whether or not
+/// the request target overrides it (RFC 9112 §3.2).
+#[inline]
+fn host_field(version: Version, headers: &HeaderMap) -> Result<Option<&HeaderValue>, Malformed> {
+    if version < Version::HTTP_2 {
+        let leading = leading_host(headers);
+        if leading.is_some() {
+            return Ok(leading);
+        }
     }
-    AuthorityRef::parse(first.as_bytes()).map(Some)
+    if !headers.contains_key(&HOST) {
+        return Ok(None);
+    }
+    let mut fields = headers.get_all(&HOST).iter();
+    let first = fields.next();
+    match fields.next() {
+        Some(_) => Err(Malformed::SeveralHosts),
+        None => Ok(first),
+    }
+}
+
+/// The only `Host` field where it is the first of all fields, as user agents send it (RFC 9110 §7.2): that
+/// is quicker than to search. Fields of one name come one after the other.
+#[inline]
+fn leading_host(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut fields = headers.iter();
+    let (name, value) = fields.next()?;
+    let another = fields.next().is_some_and(|(name, _)| *name == HOST);
+    (*name == HOST && !another).then_some(value)
 }
 
 /// Gives an HTTP/1.0 request that names no authority the default one, which an inner service then

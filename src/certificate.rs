@@ -87,10 +87,11 @@ impl CertificateNames {
 
     /// Whether the certificate covers `host`; `None` where the names are unknown.
     pub fn covers(&self, host: &Host) -> Option<bool> {
-        self.cover(host.as_ref())
+        self.cover(&host.as_ref())
     }
 
-    pub(crate) fn cover(&self, host: HostRef<'_>) -> Option<bool> {
+    #[inline]
+    pub(crate) fn cover(&self, host: &HostRef<'_>) -> Option<bool> {
         let names = self.0.as_deref()?;
         Some(names.get(host).is_some())
     }

@@ -39,6 +39,8 @@ struct Facts {
     security: Security,
     server_name: Option<Host>,
     certificate_names: CertificateNames,
+    /// Whether those names cover the server name, or might since nobody knows them.
+    covers_server_name: bool,
     alpn: Option<Box<[u8]>>,
     tls_version: Option<TlsVersion>,
     peer_addr: Option<SocketAddr>,
@@ -46,16 +48,6 @@ struct Facts {
     client_certificates: Box<[Box<[u8]>]>,
     #[cfg(feature = "rustls")]
     binding: Option<Binding>,
-}
-
-#[cfg(feature = "rustls")]
-impl Facts {
-    fn accepted(mut self) -> Self {
-        if let Some(binding) = &mut self.binding {
-            binding.accept_by_hand(self.server_name.as_ref().and_then(Host::name));
-        }
-        self
-    }
 }
 
 /// Who, if anyone, terminated TLS.
@@ -180,16 +172,29 @@ impl ConnectionInfo {
     }
 
     #[cfg(feature = "rustls")]
+    #[inline]
     pub(crate) fn binding(&self) -> Option<&Binding> {
         self.0.binding.as_ref()
     }
 
+    #[inline]
     pub(crate) fn security(&self) -> Security {
         self.0.security
     }
 
-    pub(crate) fn server_name_ref(&self) -> Option<HostRef<'_>> {
-        self.0.server_name.as_ref().map(Host::as_ref)
+    #[inline]
+    pub(crate) fn server_name_host(&self) -> Option<&Host> {
+        self.0.server_name.as_ref()
+    }
+
+    /// Whether the certificate covers the host. Where nobody knows its names, it is taken to cover the
+    /// server name.
+    #[inline]
+    pub(crate) fn covers(&self, host: &HostRef<'_>, is_server_name: bool) -> bool {
+        match is_server_name {
+            true => self.0.covers_server_name,
+            false => self.0.certificate_names.cover(host).unwrap_or(false),
+        }
     }
 }
 
@@ -226,14 +231,20 @@ impl fmt::Debug for ConnectionInfo {
 /// # Ok::<_, std::net::AddrParseError>(())
 /// ```
 #[must_use]
-pub struct ConnectionInfoBuilder(Facts);
+pub struct ConnectionInfoBuilder {
+    facts: Facts,
+    /// Those that are to accept it when it is built.
+    #[cfg(feature = "rustls")]
+    virtual_hosts: Option<VirtualHosts>,
+}
 
 impl ConnectionInfoBuilder {
     fn new(security: Security) -> Self {
-        Self(Facts {
+        let facts = Facts {
             security,
             server_name: None,
             certificate_names: CertificateNames::unknown(),
+            covers_server_name: false,
             alpn: None,
             tls_version: None,
             peer_addr: None,
@@ -241,7 +252,12 @@ impl ConnectionInfoBuilder {
             client_certificates: Box::default(),
             #[cfg(feature = "rustls")]
             binding: None,
-        })
+        };
+        Self {
+            facts,
+            #[cfg(feature = "rustls")]
+            virtual_hosts: None,
+        }
     }
 
     /// Sets the server name of the ClientHello. A text that is no DNS name, an IP address among
@@ -257,37 +273,37 @@ impl ConnectionInfoBuilder {
     /// ```
     pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
         let host = name.into().and_then(|name| name.parse::<Host>().ok());
-        self.0.server_name = host.filter(|host| host.ip().is_none());
+        self.facts.server_name = host.filter(|host| host.ip().is_none());
         self
     }
 
     /// Sets the names of the certificate that the handshake presented.
     pub fn certificate_names(mut self, names: CertificateNames) -> Self {
-        self.0.certificate_names = names;
+        self.facts.certificate_names = names;
         self
     }
 
     /// Sets the application protocol that the handshake agreed on.
     pub fn alpn(mut self, protocol: impl AsRef<[u8]>) -> Self {
-        self.0.alpn = Some(protocol.as_ref().into());
+        self.facts.alpn = Some(protocol.as_ref().into());
         self
     }
 
     /// Sets the TLS version.
     pub fn tls_version(mut self, version: TlsVersion) -> Self {
-        self.0.tls_version = Some(version);
+        self.facts.tls_version = Some(version);
         self
     }
 
     /// Sets the address of the other end of the connection.
     pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
-        self.0.peer_addr = Some(addr);
+        self.facts.peer_addr = Some(addr);
         self
     }
 
     /// Sets the address of this end of the connection.
     pub fn local_addr(mut self, addr: SocketAddr) -> Self {
-        self.0.local_addr = Some(addr);
+        self.facts.local_addr = Some(addr);
         self
     }
 
@@ -297,7 +313,7 @@ impl ConnectionInfoBuilder {
     where
         I: IntoIterator<Item: AsRef<[u8]>>,
     {
-        self.0.client_certificates = chain.into_iter().map(|der| der.as_ref().into()).collect();
+        self.facts.client_certificates = chain.into_iter().map(|der| der.as_ref().into()).collect();
         self
     }
 
@@ -319,21 +335,28 @@ impl ConnectionInfoBuilder {
     /// }
     /// ```
     #[cfg(feature = "rustls")]
-    pub fn virtual_hosts(self, hosts: &VirtualHosts) -> Self {
-        self.binding(Some(Binding::by_hand(hosts)))
+    pub fn virtual_hosts(mut self, hosts: &VirtualHosts) -> Self {
+        self.virtual_hosts = Some(hosts.clone());
+        self
     }
 
     #[cfg(feature = "rustls")]
     pub(crate) fn binding(mut self, binding: Option<Binding>) -> Self {
-        self.0.binding = binding;
+        self.facts.binding = binding;
         self
     }
 
     /// Makes the info.
     pub fn build(self) -> ConnectionInfo {
-        let facts = self.0;
+        let mut facts = self.facts;
+        if let Some(name) = &facts.server_name {
+            facts.covers_server_name = facts.certificate_names.covers(name).unwrap_or(true);
+        }
         #[cfg(feature = "rustls")]
-        let facts = facts.accepted();
+        if let Some(hosts) = &self.virtual_hosts {
+            let server_name = facts.server_name.as_ref().and_then(Host::name);
+            facts.binding = Some(Binding::new(hosts, server_name));
+        }
         ConnectionInfo(Arc::new(facts))
     }
 }

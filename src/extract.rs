@@ -16,6 +16,7 @@ use crate::connection::ConnectionInfo;
 use crate::rejection::Malformed;
 
 /// The connection info that axum put into a request, `ConnectInfo` before `MockConnectInfo`.
+#[inline]
 pub(crate) fn connect_info(extensions: &Extensions) -> Option<&ConnectionInfo> {
     match extensions.get::<ConnectInfo<ConnectionInfo>>() {
         Some(ConnectInfo(info)) => Some(info),

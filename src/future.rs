@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use http::{Response, StatusCode};
 use pin_project_lite::pin_project;
@@ -64,19 +64,18 @@ where
 {
     type Output = F::Output;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
             KindProj::Inner { future, reported } => {
-                let mut result = ready!(future.poll(cx));
-                if let Ok(response) = &mut result {
-                    if response.status() == StatusCode::MISDIRECTED_REQUEST {
-                        answer::forbid_caching(response.headers_mut());
-                    }
-                    if let Some(rejection) = *reported {
-                        response.extensions_mut().insert(rejection);
-                    }
+                let poll = future.poll(cx);
+                let misdirected =
+                    |response: &Response<B>| response.status() == StatusCode::MISDIRECTED_REQUEST;
+                match &poll {
+                    Poll::Ready(Ok(response)) if reported.is_some() || misdirected(response) => {}
+                    _ => return poll,
                 }
-                Poll::Ready(result)
+                poll.map_ok(|response| seal(response, *reported))
             }
             // Polling again after completion is the caller's mistake; waiting is an answer that
             // cannot bring a server down.
@@ -86,6 +85,17 @@ where
             },
         }
     }
+}
+
+#[cold]
+fn seal<B>(mut response: Response<B>, reported: Option<Rejection>) -> Response<B> {
+    if response.status() == StatusCode::MISDIRECTED_REQUEST {
+        answer::forbid_caching(response.headers_mut());
+    }
+    if let Some(rejection) = reported {
+        response.extensions_mut().insert(rejection);
+    }
+    response
 }
 
 impl<F, B> std::fmt::Debug for ResponseFuture<F, B> {

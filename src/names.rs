@@ -1,9 +1,10 @@
 //! One matcher for every list of host names: certificate names, allowed hosts and virtual hosts are the
 //! same thing here, exact names, one-label wildcards and IP addresses.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
+
+use rustc_hash::FxHashMap;
 
 use crate::host::{Host, HostRef, NameRef};
 
@@ -38,14 +39,17 @@ impl Pattern {
     /// What a wildcard must have after `*.` to be this pattern, or to match it.
     pub(crate) fn base(&self) -> Option<&[u8]> {
         match self {
-            Self::Exact(name) => {
-                let dot = name.iter().position(|&byte| byte == b'.')?;
-                Some(&name[dot + 1..])
-            }
+            Self::Exact(name) => base(name),
             Self::Wildcard(base) => Some(base),
             Self::Ip(_) => None,
         }
     }
+}
+
+/// What follows the first label of a name.
+fn base(name: &[u8]) -> Option<&[u8]> {
+    let dot = name.iter().position(|&byte| byte == b'.')?;
+    Some(&name[dot + 1..])
 }
 
 fn owned(name: NameRef<'_>) -> Box<[u8]> {
@@ -57,7 +61,7 @@ impl fmt::Display for Pattern {
         match self {
             Self::Exact(name) => f.write_str(&String::from_utf8_lossy(name)),
             Self::Wildcard(base) => write!(f, "*.{}", String::from_utf8_lossy(base)),
-            Self::Ip(ip) => HostRef::Ip(*ip).fmt(f),
+            Self::Ip(ip) => HostRef::of_ip(*ip).fmt(f),
         }
     }
 }
@@ -65,24 +69,22 @@ impl fmt::Display for Pattern {
 /// Values by pattern. A look-up costs the same however many entries there are.
 #[derive(Clone, Debug)]
 pub(crate) struct NameMap<V> {
-    exact: HashMap<Box<[u8]>, V>,
-    wildcard: HashMap<Box<[u8]>, V>,
-    ips: HashMap<IpAddr, V>,
+    exact: FxHashMap<Box<[u8]>, V>,
+    wildcard: FxHashMap<Box<[u8]>, V>,
+    ips: FxHashMap<IpAddr, V>,
 }
 
 impl<V> NameMap<V> {
     /// The value of the best match: exact before wildcard. A wildcard stands for one label, so it
     /// never matches its own base.
-    pub(crate) fn get(&self, host: HostRef<'_>) -> Option<&V> {
-        match host {
-            HostRef::Ip(ip) => self.ips.get(&ip),
-            HostRef::Name(name) => name.lowered(|name| {
-                self.exact.get(name).or_else(|| {
-                    let dot = name.iter().position(|&byte| byte == b'.')?;
-                    self.wildcard.get(&name[dot + 1..])
-                })
-            }),
-        }
+    pub(crate) fn get(&self, host: &HostRef<'_>) -> Option<&V> {
+        let Some(name) = host.name() else {
+            return self.ips.get(&host.ip()?);
+        };
+        name.lowered(|name| {
+            let exact = self.exact.get(name);
+            exact.or_else(|| self.wildcard.get(base(name)?))
+        })
     }
 
     /// The value of every pattern, in no particular order.
@@ -118,9 +120,9 @@ impl<V> NameMap<V> {
 impl<V> Default for NameMap<V> {
     fn default() -> Self {
         Self {
-            exact: HashMap::new(),
-            wildcard: HashMap::new(),
-            ips: HashMap::new(),
+            exact: FxHashMap::default(),
+            wildcard: FxHashMap::default(),
+            ips: FxHashMap::default(),
         }
     }
 }

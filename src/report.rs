@@ -96,9 +96,10 @@ impl Verdict<'_> {
         let Err(rejection) = self.outcome else {
             return;
         };
-        let authority = self.target.as_ref().ok().map(|target| target.authority);
-        let server_name = self.connection.and_then(ConnectionInfo::server_name);
-        let peer = self.connection.and_then(ConnectionInfo::peer_addr);
+        // Not looked at where nobody listens.
+        let authority = || self.target.ok().map(|target| target.authority);
+        let server_name = || self.connection.and_then(ConnectionInfo::server_name);
+        let peer = || self.connection.and_then(ConnectionInfo::peer_addr);
         macro_rules! event {
             ($level:expr) => {
                 tracing::event!(
@@ -106,11 +107,11 @@ impl Verdict<'_> {
                     error.r#type = rejection.as_str(),
                     http.request.method = self.method.as_str(),
                     http.response.status_code = rejection.status().as_u16(),
-                    server.address = authority.map(|a| tracing::field::display(a.host)),
-                    server.port = authority.and_then(|a| a.port),
-                    tls.client.server_name = server_name,
-                    network.peer.address = peer.map(|peer| tracing::field::display(peer.ip())),
-                    network.peer.port = peer.map(|peer| peer.port()),
+                    server.address = authority().map(|a| tracing::field::display(a.host)),
+                    server.port = authority().and_then(|a| a.port),
+                    tls.client.server_name = server_name(),
+                    network.peer.address = peer().map(|peer| tracing::field::display(peer.ip())),
+                    network.peer.port = peer().map(|peer| peer.port()),
                     report_only = self.report_only,
                     "{}: {rejection}",
                     if self.report_only {

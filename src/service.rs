@@ -84,13 +84,7 @@ where
         let (host_differs, rejection) = settings.judge(&request);
         match rejection {
             Some(rejection) if !settings.report_only => {
-                let mut response = match *request.method() {
-                    Method::HEAD => self.responder.respond_to_head(rejection),
-                    _ => self.responder.respond(rejection),
-                };
-                let (version, close) = (request.version(), settings.close_http1);
-                answer::seal(&mut response, rejection, version, close);
-                ResponseFuture::refused(response)
+                ResponseFuture::refused(self.refuse(&request, rejection))
             }
             _ => {
                 if host_differs {
@@ -102,37 +96,59 @@ where
     }
 }
 
+impl<S, R> Misdirected<S, R> {
+    #[cold]
+    fn refuse<B, ResBody>(&self, request: &Request<B>, rejection: Rejection) -> Response<ResBody>
+    where
+        R: Responder<ResBody>,
+    {
+        let mut response = match *request.method() {
+            Method::HEAD => self.responder.respond_to_head(rejection),
+            _ => self.responder.respond(rejection),
+        };
+        let (version, close) = (request.version(), self.settings.close_http1);
+        answer::seal(&mut response, rejection, version, close);
+        response
+    }
+}
+
 impl Settings {
     /// Judges and reports. Says whether the `Host` field differs from the authority that was judged,
     /// and what the request is to be refused for.
+    #[inline(always)]
     fn judge<B>(&self, request: &Request<B>) -> (bool, Option<Rejection>) {
-        let target = Target::of(request);
         let connection = connection_info(request.extensions());
+        let likely = connection.and_then(ConnectionInfo::server_name_host);
+        let target = Target::of(request, likely);
         let outcome = match &target {
             Ok(target) => verdict::judge(target, connection, &self.rules),
             Err(malformed) => Err(Rejection::Malformed(*malformed)),
         };
-        let result = (
-            target.is_ok_and(|target| target.host_differs),
-            outcome.err(),
-        );
-        let verdict = Verdict {
-            method: request.method(),
-            target,
-            connection,
-            outcome,
-            report_only: self.report_only,
-        };
+        if outcome.is_err() || self.on_verdict.is_some() {
+            self.report(&Verdict {
+                method: request.method(),
+                target,
+                connection,
+                outcome,
+                report_only: self.report_only,
+            });
+        }
+        let host_differs = target.is_ok_and(|target| target.host_differs);
+        (host_differs, outcome.err())
+    }
+
+    #[cold]
+    fn report(&self, verdict: &Verdict<'_>) {
         #[cfg(feature = "tracing")]
         verdict.trace();
         if let Some(on_verdict) = &self.on_verdict {
-            on_verdict(&verdict);
+            on_verdict(verdict);
         }
-        result
     }
 }
 
 /// The connection info of a request: one put there for us, or axum's.
+#[inline]
 pub(crate) fn connection_info(extensions: &Extensions) -> Option<&ConnectionInfo> {
     let own = extensions.get::<ConnectionInfo>();
     #[cfg(feature = "axum")]

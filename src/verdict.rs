@@ -68,12 +68,13 @@ pub(crate) enum Servable {
     Coalesced,
 }
 
+#[inline]
 pub(crate) fn judge(
     target: &Target<'_>,
     connection: Option<&ConnectionInfo>,
     rules: &Rules,
 ) -> Result<Servable, Rejection> {
-    let host = target.authority.host;
+    let host = &target.authority.host;
 
     let allowed = rules.allowed_hosts.as_deref();
     if allowed.is_some_and(|hosts| hosts.get(host).is_none()) {
@@ -92,12 +93,13 @@ pub(crate) fn judge(
     };
 
     let security = connection.security();
-    if rules.need_connection() {
+    let checks_scheme = security != Security::Tls || rules.strict_scheme;
+    if checks_scheme && rules.need_connection() {
         let plaintext = security == Security::Plaintext;
         if plaintext && (rules.require_tls || target.may_be_https()) {
             return Err(Rejection::InsecureConnection);
         }
-        if rules.strict_scheme && !scheme_fits(target.scheme, security) {
+        if rules.strict_scheme && !scheme_fits(target.scheme(), security) {
             return Err(Rejection::SchemeMismatch);
         }
     }
@@ -105,22 +107,21 @@ pub(crate) fn judge(
         return Ok(Servable::Direct);
     }
 
-    let server_name = connection.server_name_ref();
-    let is_server_name = server_name == Some(host);
-    let names = connection.certificate_names();
+    let server_name = connection.server_name_host();
+    let is_server_name = server_name.is_some_and(|name| name.is(host));
 
-    if rules.coalescing >= Coalescing::Certificate && !names.cover(host).unwrap_or(is_server_name) {
+    if rules.coalescing >= Coalescing::Certificate && !connection.covers(host, is_server_name) {
         return Err(Rejection::NotInCertificate);
     }
 
     // A connection that was accepted by no virtual hosts has one configuration for every host.
     #[cfg(feature = "rustls")]
     if let Some(binding) = connection.binding() {
-        binding.judge(host, rules.coalescing)?;
+        binding.judge(host, is_server_name, rules.coalescing)?;
     }
 
     if rules.coalescing >= Coalescing::Never {
-        let beyond_sni = server_name.is_none() && host.is_ip() && names.is_known();
+        let beyond_sni = server_name.is_none() && host.ip().is_some();
         if !is_server_name && !beyond_sni {
             return Err(Rejection::ServerNameMismatch);
         }
@@ -142,7 +143,7 @@ impl Rules {
 /// origin-form leaves to the connection (RFC 9110 §7.1); where neither is known, either default will do.
 fn port_listed(target: &Target<'_>, connection: Option<&ConnectionInfo>, ports: &[u16]) -> bool {
     let scheme = target
-        .scheme
+        .scheme()
         .or(match connection.map(ConnectionInfo::security) {
             Some(Security::Plaintext) => Some(Scheme::Http),
             Some(Security::TrustedGateway | Security::Tls) => Some(Scheme::Https),

@@ -39,10 +39,11 @@ impl ConfigSource {
             Self::Current(current) => return Some(Chosen::new(&current(), transport)),
             Self::Hosts(hosts) => hosts,
         };
-        let host = hosts.for_handshake(client_hello.server_name())?;
+        let binding = Binding::new(hosts, client_hello.server_name());
+        let host = binding.virtual_host()?;
         let mut chosen = Chosen::new(host.config(), transport);
         Sessions::bind(host.sessions(), &mut chosen.config);
-        chosen.binding = Some(Binding::new(hosts, host));
+        chosen.binding = Some(binding);
         Some(chosen)
     }
 

@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 #[cfg(feature = "tracing")]
 use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use rustls::ServerConfig;
@@ -99,6 +101,8 @@ pub struct VirtualHosts(Arc<Shared>);
 
 struct Shared {
     current: RwLock<Arc<Map>>,
+    /// How often `current` has been replaced. Changes while it is locked.
+    generation: AtomicU64,
     /// Held while a new map is made from the current one.
     replacing: Mutex<()>,
     certificates: Arc<Certificates>,
@@ -112,7 +116,8 @@ struct Map {
 }
 
 impl Map {
-    fn get(&self, host: HostRef<'_>) -> Option<&VirtualHost> {
+    #[inline]
+    fn get(&self, host: &HostRef<'_>) -> Option<&VirtualHost> {
         self.names.get(host).or(self.default.as_ref())
     }
 
@@ -179,6 +184,7 @@ impl VirtualHosts {
     fn new(map: Map) -> Self {
         Self(Arc::new(Shared {
             current: RwLock::new(Arc::new(map)),
+            generation: AtomicU64::new(0),
             replacing: Mutex::new(()),
             certificates: Arc::new(Certificates::new()),
             #[cfg(feature = "tracing")]
@@ -215,11 +221,10 @@ impl VirtualHosts {
         let _replacing = replacing.unwrap_or_else(PoisonError::into_inner);
         present = self.current().clone();
         let next = Arc::new(hosts.map(Some(&present))?);
-        *self
-            .0
-            .current
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = next;
+        let current = self.0.current.write();
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        *current = next;
+        self.0.generation.fetch_add(1, Release);
         Ok(())
     }
 
@@ -238,18 +243,7 @@ impl VirtualHosts {
     /// # let _: axum::routing::MethodRouter<VirtualHosts> = axum::routing::get(which);
     /// ```
     pub fn get(&self, host: &Host) -> Option<VirtualHost> {
-        self.current().get(host.as_ref()).cloned()
-    }
-
-    /// The virtual host for a handshake with this server name, or with none.
-    pub(crate) fn for_handshake(&self, server_name: Option<&str>) -> Option<VirtualHost> {
-        let host = server_name.and_then(|name| name.parse::<Host>().ok());
-        let map = self.current();
-        let matching = match &host {
-            Some(host) => map.get(host.as_ref()),
-            None => map.default.as_ref(),
-        };
-        matching.cloned()
+        self.current().get(&host.as_ref()).cloned()
     }
 
     /// The configurations, once for each name.
@@ -286,27 +280,23 @@ pub(crate) struct Binding {
     hosts: VirtualHosts,
     /// `None` only in a connection made by hand that would have been refused.
     accepted_by: Option<VirtualHost>,
+    /// That of the virtual hosts then.
+    generation: u64,
 }
 
 impl Binding {
-    pub(crate) fn new(hosts: &VirtualHosts, accepted_by: VirtualHost) -> Self {
+    /// Of a handshake with this server name, or with none.
+    pub(crate) fn new(hosts: &VirtualHosts, server_name: Option<&str>) -> Self {
+        let host = server_name.and_then(|name| name.parse::<Host>().ok());
+        let map = hosts.current();
+        let accepted_by = match &host {
+            Some(host) => map.get(&host.as_ref()),
+            None => map.default.as_ref(),
+        };
         Self {
             hosts: hosts.clone(),
-            accepted_by: Some(accepted_by),
-        }
-    }
-
-    pub(crate) fn by_hand(hosts: &VirtualHosts) -> Self {
-        Self {
-            hosts: hosts.clone(),
-            accepted_by: None,
-        }
-    }
-
-    /// Accepts by the server name what no handshake has accepted.
-    pub(crate) fn accept_by_hand(&mut self, server_name: Option<&str>) {
-        if self.accepted_by.is_none() {
-            self.accepted_by = self.hosts.for_handshake(server_name);
+            accepted_by: accepted_by.cloned(),
+            generation: hosts.0.generation.load(Acquire),
         }
     }
 
@@ -315,10 +305,25 @@ impl Binding {
     }
 
     /// Whether the host's virtual host, as of now, is as good as the one that accepted the connection.
-    pub(crate) fn judge(&self, host: HostRef<'_>, level: Coalescing) -> Result<(), Rejection> {
+    #[inline]
+    pub(crate) fn judge(
+        &self,
+        host: &HostRef<'_>,
+        is_server_name: bool,
+        level: Coalescing,
+    ) -> Result<(), Rejection> {
         if level < Coalescing::SameTlsConfig {
             return Ok(());
         }
+        // The server name has been looked up by the handshake, and would be found again.
+        let unchanged = self.hosts.0.generation.load(Acquire) == self.generation;
+        if is_server_name && unchanged && self.accepted_by.is_some() {
+            return Ok(());
+        }
+        self.look_up(host, level)
+    }
+
+    fn look_up(&self, host: &HostRef<'_>, level: Coalescing) -> Result<(), Rejection> {
         let map = self.hosts.current();
         let matching = map.get(host).ok_or(Rejection::UnknownHost)?;
         let Some(accepted_by) = &self.accepted_by else {

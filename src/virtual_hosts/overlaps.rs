@@ -230,7 +230,7 @@ impl Audit {
     /// What matches an exact name or an address.
     fn matching(&self, name: &Pattern) -> Option<usize> {
         let host: Host = name.to_string().parse().ok()?;
-        self.number(self.map.get(host.as_ref())?)
+        self.number(self.map.get(&host.as_ref())?)
     }
 
     fn number(&self, host: &VirtualHost) -> Option<usize> {
