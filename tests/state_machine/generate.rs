@@ -1,0 +1,140 @@
+//! How sequences are made up at random. What they consist of is in `sequence`.
+
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::material::CERTIFICATES;
+use crate::names;
+use crate::request;
+use crate::sequence::{
+    Again, ByDefault, CONFIGS, Client, Entry, Hello, Limits, Map, Mistake, On, Sequence, Server,
+    Step,
+};
+
+pub fn sequence() -> impl Strategy<Value = Sequence> {
+    let server = prop_oneof![
+        9 => map(Just(None)).prop_map(Server::Hosts),
+        1 => (0..CONFIGS).prop_map(|config| Server::Alone { config }),
+    ];
+    let certificates = vec(certificate(), CONFIGS);
+    (
+        server,
+        any::<bool>(),
+        certificates,
+        limits(),
+        vec(step(), 1..=35),
+    )
+        .prop_map(|(server, tickets, certificates, limits, steps)| Sequence {
+            server,
+            tickets,
+            certificates,
+            limits,
+            steps,
+        })
+}
+
+/// Any certificate, and most often the one that covers nearly everything.
+fn certificate() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => Just(0), 3 => 0..CERTIFICATES.len()]
+}
+
+fn map(mistake: impl Strategy<Value = Option<Mistake>>) -> impl Strategy<Value = Map> {
+    let default = prop_oneof![
+        2 => Just(ByDefault::Nobody),
+        2 => (0..CONFIGS).prop_map(|config| ByDefault::Own { config }),
+        2 => (0..8usize).prop_map(ByDefault::Entry),
+    ];
+    // With how many names an entry takes, and its configuration.
+    let shares = vec((1..=2usize, 0..CONFIGS), 8);
+    (names::patterns(1..=7), shares, 0..3usize, default, mistake).prop_map(
+        |(patterns, shares, first_id, default, mistake)| {
+            const IDS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+            let mut patterns = patterns.into_iter();
+            let mut entries = Vec::new();
+            for (id, (names, config)) in IDS[first_id..].iter().zip(shares) {
+                let names: Vec<_> = patterns.by_ref().take(names).collect();
+                if !names.is_empty() {
+                    entries.push(Entry { id, names, config });
+                }
+            }
+            let default = match default {
+                ByDefault::Entry(entry) => ByDefault::Entry(entry % entries.len()),
+                other => other,
+            };
+            Map {
+                entries,
+                default,
+                mistake,
+            }
+        },
+    )
+}
+
+fn limits() -> impl Strategy<Value = Limits> {
+    let hosts = option::weighted(0.15, names::patterns(3..=8));
+    let ports = option::weighted(
+        0.15,
+        prop_oneof![Just(vec![443]), Just(vec![80, 8443]), Just(vec![443, 8443])],
+    );
+    let rarely = || prop::bool::weighted(0.1);
+    (hosts, ports, rarely(), rarely()).prop_map(|(hosts, ports, strict_scheme, require_tls)| {
+        Limits {
+            hosts,
+            ports,
+            strict_scheme,
+            require_tls,
+        }
+    })
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let mistake = option::weighted(
+        0.05,
+        prop_oneof![
+            Just(Mistake::NameTwice),
+            Just(Mistake::IdTwice),
+            Just(Mistake::NoSuchDefault),
+        ],
+    );
+    let on = prop_oneof![
+        20 => (0..64usize).prop_map(On::Connection),
+        1 => Just(On::Plaintext),
+        1 => Just(On::Gateway),
+        1 => Just(On::Unknown),
+    ];
+    prop_oneof![
+        2 => map(mistake).prop_map(Step::Swap),
+        1 => Just(Step::SwapBack),
+        4 => hello().prop_map(Step::Connect),
+        4 => (0..64usize, again()).prop_map(|(session, how)| Step::Resume { session, how }),
+        10 => (on, request::request()).prop_map(|(on, request)| Step::Ask { on, request }),
+        1 => (0..CONFIGS, certificate())
+            .prop_map(|(config, certificate)| Step::Renew { config, certificate }),
+    ]
+}
+
+fn again() -> impl Strategy<Value = Again> {
+    prop_oneof![
+        2 => (client(), prop::bool::weighted(0.2))
+            .prop_map(|(client, in_tls13)| Again::AsBefore { client, in_tls13 }),
+        1 => hello().prop_map(Again::Differently),
+    ]
+}
+
+fn hello() -> impl Strategy<Value = Hello> {
+    let server_name = option::weighted(0.85, names::host());
+    (server_name, client(), any::<bool>()).prop_map(|(server_name, client, tls13)| Hello {
+        server_name,
+        client,
+        tls13,
+    })
+}
+
+fn client() -> impl Strategy<Value = Client> {
+    prop_oneof![
+        2 => Just(Client::Nobody),
+        2 => Just(Client::One),
+        1 => Just(Client::Two),
+    ]
+}

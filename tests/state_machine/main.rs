@@ -1,0 +1,89 @@
+//! Random sequences of what servers and clients do (swap the virtual hosts, connect, resume, renew, ask)
+//! against a model that is written from the rules alone. The handshakes are real, and so is the layer.
+//!
+//! `SEQUENCES=10000 cargo test --all-features --test state_machine -- --nocapture` plays more of them and
+//! prints what was seen. A difference is printed as the shortest sequence that shows it.
+
+mod client;
+mod generate;
+mod material;
+mod model;
+mod names;
+mod play;
+mod request;
+mod rules;
+mod sequence;
+mod tally;
+mod world;
+
+#[path = "../pki/mod.rs"]
+mod pki;
+#[path = "../wire/mod.rs"]
+mod wire;
+
+use std::cell::RefCell;
+
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::play::Play;
+use crate::tally::Tally;
+
+/// Every one of them happens in a few hundred sequences, or the test shows nothing.
+const HAS_TO_HAPPEN: [&str; 32] = [
+    "swap taken",
+    "swap refused",
+    "handshake in full",
+    "handshake refused: ServerName",
+    "handshake refused: ClientCertificate",
+    "handshake that resumed TLS 1.2",
+    "handshake that resumed TLS 1.3",
+    "handshake that resumed a client certificate",
+    "session not resumed: OtherConfig",
+    "session not resumed: ConfigWasAway",
+    "session not resumed: OtherServerName",
+    "session not resumed: OtherVersion",
+    "200 at Unchecked",
+    "200 at Certificate",
+    "200 at SameTlsConfig",
+    "200 at SameVirtualHost",
+    "200 at Never",
+    "200 for another host than the server name",
+    "200 for a host that insists on a client certificate",
+    "200 on a resumed connection",
+    "200 without a server name",
+    "400",
+    "421 different_tls_config",
+    "421 insecure_connection",
+    "421 not_in_certificate",
+    "421 other_virtual_host",
+    "421 scheme_mismatch",
+    "421 server_name_mismatch",
+    "421 unknown_host",
+    "421 unknown_port",
+    "500 no_connection_info",
+    "421 for a host that insists on a client certificate",
+];
+
+#[test]
+fn sequences_go_as_the_rules_say() {
+    let sequences = std::env::var("SEQUENCES").map_or(300, |count| count.parse().unwrap());
+    let mut runner = TestRunner::new(Config {
+        cases: sequences,
+        failure_persistence: None,
+        ..Config::default()
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let tally = RefCell::new(Tally::default());
+    let played = runner.run(&generate::sequence(), |sequence| {
+        runtime.block_on(Play::new(&sequence, &mut tally.borrow_mut()).play(&sequence.steps))
+    });
+    println!("{sequences} sequences:");
+    tally.borrow().print();
+    if let Err(difference) = played {
+        panic!("{difference}");
+    }
+    assert_eq!(tally.borrow().missing(&HAS_TO_HAPPEN), [""; 0]);
+}

@@ -1,0 +1,185 @@
+//! What servers and clients come to know, as the rules have it: virtual hosts, connections and sessions.
+//! How requests are judged by it is in `rules`.
+
+use crate::material::{CERTIFICATES, CLIENT_CHECKS, ClientCheck};
+use crate::rules::{is_exactly, is_wildcard_of};
+use crate::sequence::{ByDefault, CONFIGS, Client, Hello, Limits, Map, Sequence, Server};
+
+pub struct Model {
+    server: Server,
+    pub limits: Limits,
+    /// What each configuration presents now.
+    certificates: Vec<usize>,
+    /// How often each configuration has left the virtual hosts.
+    departures: [usize; CONFIGS],
+    pub connections: Vec<Connection>,
+}
+
+/// What is known of a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    pub server_name: Option<String>,
+    /// Sorted; `None` where nobody can tell.
+    pub certificate_names: Option<Vec<String>>,
+    /// The id of its virtual host.
+    pub virtual_host: Option<String>,
+    pub config: usize,
+    pub client: Client,
+    pub tls13: bool,
+    pub resumed: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// `unrecognized_name`.
+    ServerName,
+    /// There is no client certificate, or none of the right authority.
+    ClientCertificate,
+}
+
+/// A session that a client keeps.
+#[derive(Clone, Debug)]
+pub struct Session {
+    opened: Connection,
+    departures: usize,
+}
+
+/// Why a session that a client offers is not resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fresh {
+    OtherConfig,
+    /// It began before its configuration was away.
+    ConfigWasAway,
+    OtherServerName,
+    OtherVersion,
+}
+
+impl Model {
+    pub fn new(sequence: &Sequence) -> Self {
+        Self {
+            server: sequence.server.clone(),
+            limits: sequence.limits.clone(),
+            certificates: sequence.certificates.clone(),
+            departures: [0; CONFIGS],
+            connections: Vec::new(),
+        }
+    }
+
+    /// Whether they are taken.
+    pub fn swap(&mut self, map: &Map) -> bool {
+        let Server::Hosts(present) = &mut self.server else {
+            return false;
+        };
+        if map.mistake.is_some() {
+            return false;
+        }
+        *present = map.clone();
+        for config in 0..CONFIGS {
+            if !map.configs().contains(&config) {
+                self.departures[config] += 1;
+            }
+        }
+        true
+    }
+
+    pub fn renew(&mut self, config: usize, certificate: usize) {
+        self.certificates[config] = certificate;
+    }
+
+    /// The configuration for a host, and the id of its virtual host: exact before wildcard before default
+    /// (B7); `None` where none matches and there is no default.
+    pub fn look_up(&self, host: Option<&str>) -> Option<(usize, Option<&'static str>)> {
+        let map = match &self.server {
+            Server::Hosts(map) => map,
+            Server::Alone { config } => return Some((*config, None)),
+        };
+        let matching = |matches: fn(&str, &str) -> bool| {
+            let mut entries = map.entries.iter();
+            entries.find(|entry| {
+                let mut names = entry.names.iter();
+                names.any(|name| host.is_some_and(|host| matches(name.plain, host)))
+            })
+        };
+        let default = match map.default {
+            ByDefault::Entry(entry) => Some(&map.entries[entry]),
+            ByDefault::Nobody | ByDefault::Own { .. } => None,
+        };
+        let found = matching(is_exactly)
+            .or_else(|| matching(is_wildcard_of))
+            .or(default);
+        match (found, map.default) {
+            (Some(entry), _) => Some((entry.config, Some(entry.id))),
+            (None, ByDefault::Own { config }) => Some((config, Some("default"))),
+            (None, _) => None,
+        }
+    }
+
+    /// What becomes of a handshake, and of the session that it offers.
+    pub fn connect(
+        &self,
+        hello: Hello,
+        session: Option<&Session>,
+    ) -> (Result<Connection, Refused>, Option<Fresh>) {
+        // SNI cannot carry an address (RFC 6066 §3).
+        let server_name = hello.server_name.filter(|name| !name.is_address());
+        let server_name = server_name.map(|name| name.plain);
+        let Some((config, virtual_host)) = self.look_up(server_name) else {
+            return (Err(Refused::ServerName), None);
+        };
+        let fresh = session.and_then(|session| {
+            if session.opened.config != config {
+                Some(Fresh::OtherConfig)
+            } else if session.departures != self.departures[config] {
+                Some(Fresh::ConfigWasAway)
+            } else if session.opened.server_name.as_deref() != server_name {
+                Some(Fresh::OtherServerName)
+            } else if session.opened.tls13 != hello.tls13 {
+                Some(Fresh::OtherVersion)
+            } else {
+                None
+            }
+        });
+        let resumed = session.filter(|_| fresh.is_none());
+        let client = match resumed {
+            // Nobody is asked for a certificate again; the one that was verified counts.
+            Some(session) => Ok(session.opened.client),
+            None => let_in(CLIENT_CHECKS[config], hello.client),
+        };
+        let connection = client.map(|client| Connection {
+            server_name: server_name.map(str::to_owned),
+            certificate_names: CERTIFICATES[self.certificates[config]].names(),
+            virtual_host: virtual_host.map(str::to_owned),
+            config,
+            client,
+            tls13: hello.tls13,
+            resumed: resumed.is_some(),
+        });
+        (connection, fresh)
+    }
+
+    /// The session of a connection that has just been opened.
+    pub fn session(&self, opened: &Connection) -> Session {
+        Session {
+            opened: opened.clone(),
+            departures: self.departures[opened.config],
+        }
+    }
+
+    /// Which client a host insists on at present.
+    pub fn insists_on(&self, host: &str) -> Option<Client> {
+        match CLIENT_CHECKS[self.look_up(Some(host))?.0] {
+            ClientCheck::Wants(client) => Some(client),
+            ClientCheck::Nothing | ClientCheck::Takes(_) => None,
+        }
+    }
+}
+
+/// Who a configuration sees in a client that is asked, or is not asked, for a certificate.
+fn let_in(check: ClientCheck, client: Client) -> Result<Client, Refused> {
+    match check {
+        ClientCheck::Nothing => Ok(Client::Nobody),
+        ClientCheck::Takes(_) if client == Client::Nobody => Ok(Client::Nobody),
+        ClientCheck::Takes(wanted) | ClientCheck::Wants(wanted) if client == wanted => Ok(client),
+        ClientCheck::Takes(_) | ClientCheck::Wants(_) => Err(Refused::ClientCertificate),
+    }
+}

@@ -1,0 +1,178 @@
+//! What happens in one sequence: the server it begins with and the steps after it, as data that shrinks
+//! and that reads well when it fails.
+
+use std::fmt;
+
+use crate::material::CLIENT_CHECKS;
+use crate::names::Name;
+use crate::request::Request;
+
+#[derive(Clone, Debug)]
+pub struct Sequence {
+    pub server: Server,
+    /// Whether the server keeps its sessions in tickets, not in a store. All configurations share either.
+    pub tickets: bool,
+    /// What each configuration presents at the beginning.
+    pub certificates: Vec<usize>,
+    pub limits: Limits,
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Server {
+    Hosts(Map),
+    /// One configuration, without virtual hosts.
+    Alone {
+        config: usize,
+    },
+}
+
+/// Virtual hosts to be.
+#[derive(Clone, Debug)]
+pub struct Map {
+    pub entries: Vec<Entry>,
+    pub default: ByDefault,
+    /// Why it cannot be built.
+    pub mistake: Option<Mistake>,
+}
+
+#[derive(Clone)]
+pub struct Entry {
+    pub id: &'static str,
+    pub names: Vec<Name>,
+    pub config: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum ByDefault {
+    Nobody,
+    Own { config: usize },
+    Entry(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mistake {
+    NameTwice,
+    IdTwice,
+    NoSuchDefault,
+}
+
+/// What the layer was told beside its level.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub hosts: Option<Vec<Name>>,
+    pub ports: Option<Vec<u16>>,
+    pub strict_scheme: bool,
+    pub require_tls: bool,
+}
+
+/// Indices count what there is at the time, and begin again at its end.
+#[derive(Clone)]
+pub enum Step {
+    Swap(Map),
+    /// Puts back what the server began with.
+    SwapBack,
+    Connect(Hello),
+    Resume {
+        session: usize,
+        how: Again,
+    },
+    Ask {
+        on: On,
+        request: Request,
+    },
+    Renew {
+        config: usize,
+        certificate: usize,
+    },
+}
+
+/// How a client opens the connection that it offers a session on.
+#[derive(Clone, Copy, Debug)]
+pub enum Again {
+    /// As it opened the one before, but perhaps as somebody else, and by a newer version.
+    AsBefore {
+        client: Client,
+        in_tls13: bool,
+    },
+    Differently(Hello),
+}
+
+/// How a client opens a connection.
+#[derive(Clone, Copy)]
+pub struct Hello {
+    pub server_name: Option<Name>,
+    pub client: Client,
+    pub tls13: bool,
+}
+
+/// How many TLS configurations there are.
+pub const CONFIGS: usize = CLIENT_CHECKS.len();
+
+/// Whose certificate a client has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Client {
+    Nobody,
+    One,
+    Two,
+}
+
+/// What a request comes on.
+#[derive(Clone, Copy, Debug)]
+pub enum On {
+    Connection(usize),
+    Plaintext,
+    Gateway,
+    /// Nobody says.
+    Unknown,
+}
+
+impl Map {
+    /// The configurations in it.
+    pub fn configs(&self) -> Vec<usize> {
+        let default = match self.default {
+            ByDefault::Own { config } => Some(config),
+            ByDefault::Nobody | ByDefault::Entry(_) => None,
+        };
+        let entries = self.entries.iter().map(|entry| entry.config);
+        entries.chain(default).collect()
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:?} {:?} -> config {}",
+            self.id, self.names, self.config
+        )
+    }
+}
+
+impl fmt::Debug for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Swap(map) => write!(f, "Swap {map:?}"),
+            Self::SwapBack => f.write_str("SwapBack"),
+            Self::Connect(hello) => write!(f, "Connect {hello:?}"),
+            Self::Resume { session, how } => write!(f, "Resume session {session} {how:?}"),
+            Self::Ask { on, request } => write!(f, "Ask {request:?} on {on:?}"),
+            Self::Renew {
+                config,
+                certificate,
+            } => write!(f, "Renew config {config} with certificate {certificate}"),
+        }
+    }
+}
+
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            server_name,
+            client,
+            tls13,
+        } = self;
+        let version = if *tls13 { 1.3 } else { 1.2 };
+        write!(f, "as {client:?} by TLS {version} to {server_name:?}")
+    }
+}

@@ -1,0 +1,206 @@
+//! The server under test: the crate's acceptor with real handshakes, its virtual hosts and its layers.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use http::Response;
+use rustls::{AlertDescription, ServerConfig};
+use tokio::io::{AsyncWriteExt, DuplexStream};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_misdirected::{
+    Coalescing, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Rejection, TlsAcceptor,
+    TlsVersion, VirtualHosts, VirtualHostsBuilder,
+};
+
+use crate::client::{Clients, Kept};
+use crate::material::{self, Renewable};
+use crate::model::{Connection, Refused};
+use crate::request::Request;
+use crate::sequence::{ByDefault, Client, Hello, Limits, Map, Mistake, On, Sequence, Server};
+use crate::wire::PATIENCE;
+
+pub struct World {
+    configs: Vec<Arc<ServerConfig>>,
+    renewables: Vec<Arc<Renewable>>,
+    hosts: Option<VirtualHosts>,
+    /// The configuration where there are no virtual hosts.
+    alone: usize,
+    acceptor: TlsAcceptor,
+    layer: MisdirectedLayer,
+    clients: Clients,
+    pub connections: Vec<ConnectionInfo>,
+}
+
+impl World {
+    pub fn new(sequence: &Sequence) -> Self {
+        let (configs, renewables) = material::configs(&sequence.certificates, sequence.tickets);
+        let (hosts, alone, acceptor) = match &sequence.server {
+            Server::Hosts(map) => {
+                let hosts = builder(map, &configs).build().unwrap();
+                (Some(hosts.clone()), 0, TlsAcceptor::from(hosts))
+            }
+            Server::Alone { config } => (None, *config, TlsAcceptor::new(configs[*config].clone())),
+        };
+        Self {
+            configs,
+            renewables,
+            hosts,
+            alone,
+            acceptor: acceptor.handshake_timeout(PATIENCE),
+            layer: layer(&sequence.limits),
+            clients: Clients::new(),
+            connections: Vec::new(),
+        }
+    }
+
+    /// Whether they are taken.
+    pub fn swap(&self, map: &Map) -> bool {
+        let hosts = self.hosts.as_ref();
+        hosts.is_some_and(|hosts| hosts.replace(builder(map, &self.configs)).is_ok())
+    }
+
+    pub fn renew(&self, config: usize, certificate: usize) {
+        self.renewables[config].renew(certificate);
+    }
+
+    /// Opens a connection: what is recorded of it, and a session to resume.
+    pub async fn connect(
+        &mut self,
+        hello: Hello,
+        session: Option<Kept>,
+    ) -> Result<(Connection, Kept), Refused> {
+        let (near, far) = tokio::io::duplex(1 << 14);
+        let (client, server) = tokio::join!(
+            self.clients.connect(near, hello, session),
+            accept(&self.acceptor, far)
+        );
+        match (client, server) {
+            (Ok((resumed, session)), Ok(info)) => {
+                let connection = self.recorded(&info, resumed);
+                self.connections.push(info);
+                Ok((connection, session))
+            }
+            (Err(error), Err(_)) => Err(refused(error)),
+            (client, server) => panic!("the client has {client:?}, the server {server:?}"),
+        }
+    }
+
+    fn recorded(&self, info: &ConnectionInfo, resumed: bool) -> Connection {
+        let virtual_host = info.virtual_host();
+        let config = virtual_host.map_or(self.alone, |host| {
+            let mut configs = self.configs.iter();
+            let config = configs.position(|config| Arc::ptr_eq(config, host.config()));
+            config.expect("one of the configurations")
+        });
+        let names = info.certificate_names();
+        let certificate_names = names.is_known().then(|| {
+            let mut names = names.to_strings();
+            names.sort();
+            names
+        });
+        Connection {
+            server_name: info.server_name().map(str::to_owned),
+            certificate_names,
+            virtual_host: virtual_host.map(|host| host.id().to_owned()),
+            config,
+            client: Client::of_certificate(info.client_certificates().next()),
+            tls13: info.tls_version() == Some(TlsVersion::V1_3),
+            resumed,
+        }
+    }
+
+    /// What becomes of a request: the status; the reason for a refusal; and every name that the handler
+    /// found, if it ran.
+    pub async fn ask(
+        &self,
+        level: Coalescing,
+        on: On,
+        request: &Request,
+    ) -> (u16, Option<Rejection>, Vec<String>) {
+        let mut request = request.build();
+        let info = match on {
+            On::Connection(connection) => Some(self.connections[connection].clone()),
+            On::Plaintext => Some(ConnectionInfo::plaintext().build()),
+            On::Gateway => Some(ConnectionInfo::trusted_gateway().build()),
+            On::Unknown => None,
+        };
+        if let Some(info) = info {
+            request.extensions_mut().insert(info);
+        }
+        let handler = service_fn(|request: http::Request<()>| async move {
+            Ok::<_, Infallible>(Response::new(names_in(&request).join("\n")))
+        });
+        let layer = self.layer.clone().coalescing(level);
+        let response = layer.layer(handler).oneshot(request).await.unwrap();
+        let rejection = response.extensions().get::<Rejection>().copied();
+        let names = response.body().lines().map(str::to_owned).collect();
+        (response.status().as_u16(), rejection, names)
+    }
+}
+
+fn builder(map: &Map, configs: &[Arc<ServerConfig>]) -> VirtualHostsBuilder {
+    let mut builder = VirtualHosts::builder();
+    for entry in &map.entries {
+        let names = entry.names.iter().map(|name| name.text());
+        builder = builder.virtual_host(entry.id, names, configs[entry.config].clone());
+    }
+    builder = match map.default {
+        ByDefault::Nobody => builder,
+        ByDefault::Own { config } => builder.default(configs[config].clone()),
+        ByDefault::Entry(entry) => builder.default_to(map.entries[entry].id),
+    };
+    let first = &map.entries[0];
+    let config = configs[0].clone();
+    match map.mistake {
+        None => builder,
+        Some(Mistake::NameTwice) => builder.host(first.names[0].plain, config),
+        Some(Mistake::IdTwice) => builder.virtual_host(first.id, ["once-more.test"], config),
+        Some(Mistake::NoSuchDefault) => builder.default_to("nobody"),
+    }
+}
+
+fn layer(limits: &Limits) -> MisdirectedLayer {
+    let mut layer = MisdirectedLayer::new()
+        .strict_scheme(limits.strict_scheme)
+        .require_tls(limits.require_tls);
+    if let Some(hosts) = &limits.hosts {
+        let hosts = hosts.iter().map(|host| host.text());
+        layer = layer.allowed_hosts(hosts).unwrap();
+    }
+    if let Some(ports) = &limits.ports {
+        layer = layer.ports(ports.iter().copied()).unwrap();
+    }
+    layer
+}
+
+async fn accept(acceptor: &TlsAcceptor, io: DuplexStream) -> io::Result<ConnectionInfo> {
+    let mut stream = acceptor.accept(io).await?;
+    stream.write_all(b"!").await?;
+    stream.flush().await?;
+    Ok(stream.connection_info().clone())
+}
+
+/// By the alert that the client gets.
+fn refused(error: io::Error) -> Refused {
+    let alert = match error.get_ref().and_then(|error| error.downcast_ref()) {
+        Some(rustls::Error::AlertReceived(alert)) => *alert,
+        _ => panic!("{error:?}"),
+    };
+    match alert {
+        AlertDescription::UnrecognisedName => Refused::ServerName,
+        AlertDescription::CertificateRequired
+        | AlertDescription::UnknownCA
+        | AlertDescription::HandshakeFailure => Refused::ClientCertificate,
+        _ => panic!("{alert:?}"),
+    }
+}
+
+/// Every name by which something behind the layer could route.
+fn names_in(request: &http::Request<()>) -> Vec<String> {
+    let authority = EffectiveAuthority::of(request).unwrap().to_string();
+    let fields = request.headers().get_all("host").iter();
+    let fields = fields.map(|field| field.to_str().unwrap().to_owned());
+    let target = request.uri().authority().map(ToString::to_string);
+    fields.chain(target).chain([authority]).collect()
+}
