@@ -18,20 +18,24 @@ pub fn sequence() -> impl Strategy<Value = Sequence> {
         1 => (0..CONFIGS).prop_map(|config| Server::Alone { config }),
     ];
     let certificates = vec(certificate(), CONFIGS);
-    (
-        server,
-        any::<bool>(),
-        certificates,
-        limits(),
-        vec(step(), 1..=35),
+    let steps = vec(step(), 1..=35);
+    let shared = (any::<bool>(), prop::bool::weighted(0.25));
+    (server, shared, certificates, limits(), steps).prop_map(
+        |(server, (tickets, one_resolver), mut certificates, limits, steps)| {
+            if one_resolver {
+                let first = certificates[0];
+                certificates.fill(first);
+            }
+            Sequence {
+                server,
+                tickets,
+                certificates,
+                one_resolver,
+                limits,
+                steps,
+            }
+        },
     )
-        .prop_map(|(server, tickets, certificates, limits, steps)| Sequence {
-            server,
-            tickets,
-            certificates,
-            limits,
-            steps,
-        })
 }
 
 /// Any certificate, and most often the one that covers nearly everything.

@@ -11,7 +11,7 @@ use rustls::{RootCertStore, ServerConfig};
 
 use crate::names::{V4, V6};
 use crate::pki::{self, Leaf};
-use crate::sequence::Client;
+use crate::sequence::{Client, Sequence};
 
 /// What a configuration asks clients for.
 #[derive(Clone, Copy)]
@@ -176,14 +176,17 @@ impl ResolvesServerCert for Renewable {
 }
 
 /// All TLS configurations, new ones that share one memory of sessions, with the certificates inside them.
-pub fn configs(
-    certificates: &[usize],
-    tickets: bool,
-) -> (Vec<Arc<ServerConfig>>, Vec<Arc<Renewable>>) {
+pub fn configs(sequence: &Sequence) -> (Vec<Arc<ServerConfig>>, Vec<Arc<Renewable>>) {
+    let one = Arc::new(Renewable::new(sequence.certificates[0]));
     let store = ServerSessionMemoryCache::new(1024);
-    let ticketer = tickets.then(|| rustls::crypto::ring::Ticketer::new().unwrap());
+    let ticketer = sequence
+        .tickets
+        .then(|| rustls::crypto::ring::Ticketer::new().unwrap());
     let make = |(template, certificate): (&ServerConfig, &usize)| {
-        let renewable = Arc::new(Renewable::new(*certificate));
+        let renewable = match sequence.one_resolver {
+            true => one.clone(),
+            false => Arc::new(Renewable::new(*certificate)),
+        };
         let mut config = template.clone();
         config.cert_resolver = renewable.clone();
         config.session_storage = store.clone();
@@ -193,5 +196,9 @@ pub fn configs(
         }
         (Arc::new(config), renewable)
     };
-    TEMPLATES.iter().zip(certificates).map(make).unzip()
+    TEMPLATES
+        .iter()
+        .zip(&sequence.certificates)
+        .map(make)
+        .unzip()
 }

@@ -10,6 +10,7 @@ pub struct Model {
     pub limits: Limits,
     /// What each configuration presents now.
     certificates: Vec<usize>,
+    one_resolver: bool,
     /// How often each configuration has left the virtual hosts.
     departures: [usize; CONFIGS],
     pub connections: Vec<Connection>,
@@ -60,6 +61,7 @@ impl Model {
             server: sequence.server.clone(),
             limits: sequence.limits.clone(),
             certificates: sequence.certificates.clone(),
+            one_resolver: sequence.one_resolver,
             departures: [0; CONFIGS],
             connections: Vec::new(),
         }
@@ -83,7 +85,10 @@ impl Model {
     }
 
     pub fn renew(&mut self, config: usize, certificate: usize) {
-        self.certificates[config] = certificate;
+        match self.one_resolver {
+            true => self.certificates.fill(certificate),
+            false => self.certificates[config] = certificate,
+        }
     }
 
     /// The configuration for a host, and the id of its virtual host: exact before wildcard before default

@@ -14,6 +14,8 @@ pub struct Sequence {
     pub tickets: bool,
     /// What each configuration presents at the beginning.
     pub certificates: Vec<usize>,
+    /// Whether all configurations share what presents it, too.
+    pub one_resolver: bool,
     pub limits: Limits,
     pub steps: Vec<Step>,
 }

@@ -34,7 +34,7 @@ pub struct World {
 
 impl World {
     pub fn new(sequence: &Sequence) -> Self {
-        let (configs, renewables) = material::configs(&sequence.certificates, sequence.tickets);
+        let (configs, renewables) = material::configs(sequence);
         let (hosts, alone, acceptor) = match &sequence.server {
             Server::Hosts(map) => {
                 let hosts = builder(map, &configs).build().unwrap();
