@@ -44,6 +44,26 @@ fn a6_accepts_names_and_addresses_in_normal_form() {
 }
 
 #[test]
+fn a6_every_letter_and_digit_is_taken_and_letters_have_no_case() {
+    let letters = "abcdefghijklmnopqrstuvwxyz";
+    let host: Host = format!("{letters}.0123456789-_.x").parse().unwrap();
+    assert_eq!(
+        host,
+        format!("{}.0123456789-_.X", letters.to_uppercase()).as_str()
+    );
+    for letter in letters.chars().chain(letters.to_uppercase().chars()) {
+        assert_eq!(
+            parse(&letter.to_string()),
+            Ok(letter.to_lowercase().to_string())
+        );
+    }
+    for digit in '0'..='9' {
+        assert_eq!(parse(&format!("{digit}.x")), Ok(format!("{digit}.x")));
+        assert_eq!(parse(&digit.to_string()), Err(Malformed::InvalidHost));
+    }
+}
+
+#[test]
 fn a6_refuses_everything_else() {
     let label64 = "x".repeat(64);
     let name254 = format!("{0}.{0}.{0}.{1}", "x".repeat(63), "y".repeat(62));

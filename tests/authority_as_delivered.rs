@@ -253,6 +253,12 @@ async fn a4_http10_without_host_gets_the_default_one() {
                 200,
                 "authority=a.test uri=- host=a.test",
             ),
+            // Nor for a request whose target names one.
+            (
+                "GET http://a.test/ HTTP/1.0\n\n",
+                200,
+                "authority=a.test uri=a.test host=-",
+            ),
             // Not for HTTP/1.1, whose requests without one are malformed.
             ("GET / HTTP/1.1\n\n", 400, ""),
         ],

@@ -244,15 +244,20 @@ async fn b3_https_needs_a_secure_connection() {
 
 #[tokio::test]
 async fn b3_a_scheme_in_capitals_is_the_same_scheme() {
-    let scheme: http::uri::Scheme = "HTTPS".parse().unwrap();
-    let uri = http::Uri::builder()
-        .scheme(scheme)
-        .authority("a.test")
-        .path_and_query("/");
-    let mut request = get2("/", Some(&ConnectionInfo::plaintext().build()));
-    *request.uri_mut() = uri.build().unwrap();
+    let plaintext = ConnectionInfo::plaintext().build();
+    let strict = MisdirectedLayer::new().strict_scheme(true);
     let refused = Err(Rejection::InsecureConnection);
-    assert_eq!(judge(&MisdirectedLayer::new(), request).await, refused);
+    for (scheme, verdict) in [("HTTPS", refused), ("HTTP", Ok(()))] {
+        // Parsed by itself it keeps its case, as from a client that builds its requests.
+        let scheme: http::uri::Scheme = scheme.parse().unwrap();
+        let uri = http::Uri::builder()
+            .scheme(scheme)
+            .authority("a.test")
+            .path_and_query("/");
+        let mut request = get2("/", Some(&plaintext));
+        *request.uri_mut() = uri.build().unwrap();
+        assert_eq!(judge(&strict, request).await, verdict);
+    }
 }
 
 /// An HTTP/2 request with `Host` in place of `:authority`, whose `:scheme` h2 has dropped.
