@@ -2,7 +2,10 @@
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
-use tower_misdirected::{Coalescing, EffectiveAuthority, Rejection};
+use tower_misdirected::Coalescing::{
+    self, Certificate, Never, SameTlsConfig, SameVirtualHost, Unchecked,
+};
+use tower_misdirected::{EffectiveAuthority, Rejection};
 
 use crate::client::Kept;
 use crate::model::{Model, Session};
@@ -13,11 +16,11 @@ use crate::tally::Tally;
 use crate::world::World;
 
 const LEVELS: [Coalescing; 5] = [
-    Coalescing::Unchecked,
-    Coalescing::Certificate,
-    Coalescing::SameTlsConfig,
-    Coalescing::SameVirtualHost,
-    Coalescing::Never,
+    Unchecked,
+    Certificate,
+    SameTlsConfig,
+    SameVirtualHost,
+    Never,
 ];
 
 pub struct Play<'a> {
@@ -182,7 +185,7 @@ impl<'a> Play<'a> {
                 let named = named.host().to_string();
                 prop_assert_eq!(named, authority.host.plain, "{:?} at {:?}", step, level);
             }
-            if level >= Coalescing::SameTlsConfig {
+            if level >= SameTlsConfig {
                 self.no_client_check_is_bypassed(on, authority, expected)?;
             }
             self.count(level, on, authority, expected);

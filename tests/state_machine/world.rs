@@ -105,7 +105,11 @@ impl World {
             virtual_host: virtual_host.map(|host| host.id().to_owned()),
             config,
             client: Client::of_certificate(info.client_certificates().next()),
-            tls13: info.tls_version() == Some(TlsVersion::V1_3),
+            tls13: match info.tls_version() {
+                Some(TlsVersion::V1_2) => false,
+                Some(TlsVersion::V1_3) => true,
+                other => panic!("{other:?}"),
+            },
             resumed,
         }
     }
