@@ -81,6 +81,8 @@ fn what_is_no_certificate_has_unknown_names() {
     for length in 0..leaf.der.len() {
         assert!(!CertificateNames::from_der(&leaf.der[..length]).is_known());
     }
+    let unknown = CertificateNames::unknown();
+    assert!(unknown.ptr_eq(&unknown) && !unknown.ptr_eq(&names(&leaf)));
 }
 
 #[test]
