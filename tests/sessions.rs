@@ -15,7 +15,7 @@ use rustls::server::{
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tower_misdirected::{TlsAcceptor, VirtualHosts};
+use tower_misdirected::{TlsAcceptor, VirtualHosts, VirtualHostsBuilder};
 
 #[path = "bypass/memory.rs"]
 mod memory;
@@ -115,23 +115,25 @@ async fn where_sessions_cannot_be_kept_no_client_is_given_one() {
 #[tokio::test]
 async fn hosts_that_share_a_configuration_keep_their_sessions_through_a_replacement() {
     let (shared, other) = (pki::server(&["a.test", "b.test"]), pki::server(&["c.test"]));
-    let builder = || {
-        VirtualHosts::builder()
-            .host("a.test", shared.clone())
-            .host("b.test", shared.clone())
-            .default(shared.clone())
+    let named = || {
+        let hosts = VirtualHosts::builder().host("a.test", shared.clone());
+        hosts.host("b.test", shared.clone())
     };
-    let hosts = builder().build().unwrap();
-    let acceptor = TlsAcceptor::from(hosts.clone());
-    for version in [&TLS12, &TLS13] {
-        let client = Arc::new(pki::client_of(&[], &[version], pki::provider()));
-        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
-            for sni in ["a.test", "b.test", "nobody.test"] {
-                let found = handshake(&acceptor, &client, sni).await;
-                assert_eq!(found, Some(kind), "{sni} {version:?}");
+    let by_default = || VirtualHosts::builder().default(shared.clone());
+    for begin in [&named as &dyn Fn() -> VirtualHostsBuilder, &by_default] {
+        for version in [&TLS12, &TLS13] {
+            let hosts = begin().build().unwrap();
+            let acceptor = TlsAcceptor::from(hosts.clone());
+            let client = Arc::new(pki::client_of(&[], &[version], pki::provider()));
+            for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+                for sni in ["a.test", "b.test"] {
+                    let found = handshake(&acceptor, &client, sni).await;
+                    assert_eq!(found, Some(kind), "{sni} {version:?}");
+                }
+                hosts
+                    .replace(begin().host("c.test", other.clone()))
+                    .unwrap();
             }
-            let replaced = hosts.replace(builder().host("c.test", other.clone()));
-            replaced.unwrap();
         }
     }
 }
