@@ -1,0 +1,135 @@
+//! D3: running out of file descriptors, which accepting survives without a spin.
+
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::client::{Client, Http};
+use crate::hello::say;
+use crate::messages::Settings;
+use crate::process::Server;
+use crate::site::Fate;
+use crate::wire::PATIENCE;
+
+/// How long the listener rests after an error, where no handshake can be ended.
+const REST: Duration = Duration::from_millis(200);
+
+const FEW: u64 = 64;
+
+async fn server_with_few() -> (Server, Client) {
+    let settings = Settings {
+        descriptors: Some(FEW),
+        ..Settings::default()
+    };
+    Server::start(settings).await
+}
+
+#[tokio::test]
+async fn d3_silent_clients_that_take_every_descriptor_keep_nobody_out() {
+    let (mut server, client) = server_with_few().await;
+    // Far more than it has descriptors for, none of which leaves by itself.
+    let mut herd = Vec::new();
+    for _ in 0..200 {
+        herd.push(say(client.addr, b"").await);
+    }
+    for _ in 0..3 {
+        client.is_served().await;
+    }
+    drop(herd);
+    server.comes_to(0).await;
+    client.is_served().await;
+    let errors = server.ends().await.accept_errors;
+    assert!(errors > 0, "it never ran out");
+    println!(
+        "200 silent clients, {FEW} descriptors: {errors} errors, and all who speak are served"
+    );
+}
+
+#[tokio::test]
+async fn d3_without_a_descriptor_accepting_rests_and_goes_on_when_there_is_one() {
+    let sni = Some("www.test");
+    let (mut server, client) = server_with_few().await;
+    let mut open = Vec::new();
+    for number in 0..20 {
+        let mut connection = client.connect(Http::One, sni).await;
+        // An answer tells that the server, too, is through with the handshake.
+        connection.asks(sni, "www.test", Fate::Served, number).await;
+        open.push(connection);
+    }
+    let begin = Instant::now();
+    let before = server.hoard().await.accept_errors;
+
+    // It waits in the kernel's queue, with a handshake begun.
+    let tcp = TcpStream::connect(client.addr).await.unwrap();
+    let waits = tokio::spawn({
+        let client = client.clone();
+        async move { client.connect_over(tcp, Http::One, sni).await }
+    });
+    // The listener has tried again and again; those who are in notice nothing.
+    let mut errors = before;
+    for round in 0..5 {
+        errors = server
+            .until(|counts| counts.accept_errors > errors)
+            .await
+            .accept_errors;
+        for connection in &mut open {
+            connection.asks(sni, "www.test", Fate::Served, round).await;
+        }
+    }
+    // Had it not rested each time there would be thousands, whatever the machine.
+    let rests = (begin.elapsed().as_millis() / REST.as_millis()) as u64;
+    assert!(
+        errors - before <= rests + 1,
+        "{errors} errors, and {rests} times {REST:?}"
+    );
+    assert!(!waits.is_finished());
+
+    open.truncate(10);
+    let waits = tokio::time::timeout(PATIENCE, waits).await;
+    let mut served = waits.expect("a place in time").unwrap().unwrap();
+    served.asks(sni, "www.test", Fate::Served, 9).await;
+    let counts = server.ends().await;
+    println!(
+        "no descriptor left: {} errors in {:?}, 20 connections served meanwhile, accepting again after",
+        errors - before,
+        begin.elapsed()
+    );
+    assert_eq!(counts.handshakes_failed + counts.handshakes_evicted, 0);
+}
+
+#[tokio::test]
+async fn d3_connections_that_take_every_descriptor_are_served_and_make_room_when_they_go() {
+    let sni = Some("www.test");
+    let (mut server, client) = server_with_few().await;
+    let mut open = Vec::new();
+    loop {
+        let tcp = TcpStream::connect(client.addr).await.unwrap();
+        let opening = client.clone();
+        let handshake = tokio::spawn(async move {
+            let mut connection = opening.connect_over(tcp, Http::One, sni).await.unwrap();
+            connection.asks(sni, "www.test", Fate::Served, 0).await;
+            connection
+        });
+        // The last is ended in favour of a newer one, or waits in vain, as it comes.
+        let counts = server
+            .until(|counts| handshake.is_finished() || counts.accept_errors > 0)
+            .await;
+        if counts.accept_errors > 0 {
+            handshake.abort();
+            break;
+        }
+        open.push(handshake.await.unwrap());
+    }
+    assert!(open.len() > FEW as usize / 2, "{} connections", open.len());
+    for (number, connection) in (0..).zip(&mut open) {
+        connection.asks(sni, "www.test", Fate::Served, number).await;
+    }
+    let count = open.len();
+    drop(open);
+    server.comes_to(0).await;
+    client.is_served().await;
+    let errors = server.ends().await.accept_errors;
+    println!(
+        "{FEW} descriptors: {count} connections and {errors} errors, and room again when they went"
+    );
+}
