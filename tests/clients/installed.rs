@@ -1,0 +1,43 @@
+//! Programs that may be installed or not: which there are, and what they say when they are run. Which program
+//! is asked for what is not here.
+
+use std::path::PathBuf;
+use std::process::Output;
+use std::time::Duration;
+
+use tokio::process::Command;
+
+/// Compilers and virtual machines start slowly. What takes longer never ends, and is a failure and no hang.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// The first of these programs that is installed. Says so where there is none, which is all that its test
+/// then does.
+pub fn find(names: &[&str]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    // Debian keeps servers where only root looks.
+    let places = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
+    let places: Vec<_> = places.collect();
+    let mut candidates = names
+        .iter()
+        .flat_map(|name| places.iter().map(move |place| place.join(name)));
+    let found = candidates.find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("skipped: {} is not installed", names.join(" or "));
+    }
+    found
+}
+
+/// Runs a program to its end.
+pub async fn output(command: &mut Command) -> Output {
+    let output = command.kill_on_drop(true).output();
+    let output = tokio::time::timeout(PATIENCE, output).await;
+    output.expect("an end in time").unwrap()
+}
+
+/// The same for a program that must succeed, and what it printed.
+pub async fn prints(command: &mut Command) -> String {
+    let output = output(command).await;
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap()
+}
