@@ -41,3 +41,17 @@ pub async fn prints(command: &mut Command) -> String {
     assert!(output.status.success(), "{command:?}: {errors}");
     String::from_utf8(output.stdout).unwrap()
 }
+
+/// The version that a program tells of itself, somewhere in what it prints.
+pub async fn version(command: &mut Command) -> String {
+    let output = output(command).await;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let mut words = text.split([' ', '/', '\n']);
+    let version = words.find_map(|word| {
+        let word = word.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let is = word.starts_with(|c: char| c.is_ascii_digit()) && word.contains('.');
+        is.then(|| word.to_owned())
+    });
+    version.unwrap_or_else(|| panic!("{command:?} tells no version: {text}"))
+}

@@ -9,8 +9,11 @@ mod program;
 #[path = "../wire/mod.rs"]
 mod wire;
 
-#[allow(dead_code, reason = "each client uses its part")]
+mod command_lines;
 mod installed;
+mod observed;
+mod programs;
+mod rust;
 #[allow(dead_code, reason = "each client uses its part")]
 mod site;
 

@@ -5,18 +5,19 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{Method, Version, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::any;
+use axum::routing::get;
 use axum::serve::IncomingStream;
+use axum::{Extension, Router};
 use http_body_util::BodyExt;
 use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener, VirtualHosts,
+    VirtualHostsBuilder,
 };
 
 use crate::pki::{self, Leaf};
@@ -35,11 +36,30 @@ pub enum Tls {
     Apart,
 }
 
+impl Tls {
+    fn hosts(self, leaf: &Leaf) -> VirtualHostsBuilder {
+        let shared = Arc::new(leaf.server_config());
+        let mut hosts = VirtualHosts::builder();
+        for name in NAMES.iter().filter(|name| name.ends_with(".test")) {
+            let config = match self {
+                Tls::Shared => shared.clone(),
+                Tls::Apart => Arc::new(leaf.server_config()),
+            };
+            hosts = hosts.host(*name, config);
+        }
+        hosts.default_to("one.test")
+    }
+}
+
+/// Gives every host a new TLS configuration, so that the connections up to now can serve none of them.
+#[derive(Clone)]
+struct Change(Arc<dyn Fn() + Send + Sync>);
+
 /// A running site. It ends with the runtime of its test.
 pub struct Site {
     pub addr: SocketAddr,
     /// The certificate of every host.
-    pub leaf: Leaf,
+    pub leaf: Arc<Leaf>,
     records: Records,
     files: Directory,
 }
@@ -75,35 +95,34 @@ impl Record {
 }
 
 impl Site {
-    /// A site whose every page says which host it is of, and repeats what was sent to it.
+    /// A site whose every page says which host it is of, and repeats what was sent to it. The page
+    /// `/change` also gives every host a new TLS configuration, which leaves all connections behind.
     pub async fn start(tls: Tls) -> Self {
         Self::serve(tls, pages().layer(MisdirectedLayer::new().json())).await
     }
 
     /// A site of these routes, whose outermost layer should be a [`MisdirectedLayer`].
     pub async fn serve(tls: Tls, app: Router) -> Self {
-        let leaf = pki::leaf(NAMES);
-        let shared = Arc::new(leaf.server_config());
-        let mut hosts = VirtualHosts::builder();
-        for name in NAMES.iter().filter(|name| name.ends_with(".test")) {
-            let config = match tls {
-                Tls::Shared => shared.clone(),
-                Tls::Apart => Arc::new(leaf.server_config()),
-            };
-            hosts = hosts.host(*name, config);
-        }
-        let hosts = hosts.default_to("one.test").build().unwrap();
+        let leaf = Arc::new(pki::leaf(NAMES));
+        let hosts = tls.hosts(&leaf).build().unwrap();
+        let change = Change(Arc::new({
+            let (hosts, leaf) = (hosts.clone(), leaf.clone());
+            move || hosts.replace(tls.hosts(&leaf)).unwrap()
+        }));
 
         let listener = TlsListener::bind("127.0.0.1:0", hosts).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let records = Records::default();
         let app = app
+            .layer(Extension(change))
             .layer(from_fn_with_state(records.clone(), record))
             .into_make_service_with_connect_info::<Connection>();
         tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
 
         let files = Directory::new();
         files.write("ca.pem", ca());
+        let lines = NAMES.iter().map(|name| format!("127.0.0.1 {name}\n"));
+        files.write("hosts", lines.collect::<String>());
         Self {
             addr,
             leaf,
@@ -126,6 +145,11 @@ impl Site {
         self.files.path("ca.pem")
     }
 
+    /// A file in the manner of `/etc/hosts`.
+    pub fn hosts_file(&self) -> String {
+        self.files.path("hosts")
+    }
+
     /// Every request up to now, in the order of the answers. What a client has seen answered is among them.
     pub fn records(&self) -> Vec<Record> {
         self.records.lock().unwrap().clone()
@@ -146,13 +170,15 @@ pub fn pem(tag: &str, der: &[u8]) -> String {
     pem::encode(&pem::Pem::new(tag, der))
 }
 
-fn pages() -> Router {
-    let page = any(async |authority: EffectiveAuthority, body: Bytes| {
-        let mut page = Bytes::from(format!("{}\n", authority.host())).to_vec();
+pub fn pages() -> Router {
+    let page = async |authority: EffectiveAuthority, body: Bytes| {
+        let mut page = format!("{}\n", authority.host()).into_bytes();
         page.extend_from_slice(&body);
         page
-    });
+    };
+    let change = async |Extension(change): Extension<Change>| (change.0)();
     Router::new()
+        .route("/change", get(change))
         .fallback(page)
         .layer(DefaultBodyLimit::disable())
 }

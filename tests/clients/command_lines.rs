@@ -1,0 +1,203 @@
+//! curl, wget, nghttp and Node, each with what is peculiar to it: what a refusal looks like, options that
+//! repeat, where the server name comes from, and uploads. Their rows in the guide are not here.
+
+use axum::http::Version;
+use tokio::process::Command;
+use tower_misdirected::MisdirectedLayer;
+
+use crate::installed;
+use crate::observed::{Http, SERVED};
+use crate::programs::{curl, file, lines};
+use crate::site::{self, Record, Site, Tls};
+
+/// Whether these all came over one connection.
+fn one_connection(records: &[Record]) -> bool {
+    records
+        .iter()
+        .all(|record| record.connection == records[0].connection)
+}
+
+fn told(records: &[Record]) -> Vec<String> {
+    records.iter().map(Record::line).collect()
+}
+
+#[tokio::test]
+async fn c1_c2_c3_curl_shows_the_whole_refusal() {
+    let Some(program) = installed::find(&["curl"]) else {
+        return;
+    };
+    let site = Site::start(Tls::Apart).await;
+    for (http, expected) in [
+        (
+            Http::One,
+            "HTTP/1.1 421 Misdirected Request\ncontent-type: application/json\ncontent-length: 31\n\
+             cache-control: no-store\nconnection: close\n",
+        ),
+        (
+            Http::Two,
+            "HTTP/2 421 \ncontent-type: application/json\ncontent-length: 31\ncache-control: no-store\n",
+        ),
+    ] {
+        let mut command = curl(&program, http, &site, &["one.test/=two.test"]);
+        let head = lines(command.args(["--dump-header", "-"])).await;
+        // Then there is a line between, and what the command prints of its own.
+        let head = head.iter().take_while(|line| !line.is_empty());
+        let told: String = head
+            .filter(|line| !line.starts_with("date: "))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(told, expected);
+    }
+}
+
+#[tokio::test]
+async fn curl_repeats_only_if_told_and_over_http2_in_vain() {
+    let Some(program) = installed::find(&["curl"]) else {
+        return;
+    };
+    for http in [Http::One, Http::Two] {
+        let site = Site::start(Tls::Apart).await;
+        let mut command = curl(&program, http, &site, &["one.test/=two.test"]);
+        command.args(["--fail", "--retry", "1", "--retry-delay", "0"]);
+        installed::output(&mut command).await;
+        assert_eq!(told(&site.take()), ["two.test 421"], "--retry alone");
+
+        installed::output(command.arg("--retry-all-errors")).await;
+        let records = site.take();
+        assert_eq!(told(&records), ["two.test 421", "two.test 421"]);
+        assert_eq!(one_connection(&records), http == Http::Two);
+        assert!(
+            records
+                .iter()
+                .all(|record| record.server_name.as_deref() == Some("one.test"))
+        );
+    }
+}
+
+/// What a health check should do in place of `-H 'Host: …'`.
+#[tokio::test]
+async fn curl_sends_the_right_server_name_with_connect_to_and_resolve() {
+    let Some(program) = installed::find(&["curl"]) else {
+        return;
+    };
+    let site = Site::start(Tls::Apart).await;
+    let port = site.port();
+    for (option, place) in [
+        ("--connect-to", format!("::127.0.0.1:{port}")),
+        ("--resolve", format!("two.test:{port}:127.0.0.1")),
+    ] {
+        let mut command = Command::new(&program);
+        command.args(["--silent", "--cacert", &site.ca_file()]);
+        command.args([option, &place, &site.url("two.test")]);
+        assert_eq!(installed::prints(&mut command).await, "two.test\n");
+        let records = site.take();
+        assert_eq!(told(&records), ["two.test 200"]);
+        assert_eq!(records[0].server_name.as_deref(), Some("two.test"));
+    }
+}
+
+/// wget resolves names by the system alone, so it comes by address, and without a server name.
+#[tokio::test]
+async fn wget_hands_over_and_repeats_on_a_new_connection_if_told() {
+    let Some(program) = installed::find(&["wget"]) else {
+        return;
+    };
+    let site = Site::start(Tls::Apart).await;
+    let wget = |options: &[&str]| {
+        let mut command = Command::new(&program);
+        command
+            .args([
+                "--no-config",
+                "--quiet",
+                "--output-document=-",
+                "--ca-certificate",
+            ])
+            .arg(site.ca_file())
+            .args(options)
+            .arg(site.url("127.0.0.1"));
+        command
+    };
+    assert_eq!(installed::prints(&mut wget(&[])).await, "127.0.0.1\n");
+    site.take();
+
+    let host = "--header=Host: two.test";
+    let output = installed::output(&mut wget(&[host])).await;
+    assert_eq!(output.status.code(), Some(8), "an error from the server");
+    assert_eq!(told(&site.take()), ["two.test 421"]);
+
+    let repeat = [
+        "--retry-on-http-error=421",
+        "--tries=2",
+        "--waitretry=0",
+        host,
+    ];
+    installed::output(&mut wget(&repeat)).await;
+    let records = site.take();
+    assert_eq!(told(&records), ["two.test 421", "two.test 421"]);
+    assert!(!one_connection(&records));
+    assert!(records.iter().all(|record| record.server_name.is_none()));
+    let version = installed::version(Command::new(&program).arg("--version")).await;
+    eprintln!("ran: wget {version}");
+}
+
+/// So nghttp is never misdirected. It is refused where no certificate covers what it asks for (B5).
+#[tokio::test]
+async fn nghttps_server_name_is_its_authority() {
+    let Some(program) = installed::find(&["nghttp"]) else {
+        return;
+    };
+    let site = Site::start(Tls::Apart).await;
+    for (host, server_name, status) in [
+        (None, None, 200),
+        (Some("two.test"), Some("two.test"), 200),
+        (Some("other.test"), Some("other.test"), 421),
+    ] {
+        let mut command = Command::new(&program);
+        command.args([
+            "--no-verify-peer",
+            "--null-out",
+            "--multiply=3",
+            &site.url("127.0.0.1"),
+        ]);
+        if let Some(host) = host {
+            command.arg(format!("--header=:authority: {host}"));
+        }
+        installed::prints(&mut command).await;
+        let records = site.take();
+        assert_eq!(records.len(), 3);
+        assert!(one_connection(&records));
+        for record in records {
+            assert_eq!(record.server_name.as_deref(), server_name);
+            assert_eq!((record.status, record.version), (status, Version::HTTP_2));
+        }
+    }
+    let version = installed::version(Command::new(&program).arg("--version")).await;
+    eprintln!("ran: nghttp {version}, HTTP/2");
+}
+
+/// As the fetch standard has it ("HTTP-network-or-cache fetch", status 421), whoever closes the old one.
+#[tokio::test]
+async fn c3_nodes_fetch_opens_a_new_connection_for_its_repetition() {
+    let Some(program) = installed::find(&["node", "nodejs"]) else {
+        return;
+    };
+    for close in [true, false] {
+        let layer = MisdirectedLayer::new().json().close_http1(close);
+        let site = Site::serve(Tls::Apart, site::pages().layer(layer)).await;
+        let mut command = Command::new(&program);
+        command
+            .env("NODE_EXTRA_CA_CERTS", site.ca_file())
+            .arg(file("client.js"))
+            .arg(site.ca_file())
+            .arg(site.port().to_string())
+            .args(["1.1", "one.test/change", "one.test/again"]);
+        assert_eq!(lines(&mut command).await, [SERVED; 2]);
+        let records = site.take();
+        assert_eq!(
+            told(&records),
+            ["one.test 200", "one.test 421", "one.test 200"]
+        );
+        assert!(one_connection(&records[..2]));
+        assert_ne!(records[2].connection, records[1].connection);
+    }
+}
