@@ -3,6 +3,7 @@
 //! - [`servers`]: which server am I using?
 //! - [`virtual_hosts`]: hosts that differ in TLS, client certificates, changes while serving.
 //! - [`other_tls_stacks`]: OpenSSL, BoringSSL and everything else.
+//! - [`clients`]: what browsers and other clients do with a 421, and HAProxy and nginx in front.
 //! - [`troubleshooting`]: by symptom.
 
 #[doc = include_str!("servers.md")]
@@ -40,6 +41,9 @@ pub mod other_tls_stacks {}
 
 #[doc = include_str!("virtual_hosts.md")]
 pub mod virtual_hosts {}
+
+#[doc = include_str!("clients.md")]
+pub mod clients {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

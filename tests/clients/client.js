@@ -1,6 +1,7 @@
 // Node's fetch (HTTP/1.1) and its http2 module: `client.js CA PORT HTTP STEP…`, where a step is HOST/PATH or
-// HOST/PATH=AUTHORITY. Prints the status and Cache-Control of every answer. With HTTP/2 all steps for a host
-// share one session. NODE_EXTRA_CA_CERTS names the CA for fetch, which can be told in no other way.
+// HOST/PATH=AUTHORITY. Prints the status and Cache-Control of every answer. With http2 all steps for a host
+// share one session. In the environment NODE_EXTRA_CA_CERTS names the CA for fetch, which can be told in no
+// other way, BODY is what fetch uploads, and UNDICI is where undici is, whose fetch then speaks HTTP/2.
 'use strict';
 
 const dns = require('node:dns');
@@ -8,20 +9,30 @@ const fs = require('node:fs');
 const http2 = require('node:http2');
 
 const [ca, port, http, ...steps] = process.argv.slice(2);
+const { BODY: body, UNDICI: undici } = process.env;
 
 dns.lookup = (host, options, callback) =>
   options.all ? callback(null, [{ address: '127.0.0.1', family: 4 }]) : callback(null, '127.0.0.1', 4);
 
-async function overHttp1(host, path, authority) {
+function undiciWithHttp2() {
+  const { fetch, Agent } = require(undici);
+  return { fetch, dispatcher: new Agent({ allowH2: true }) };
+}
+
+const fetcher = undici ? undiciWithHttp2() : { fetch };
+
+async function byFetch(host, path, authority) {
   const headers = authority ? { host: `${authority}:${port}` } : {};
-  const answer = await fetch(`https://${host}:${port}/${path}`, { headers });
+  const method = body ? 'POST' : 'GET';
+  const { fetch, dispatcher } = fetcher;
+  const answer = await fetch(`https://${host}:${port}/${path}`, { method, headers, body, dispatcher });
   await answer.text();
   return [answer.status, answer.headers.get('cache-control')];
 }
 
 const sessions = new Map();
 
-function overHttp2(host, path, authority) {
+function byHttp2(host, path, authority) {
   if (!sessions.has(host)) {
     sessions.set(host, http2.connect(`https://${host}:${port}`, { ca: fs.readFileSync(ca) }));
   }
@@ -38,7 +49,7 @@ function overHttp2(host, path, authority) {
 }
 
 (async () => {
-  const request = { 1.1: overHttp1, 2: overHttp2 }[http];
+  const request = http === '2' && !undici ? byHttp2 : byFetch;
   for (const step of steps) {
     const [, host, path, authority] = /^([^/]+)\/([^=]*)=?(.*)$/.exec(step);
     const [status, cacheControl] = await request(host, path, authority);

@@ -1,12 +1,15 @@
 //! curl, wget, nghttp and Node, each with what is peculiar to it: what a refusal looks like, options that
 //! repeat, where the server name comes from, and uploads. Their rows in the guide are not here.
 
+use std::path::Path;
+
 use axum::http::Version;
 use tokio::process::Command;
 use tower_misdirected::MisdirectedLayer;
 
 use crate::installed;
-use crate::observed::{Http, SERVED};
+use crate::observed::{Http, SERVED, assert_row, yes_or_no};
+use crate::program::Directory;
 use crate::programs::{curl, file, lines};
 use crate::site::{self, Record, Site, Tls};
 
@@ -19,6 +22,20 @@ fn one_connection(records: &[Record]) -> bool {
 
 fn told(records: &[Record]) -> Vec<String> {
     records.iter().map(Record::line).collect()
+}
+
+/// Has a client that resolves names by the system alone ask for one host twice and for another at the same
+/// address, whatever their certificates and answers, and tells whether the other takes the open connection.
+async fn coalesces(site: &Site, command: &mut Command) -> bool {
+    let urls = ["127.0.0.1", "127.0.0.1", "localhost"].map(|host| site.url(host));
+    installed::output(command.args([&urls[0], &format!("{}again", urls[1]), &urls[2]])).await;
+    let records = site.take();
+    let other = records
+        .iter()
+        .position(|record| record.authority.starts_with("localhost"));
+    assert_eq!(other, Some(2));
+    assert!(one_connection(&records[..2]));
+    one_connection(&records)
 }
 
 #[tokio::test]
@@ -136,8 +153,23 @@ async fn wget_hands_over_and_repeats_on_a_new_connection_if_told() {
     assert_eq!(told(&records), ["two.test 421", "two.test 421"]);
     assert!(!one_connection(&records));
     assert!(records.iter().all(|record| record.server_name.is_none()));
-    let version = installed::version(Command::new(&program).arg("--version")).await;
-    eprintln!("ran: wget {version}");
+    let mut several = Command::new(&program);
+    several.args([
+        "--no-config",
+        "--quiet",
+        "--output-document=-",
+        "--no-check-certificate",
+    ]);
+    let coalesces = yes_or_no(coalesces(&site, &mut several).await);
+    let cells = [
+        coalesces,
+        "421",
+        "hands it over",
+        "421",
+        "on a new connection",
+    ];
+    assert_row("wget", "1.1", &cells);
+    installed::announce("wget", Command::new(&program).arg("--version")).await;
 }
 
 /// So nghttp is never misdirected. It is refused where no certificate covers what it asks for (B5).
@@ -171,8 +203,19 @@ async fn nghttps_server_name_is_its_authority() {
             assert_eq!((record.status, record.version), (status, Version::HTTP_2));
         }
     }
-    let version = installed::version(Command::new(&program).arg("--version")).await;
-    eprintln!("ran: nghttp {version}, HTTP/2");
+    let mut several = Command::new(&program);
+    several.args(["--no-verify-peer", "--null-out"]);
+    let coalesces = yes_or_no(coalesces(&site, &mut several).await);
+    let given = "takes it for its server name";
+    let cells = [
+        coalesces,
+        given,
+        "hands it over",
+        "421",
+        "on the same, and refused",
+    ];
+    assert_row("nghttp", "2", &cells);
+    installed::announce("nghttp", Command::new(&program).arg("--version")).await;
 }
 
 /// As the fetch standard has it ("HTTP-network-or-cache fetch", status 421), whoever closes the old one.
@@ -184,13 +227,7 @@ async fn c3_nodes_fetch_opens_a_new_connection_for_its_repetition() {
     for close in [true, false] {
         let layer = MisdirectedLayer::new().json().close_http1(close);
         let site = Site::serve(Tls::Apart, site::pages().layer(layer)).await;
-        let mut command = Command::new(&program);
-        command
-            .env("NODE_EXTRA_CA_CERTS", site.ca_file())
-            .arg(file("client.js"))
-            .arg(site.ca_file())
-            .arg(site.port().to_string())
-            .args(["1.1", "one.test/change", "one.test/again"]);
+        let mut command = node(&program, &site, &["one.test/change", "one.test/again"]);
         assert_eq!(lines(&mut command).await, [SERVED; 2]);
         let records = site.take();
         assert_eq!(
@@ -200,4 +237,56 @@ async fn c3_nodes_fetch_opens_a_new_connection_for_its_repetition() {
         assert!(one_connection(&records[..2]));
         assert_ne!(records[2].connection, records[1].connection);
     }
+}
+
+/// Over HTTP/2 curl 7.88 takes the RST_STREAM that ends a body nobody reads (RFC 9113 §8.1) for a failure,
+/// unless the body was there first.
+#[tokio::test]
+async fn c4_a_refused_upload_is_not_read_and_old_curls_may_miss_the_answer() {
+    let Some(program) = installed::find(&["curl"]) else {
+        return;
+    };
+    let files = Directory::new();
+    files.write("upload", vec![b'x'; 4 << 20]);
+    let site = Site::start(Tls::Apart).await;
+    for http in [Http::One, Http::Two] {
+        for upload in ["few bytes".to_owned(), format!("@{}", files.path("upload"))] {
+            let mut command = curl(&program, http, &site, &["one.test/=two.test"]);
+            let output = installed::output(command.args(["--data-binary", &upload])).await;
+            let handed_over = output.stdout == b"421 no-store\n";
+            let stream_error = http == Http::Two && output.status.code() == Some(92);
+            assert!(handed_over || stream_error, "{output:?}");
+            let records = site.take();
+            assert_eq!(told(&records), ["two.test 421"]);
+            assert_eq!(records[0].body_length(), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn c4_nodes_fetch_sends_its_body_again() {
+    let Some(program) = installed::find(&["node", "nodejs"]) else {
+        return;
+    };
+    let site = Site::start(Tls::Apart).await;
+    let mut command = node(&program, &site, &["one.test/change", "one.test/again"]);
+    assert_eq!(lines(command.env("BODY", "eleven byte")).await, [SERVED; 2]);
+    let records = site.take();
+    assert_eq!(
+        told(&records),
+        ["one.test 200", "one.test 421", "one.test 200"]
+    );
+    let lengths: Vec<_> = records.iter().map(Record::body_length).collect();
+    assert_eq!(lengths[1..], [0, 11]);
+}
+
+/// Node's fetch, over HTTP/1.1.
+fn node(program: &Path, site: &Site, steps: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env("NODE_EXTRA_CA_CERTS", site.ca_file())
+        .arg(file("client.js"))
+        .args([&site.ca_file(), &site.port().to_string(), "1.1"])
+        .args(steps);
+    command
 }

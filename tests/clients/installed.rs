@@ -42,6 +42,11 @@ pub async fn prints(command: &mut Command) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Says that a program takes part, and its version.
+pub async fn announce(name: &str, command: &mut Command) {
+    eprintln!("ran: {name} {}", version(command).await);
+}
+
 /// The version that a program tells of itself, somewhere in what it prints.
 pub async fn version(command: &mut Command) -> String {
     let output = output(command).await;

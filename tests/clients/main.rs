@@ -13,6 +13,7 @@ mod command_lines;
 mod installed;
 mod observed;
 mod programs;
+mod proxies;
 mod rust;
 #[allow(dead_code, reason = "each client uses its part")]
 mod site;

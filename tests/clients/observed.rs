@@ -38,6 +38,7 @@ pub async fn compare_with_the_guide(
     http: Http,
     visit: impl AsyncFn(&Site, &[&str]) -> Vec<String>,
 ) {
+    eprintln!("ran: {client} {version}, HTTP/{http}");
     let coalesces = coalesces(http, &visit).await;
     let told_another_host = told_another_host(http, &visit).await;
     let change = after_a_change(http, &visit).await;
@@ -49,7 +50,6 @@ pub async fn compare_with_the_guide(
         change.afterwards,
     ];
     assert_row(client, &http.to_string(), &cells);
-    eprintln!("ran: {client} {version}, HTTP/{http}");
 }
 
 /// Whether a request for another host of the certificate takes the open connection.
@@ -177,4 +177,21 @@ pub fn assert_row(client: &str, http: &str, cells: &[&str]) {
         told, cells,
         "{client}, HTTP/{http}: the guide, and what was seen"
     );
+}
+
+/// Holds the settings of a proxy in the guide to the configuration that its tests use.
+pub fn assert_settings(proxy: &str, configuration: &str) {
+    let mut blocks = GUIDE
+        .split("```")
+        .filter_map(|block| block.strip_prefix(proxy));
+    let used: Vec<_> = configuration.lines().map(str::trim).collect();
+    let told: Vec<_> = blocks
+        .by_ref()
+        .flat_map(str::lines)
+        .map(str::trim)
+        .collect();
+    assert!(!told.is_empty(), "the guide has no settings for {proxy}");
+    for line in told {
+        assert!(used.contains(&line), "not tested: {line}");
+    }
 }

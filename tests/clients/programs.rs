@@ -154,6 +154,34 @@ async fn node_http2() {
     node("Node's `http2`", Http::Two).await;
 }
 
+/// undici by itself, which `tests/clients/run` installs.
+#[tokio::test]
+async fn undici_over_http2() {
+    let module = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/target/clients/node_modules/undici"
+    );
+    if !Path::new(module).exists() {
+        eprintln!("skipped: undici is not installed in target/clients");
+        return;
+    }
+    let Some(program) = installed::find(&["node", "nodejs"]) else {
+        return;
+    };
+    let mut version = Command::new(&program);
+    version.args(["-p", &format!("require('{module}/package.json').version")]);
+    let version = installed::version(&mut version).await;
+    script("undici with `allowH2`", &version, Http::Two, |site| {
+        let mut command = Command::new(&program);
+        command
+            .env("NODE_EXTRA_CA_CERTS", site.ca_file())
+            .env("UNDICI", module)
+            .arg(file("client.js"));
+        command
+    })
+    .await;
+}
+
 async fn go(http: Http) {
     let Some(program) = installed::find(&["go"]) else {
         return;

@@ -11,7 +11,7 @@ use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
 use axum::http::{Method, Version, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::any;
 use axum::serve::IncomingStream;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
@@ -178,7 +178,7 @@ pub fn pages() -> Router {
     };
     let change = async |Extension(change): Extension<Change>| (change.0)();
     Router::new()
-        .route("/change", get(change))
+        .route("/change", any(change))
         .fallback(page)
         .layer(DefaultBodyLimit::disable())
 }
