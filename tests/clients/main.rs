@@ -15,8 +15,8 @@ mod observed;
 mod programs;
 mod proxies;
 mod rust;
-#[allow(dead_code, reason = "each client uses its part")]
 mod site;
+mod uploads;
 
 use http::Version;
 

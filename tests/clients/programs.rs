@@ -13,15 +13,23 @@ use crate::site::Site;
 /// a line for each step.
 async fn script(client: &str, version: &str, http: Http, command: impl Fn(&Site) -> Command) {
     let visit = async |site: &Site, steps: &[&str]| {
-        let mut command = command(site);
-        command
-            .arg(site.ca_file())
-            .arg(site.port().to_string())
-            .arg(http.to_string())
-            .args(steps);
-        lines(&mut command).await
+        lines(told(&mut command(site), site, http, steps)).await
     };
     compare_with_the_guide(client, version, http, visit).await;
+}
+
+/// The arguments that every script takes.
+pub fn told<'a>(
+    command: &'a mut Command,
+    site: &Site,
+    http: Http,
+    steps: &[&str],
+) -> &'a mut Command {
+    command
+        .arg(site.ca_file())
+        .arg(site.port().to_string())
+        .arg(http.to_string())
+        .args(steps)
 }
 
 pub async fn lines(command: &mut Command) -> Vec<String> {
@@ -89,7 +97,7 @@ async fn curl_over_http2() {
 }
 
 /// A Python that has httpx with HTTP/2: the one that `tests/clients/run` prepares, or the system's.
-async fn python() -> Option<String> {
+pub async fn python() -> Option<String> {
     for python in [
         concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/bin/python"),
         "python3",
@@ -129,53 +137,56 @@ async fn httpx_over_http2() {
     httpx(Http::Two).await;
 }
 
-async fn node(client: &str, http: Http) {
+#[tokio::test]
+async fn node_fetch() {
     let Some(program) = installed::find(&["node", "nodejs"]) else {
         return;
     };
     let version = installed::version(Command::new(&program).arg("--version")).await;
-    script(client, &version, http, |site| {
-        let mut command = Command::new(&program);
-        command
-            .env("NODE_EXTRA_CA_CERTS", site.ca_file())
-            .arg(file("client.js"));
-        command
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn node_fetch() {
-    node("Node's `fetch` (undici)", Http::One).await;
+    let client = match version.starts_with("18.") {
+        true => "Node 18's `fetch`",
+        false => "Node's `fetch`",
+    };
+    node(client, &program, &version, Http::One, None).await;
 }
 
 #[tokio::test]
 async fn node_http2() {
-    node("Node's `http2`", Http::Two).await;
+    let Some(program) = installed::find(&["node", "nodejs"]) else {
+        return;
+    };
+    let version = installed::version(Command::new(&program).arg("--version")).await;
+    node("Node's `http2`", &program, &version, Http::Two, None).await;
 }
 
 /// undici by itself, which `tests/clients/run` installs.
 #[tokio::test]
 async fn undici_over_http2() {
+    let Some(program) = installed::find(&["node", "nodejs"]) else {
+        return;
+    };
     let module = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/target/clients/node_modules/undici"
     );
-    if !Path::new(module).exists() {
-        eprintln!("skipped: undici is not installed in target/clients");
+    let mut version = Command::new(&program);
+    let script_of_version =
+        format!("require('{module}'); require('{module}/package.json').version");
+    version.args(["-p", &script_of_version]);
+    if !installed::output(&mut version).await.status.success() {
+        eprintln!("skipped: undici is not in target/clients, or not for this Node");
         return;
     }
-    let Some(program) = installed::find(&["node", "nodejs"]) else {
-        return;
-    };
-    let mut version = Command::new(&program);
-    version.args(["-p", &format!("require('{module}/package.json').version")]);
     let version = installed::version(&mut version).await;
-    script("undici with `allowH2`", &version, Http::Two, |site| {
-        let mut command = Command::new(&program);
+    let client = "undici with `allowH2`";
+    node(client, &program, &version, Http::Two, Some(module)).await;
+}
+
+async fn node(client: &str, program: &Path, version: &str, http: Http, undici: Option<&str>) {
+    script(client, version, http, |_| {
+        let mut command = Command::new(program);
         command
-            .env("NODE_EXTRA_CA_CERTS", site.ca_file())
-            .env("UNDICI", module)
+            .envs(undici.map(|undici| ("UNDICI", undici)))
             .arg(file("client.js"));
         command
     })
@@ -205,50 +216,71 @@ async fn go_over_http2() {
     go(Http::Two).await;
 }
 
-async fn java(http: Http) {
+/// A source file, run by Java as a script.
+async fn java(client: &str, version: &str, source: &str, http: Http, options: &[&str]) {
+    let (Some(program), Some(_compiler)) =
+        (installed::find(&["java"]), installed::find(&["javac"]))
+    else {
+        return;
+    };
+    script(client, version, http, |site| {
+        let mut command = Command::new(&program);
+        command
+            .arg(format!("-Djdk.net.hosts.file={}", site.hosts_file()))
+            .args(options)
+            .arg(file(source));
+        command
+    })
+    .await;
+}
+
+async fn java_itself(http: Http) {
     let Some(program) = installed::find(&["java"]) else {
         return;
     };
     let version = installed::version(Command::new(&program).arg("--version")).await;
-    script("Java's `HttpClient`", &version, http, |site| {
-        let mut command = Command::new(&program);
-        command
-            .arg(format!("-Djdk.net.hosts.file={}", site.hosts_file()))
-            .arg("-Djdk.httpclient.allowRestrictedHeaders=host")
-            .arg(file("Client.java"));
-        command
-    })
+    let options = ["-Djdk.httpclient.allowRestrictedHeaders=host"];
+    java(
+        "Java's `HttpClient`",
+        &version,
+        "Client.java",
+        http,
+        &options,
+    )
     .await;
 }
 
 #[tokio::test]
 async fn java_over_http1() {
-    java(Http::One).await;
+    java_itself(Http::One).await;
 }
 
 #[tokio::test]
 async fn java_over_http2() {
-    java(Http::Two).await;
+    java_itself(Http::Two).await;
 }
 
 async fn okhttp(http: Http) {
-    let jars = ["/usr/share/java/okhttp.jar", "/usr/share/java/okio.jar"];
-    let Some(program) = installed::find(&["java"]) else {
+    let jars = Path::new("/usr/share/java").read_dir().ok();
+    let mut jars = jars
+        .into_iter()
+        .flatten()
+        .map(|jar| jar.unwrap().file_name());
+    let version = jars.find_map(|jar| {
+        let version = jar
+            .to_str()?
+            .strip_prefix("okhttp-")?
+            .strip_suffix(".jar")?;
+        version
+            .starts_with(|c: char| c.is_ascii_digit())
+            .then(|| version.to_owned())
+    });
+    let Some(version) = version else {
+        eprintln!("skipped: OkHttp is not installed in /usr/share/java");
         return;
     };
-    if !jars.iter().all(|jar| Path::new(jar).exists()) {
-        eprintln!("skipped: OkHttp (libokhttp-java) is not installed");
-        return;
-    }
-    script("OkHttp", "(of Debian)", http, |site| {
-        let mut command = Command::new(&program);
-        command
-            .arg(format!("-Djdk.net.hosts.file={}", site.hosts_file()))
-            .args(["-cp", &jars.join(":")])
-            .arg(file("OkHttp.java"));
-        command
-    })
-    .await;
+    let path = "/usr/share/java/okhttp.jar:/usr/share/java/okio.jar";
+    java("OkHttp", &version, "OkHttp.java", http, &["-cp", path]).await;
 }
 
 #[tokio::test]

@@ -60,7 +60,7 @@ impl Proxy {
     async fn start(command: &mut Command, configuration: &str, site: &Site, other: &Site) -> Self {
         let directory = Directory::new();
         let configuration = configuration
-            .replace("DIRECTORY", directory.path("").trim_end_matches('/'))
+            .replace("/srv/site", directory.path("").trim_end_matches('/'))
             .replace("127.0.0.1:8443", &site.addr.to_string())
             .replace("127.0.0.1:9443", &other.addr.to_string());
         directory.write("configuration", configuration);

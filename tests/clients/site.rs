@@ -150,12 +150,8 @@ impl Site {
         self.files.path("hosts")
     }
 
-    /// Every request up to now, in the order of the answers. What a client has seen answered is among them.
-    pub fn records(&self) -> Vec<Record> {
-        self.records.lock().unwrap().clone()
-    }
-
-    /// The same, and begins anew.
+    /// Every request since the last time, in the order of the answers. What a client has seen answered is
+    /// among them.
     pub fn take(&self) -> Vec<Record> {
         std::mem::take(&mut *self.records.lock().unwrap())
     }
@@ -176,7 +172,7 @@ pub fn pages() -> Router {
         page.extend_from_slice(&body);
         page
     };
-    let change = async |Extension(change): Extension<Change>| (change.0)();
+    let change = async |Extension(change): Extension<Change>, _: Bytes| (change.0)();
     Router::new()
         .route("/change", any(change))
         .fallback(page)
