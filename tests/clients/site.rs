@@ -64,7 +64,8 @@ pub struct Site {
     files: Directory,
 }
 
-type Records = Arc<Mutex<Vec<Record>>>;
+/// The record, which routes find in the extensions of their requests.
+pub type Records = Arc<Mutex<Vec<Record>>>;
 
 /// A request that was answered.
 #[derive(Clone, Debug)]
@@ -87,10 +88,14 @@ impl Record {
         self.body.load(Ordering::SeqCst)
     }
 
-    /// What was asked of whom, and what the answer was: `two.test 421`. Ports are left out.
+    /// The authority without its port.
+    pub fn host(&self) -> &str {
+        self.authority.split(':').next().unwrap()
+    }
+
+    /// What was asked of whom, and what the answer was: `two.test 421`.
     pub fn line(&self) -> String {
-        let host = self.authority.split(':').next().unwrap();
-        format!("{host} {}", self.status)
+        format!("{} {}", self.host(), self.status)
     }
 }
 
@@ -221,6 +226,7 @@ async fn record(
     };
 
     request.extensions_mut().insert(connection.info);
+    request.extensions_mut().insert(records.clone());
     let request = request.map(|inner| {
         Body::new(inner.map_frame(move |frame| {
             let length = frame.data_ref().map_or(0, Bytes::len);
