@@ -64,8 +64,9 @@ use crate::verdict::Coalescing;
 ///
 /// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes them for all at
 /// once, and requests on open connections are judged by what it put there: a host whose configuration
-/// is another one now answers 421 on old connections, and the client comes back on a new one. Hosts
-/// that kept their `Arc<ServerConfig>` notice nothing.
+/// is another one now answers 421 on old connections until they end. Not every client leaves them by
+/// itself: see [`guide::clients`](crate::guide::clients). Hosts that kept their `Arc<ServerConfig>`
+/// notice nothing.
 ///
 /// To renew a certificate leave the configuration as it is and renew inside its certificate resolver;
 /// that causes no 421 at all.
