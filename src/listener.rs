@@ -14,7 +14,7 @@ use crate::acceptor::{TlsAcceptor, TlsStream};
 use crate::connection::ConnectionInfo;
 
 /// How long accepting rests after an error that concerns the listener, such as running out of file
-/// descriptors. Open connections and handshakes go on meanwhile.
+/// descriptors. Open connections and handshakes go on meanwhile, and may well give theirs back.
 const REST: Duration = Duration::from_millis(200);
 
 /// The same, where ended handshakes are about to give their descriptors back.
@@ -50,6 +50,8 @@ pub struct TlsListener {
     acceptor: TlsAcceptor,
     handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
     rest_until: Option<Instant>,
+    /// Whether accepting has failed since it last succeeded.
+    failing: bool,
 }
 
 impl TlsListener {
@@ -79,6 +81,7 @@ impl TlsListener {
             acceptor: tls.into(),
             handshakes: JoinSet::new(),
             rest_until: None,
+            failing: false,
         }
     }
 
@@ -92,6 +95,7 @@ impl TlsListener {
     }
 
     fn begin(&mut self, tcp: TcpStream, peer: SocketAddr) {
+        self.failing = false;
         // Fails only on a connection that is already gone.
         let _ = tcp.set_nodelay(true);
         let handshake = self.acceptor.accept(tcp);
@@ -109,10 +113,13 @@ impl TlsListener {
         ) {
             #[cfg(feature = "tracing")]
             tracing::error!(?error, "cannot accept connections, trying again");
-            let rest = match self.acceptor.end_older_handshakes() {
+            // Not at the first failure: clients that mean it would be cut off in the middle whenever
+            // there are more of them than descriptors.
+            let rest = match self.failing && self.acceptor.end_older_handshakes() {
                 true => SHORT_REST,
                 false => REST,
             };
+            self.failing = true;
             self.rest_until = Some(Instant::now() + rest);
         }
     }

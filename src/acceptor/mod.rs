@@ -176,21 +176,23 @@ impl TlsAcceptor {
     ///
     /// For an accept loop that has run out of file descriptors before the
     /// [bound](Self::max_pending_handshakes) was reached: once their tasks have run, there are some again.
-    /// [`TlsListener`](crate::TlsListener) does it by itself.
+    /// Do it when accepting has failed for a while, or honest clients are cut off in the middle as soon as
+    /// there are more of them than descriptors. [`TlsListener`](crate::TlsListener) does it by itself.
     ///
     /// ```
     /// use tokio::net::{TcpListener, TcpStream};
     /// use tower_misdirected::TlsAcceptor;
     ///
     /// async fn accept(listener: &TcpListener, acceptor: &TlsAcceptor) -> TcpStream {
+    ///     let mut failing = false;
     ///     loop {
     ///         match listener.accept().await {
     ///             Ok((tcp, _)) => return tcp,
-    ///             Err(_) => {
-    ///                 acceptor.end_older_handshakes();
-    ///                 tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    ///             }
+    ///             Err(_) if failing => drop(acceptor.end_older_handshakes()),
+    ///             // Those that go on may give theirs back by themselves.
+    ///             Err(_) => failing = true,
     ///         }
+    ///         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     ///     }
     /// }
     /// ```

@@ -78,12 +78,16 @@ impl Client {
 
     /// Opens connections of both versions, and is answered on them as the first line of the table says.
     pub async fn is_served(&self) {
-        let (sni, fates) = TABLE[0];
         for http in EVERY_HTTP {
-            let mut connection = self.connect(http, sni).await;
-            for (host, fate) in HOSTS.into_iter().zip(fates) {
-                connection.asks(sni, host, fate, 0).await;
-            }
+            self.is_served_over(http).await;
+        }
+    }
+
+    pub async fn is_served_over(&self, http: Http) {
+        let (sni, fates) = TABLE[0];
+        let mut connection = self.connect(http, sni).await;
+        for (host, fate) in HOSTS.into_iter().zip(fates) {
+            connection.asks(sni, host, fate, 0).await;
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 
 use crate::client::{Client, Http};
-use crate::hello::say;
+use crate::hello::{client_hello, hear, say};
 use crate::messages::Settings;
 use crate::process::Server;
 use crate::site::Fate;
@@ -57,7 +58,7 @@ async fn d3_without_a_descriptor_accepting_rests_and_goes_on_when_there_is_one()
         open.push(connection);
     }
     let begin = Instant::now();
-    let before = server.hoard().await.accept_errors;
+    let before = server.hoard(0).await.accept_errors;
 
     // It waits in the kernel's queue, with a handshake begun.
     let tcp = TcpStream::connect(client.addr).await.unwrap();
@@ -95,6 +96,29 @@ async fn d3_without_a_descriptor_accepting_rests_and_goes_on_when_there_is_one()
         begin.elapsed()
     );
     assert_eq!(counts.handshakes_failed + counts.handshakes_evicted, 0);
+}
+
+/// Else honest clients, who need a round trip, would be cut off in the middle for as long as there are more
+/// of them than descriptors.
+#[tokio::test]
+async fn d3_no_handshake_is_ended_before_accepting_has_failed_twice() {
+    let (mut server, client) = server_with_few().await;
+    client.is_served().await;
+    server.comes_to(0).await;
+    server.hoard(2).await;
+    // Its handshake has certainly begun.
+    let mut older = say(client.addr, &client_hello()).await;
+    hear(&mut older).await;
+    let _last = say(client.addr, b"").await;
+    let counts = server.until(|counts| counts.handshakes_evicted > 0).await;
+    assert!(counts.accept_errors >= 2, "{counts:?}");
+    older.read_to_end(&mut Vec::new()).await.unwrap();
+    client.is_served_over(Http::One).await;
+    let errors = server.ends().await.accept_errors;
+    println!(
+        "two clients with the last descriptors: the older one ended at error {} of {errors}",
+        counts.accept_errors
+    );
 }
 
 #[tokio::test]

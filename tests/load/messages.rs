@@ -61,8 +61,10 @@ pub struct Ready {
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub enum Command {
     Count,
-    /// Open files until there are no descriptors left.
-    Hoard,
+    /// Open files until there are so many descriptors left.
+    Hoard {
+        spare: usize,
+    },
 }
 
 /// What the server has counted since it began, and what it holds at present.

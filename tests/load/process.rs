@@ -59,9 +59,9 @@ impl Server {
         self.command(Command::Count).await
     }
 
-    /// Leaves the server without a single file descriptor.
-    pub async fn hoard(&mut self) -> Counts {
-        self.command(Command::Hoard).await
+    /// Leaves the server so many file descriptors.
+    pub async fn hoard(&mut self, spare: usize) -> Counts {
+        self.command(Command::Hoard { spare }).await
     }
 
     async fn command(&mut self, command: Command) -> Counts {

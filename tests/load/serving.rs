@@ -66,7 +66,10 @@ fn serves() {
     for command in io::stdin().lines() {
         match serde_json::from_str(&command.unwrap()).unwrap() {
             Command::Count => {}
-            Command::Hoard => hoard.extend(std::iter::from_fn(|| File::open("/dev/null").ok())),
+            Command::Hoard { spare } => {
+                hoard.extend(std::iter::from_fn(|| File::open("/dev/null").ok()));
+                hoard.truncate(hoard.len() - spare);
+            }
         }
         let heap = HEAP.stats();
         let mut counts = counts().clone();
