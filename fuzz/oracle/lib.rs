@@ -1,0 +1,12 @@
+//! What the fuzz targets hold the crate against: its rules written a second time, by other means than in
+//! the crate and without any of its code, and other people's libraries where they know the answer. The
+//! rules' numbers are those that the crate's tests cite.
+#![forbid(unsafe_code)]
+
+pub mod certificate;
+pub mod exchange;
+pub mod grammar;
+pub mod pattern;
+pub mod request;
+pub mod scene;
+pub mod verdict;
