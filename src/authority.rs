@@ -200,10 +200,11 @@ impl<'a> Target<'a> {
         let Some(in_target) = uri.authority() else {
             // Origin-form, which CONNECT has not (RFC 9112 §3.2.3) unless it is extended (RFC 8441
             // §4), or asterisk-form, which is for OPTIONS (RFC 9112 §3.2.4).
-            let suits = match *method {
-                Method::CONNECT => !http1 && !uri.path().is_empty(),
-                Method::OPTIONS => true,
-                _ => uri.path() != "*",
+            let suits = match (method, uri.path()) {
+                (&Method::OPTIONS, _) => true,
+                (_, "*") => false,
+                (&Method::CONNECT, path) => !http1 && !path.is_empty(),
+                _ => true,
             };
             if !suits {
                 return Err(Malformed::InvalidTarget);

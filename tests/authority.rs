@@ -221,6 +221,12 @@ fn each_malformed_request_is_called_by_its_name() {
         ),
         (of(Method::GET, "foo", h1, &["a"]), Malformed::InvalidTarget),
         (of(Method::GET, "*", h1, &["a"]), Malformed::InvalidTarget),
+        (of(Method::GET, "*", h2, &["a"]), Malformed::InvalidTarget),
+        // Extended CONNECT has a path, but not the one that is for OPTIONS (RFC 9113 §8.3.1).
+        (
+            of(Method::CONNECT, "*", h2, &["a"]),
+            Malformed::InvalidTarget,
+        ),
         (
             of(Method::CONNECT, "/", h1, &["a"]),
             Malformed::InvalidTarget,
