@@ -8,14 +8,14 @@ use http::Request;
 use libfuzzer_sys::fuzz_target;
 use oracle::grammar;
 use oracle::pattern::Pattern;
-use oracle::{exchange, scene};
+use oracle::{exchange, made};
 use rustls::ServerConfig;
 use tower_misdirected::{
     CertificateNames, Coalescing, Host, MisdirectedLayer, Rejection, VirtualHosts,
     VirtualHostsBuilder, VirtualHostsError,
 };
 
-static CONFIG: LazyLock<Arc<ServerConfig>> = LazyLock::new(scene::config);
+static CONFIG: LazyLock<Arc<ServerConfig>> = LazyLock::new(made::config);
 
 fuzz_target!(|data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else {

@@ -29,10 +29,9 @@ pub fn covers(der: &[u8], host: &Host) -> Covers {
     };
     let name = match host {
         Host::Ip(ip) => ServerName::from(*ip),
-        Host::Name(name) => match ServerName::try_from(name.as_str()) {
-            Ok(name) => name,
-            // No TLS client could ask for it.
-            Err(_) => return Covers::No,
+        Host::Name(name) => match reference(name) {
+            Some(name) => name,
+            None => return Covers::No,
         },
     };
     match certificate.verify_is_valid_for_subject_name(&name) {
@@ -40,6 +39,16 @@ pub fn covers(der: &[u8], host: &Host) -> Covers {
         Err(webpki::Error::CertNotValidForName(_)) => Covers::No,
         Err(_) => Covers::Unreadable,
     }
+}
+
+/// What to ask webpki for. It takes no label with a hyphen at its begin or end, while a wildcard stands for
+/// any label that A6 allows (RFC 9525 §6.3): so another label stands in for such a first one.
+fn reference(name: &str) -> Option<ServerName<'_>> {
+    let stand_in = || {
+        let (_, base) = name.split_once('.')?;
+        ServerName::try_from(format!("no-name-of-its-own.{base}")).ok()
+    };
+    ServerName::try_from(name).ok().or_else(stand_in)
 }
 
 /// The dNSName and iPAddress entries that x509-parser lists, as text in lower case; `None` where it

@@ -6,6 +6,7 @@
 pub mod certificate;
 pub mod exchange;
 pub mod grammar;
+pub mod made;
 pub mod pattern;
 pub mod request;
 pub mod scene;

@@ -64,6 +64,7 @@ impl Pattern {
             format!("x{labels}").replace('*', "any"),
             base.to_owned(),
             format!("other.{base}"),
+            format!("-x.{base}"),
         ]
     }
 }

@@ -4,9 +4,10 @@ use tower_misdirected::Rejection;
 
 use crate::certificate::{self, Covers};
 use crate::grammar::{self, Host};
+use crate::made::id;
 use crate::pattern;
 use crate::scene::{
-    Config, Connection, Default, Layout, Level, Pattern, Scene, Scheme, Security, Version, id,
+    Config, Connection, Default, Layout, Level, Pattern, Scene, Scheme, Security, Version,
 };
 
 /// What the layer has to say: why the request is refused, or whether it came coalesced.
