@@ -1,0 +1,180 @@
+//! What is left of a server's requests per second when it refuses misdirected requests: axum with the
+//! layer, and other servers with what they have or what is recommended for them.
+//!
+//! Each server runs twice at once, with the check and without, and h2load asks them by turns, so that
+//! whatever else the machine does meets both. A server is made to show that it does check, and that
+//! without the check it does not, before anything is counted.
+
+mod load;
+mod peers;
+#[path = "../../tests/pki/mod.rs"]
+mod pki;
+#[path = "../results/mod.rs"]
+mod results;
+mod server;
+#[path = "../../tests/wire/mod.rs"]
+mod wire;
+
+use std::time::Duration;
+
+use self::load::{Protocol, Sample};
+use self::results::{Bound, Row};
+use self::server::Server;
+
+/// The host that is asked for, by SNI and by authority.
+pub const NAME: &str = "a.test";
+/// The host that is asked for on a connection for the other.
+pub const MISDIRECTED: &str = "b.test";
+
+/// What the layer has to leave.
+const TARGET: Bound = Bound::AtLeast(0.97);
+/// Less than this, in three quarters of the pairs, is no noise.
+const LIMIT: Bound = Bound::AtLeast(0.9);
+
+struct Plan {
+    rounds: usize,
+    run: Duration,
+}
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == "serve") {
+        return server::serve(&arguments[at + 1], arguments[at + 2].parse().unwrap());
+    }
+    let plan = match results::is_short() {
+        true => Plan {
+            rounds: 5,
+            run: Duration::from_millis(300),
+        },
+        false => Plan {
+            rounds: 21,
+            run: Duration::from_millis(1500),
+        },
+    };
+    let what = format!(
+        "Requests with the check divided by those without it, on loopback over TLS 1.3, per second and \
+         per second of the server's CPU time: medians and quartiles of {} pairs of runs, one after the \
+         other, of {} ms each, by h2load with {} connections. Each server has one thread{}.",
+        plan.rounds,
+        plan.run.as_millis(),
+        load::CONNECTIONS,
+        match load::can_pin() {
+            true => " on one core, h2load runs on another",
+            false => "",
+        },
+    );
+    println!("{what}");
+    let rows = match load::version() {
+        Ok(version) => {
+            println!("by {version}");
+            measure(&plan)
+        }
+        Err(why) => {
+            println!("skipped: h2load: {why}");
+            vec![Row::skipped("all", format!("h2load: {why}"))]
+        }
+    };
+    results::write("end_to_end", &what, &rows);
+}
+
+fn measure(plan: &Plan) -> Vec<Row> {
+    let mut rows = compare("axum with the layer", &server::PAIR, plan);
+    for row in rows.iter_mut().filter(|row| !row.is_skipped()) {
+        row.target = Some(TARGET);
+        row.limit = Some(LIMIT);
+    }
+    for peer in peers::ALL {
+        rows.extend(match peer.version() {
+            Ok(version) => {
+                let mut rows = compare(&version, peer, plan);
+                for row in rows.iter_mut().filter(|row| !row.is_skipped()) {
+                    row.note = format!("{}; {}", peer.check, row.note);
+                }
+                rows
+            }
+            Err(why) => {
+                println!("{}: skipped: {why}", peer.name);
+                vec![Row::skipped(peer.name, why.to_string())]
+            }
+        });
+    }
+    rows
+}
+
+/// A server that can be started with its check and without.
+pub trait Pair {
+    /// Starts it, and waits until it listens.
+    fn start(&self, checks: bool) -> std::io::Result<Server>;
+}
+
+fn compare(name: &str, pair: &dyn Pair, plan: &Plan) -> Vec<Row> {
+    let servers = pair.start(true).and_then(|on| Ok((on, pair.start(false)?)));
+    let rows = match servers {
+        Ok((on, off)) => Protocol::BOTH
+            .into_iter()
+            .flat_map(|protocol| {
+                let case = format!("{name}, {protocol}");
+                match unlike(&on, &off, protocol) {
+                    Ok(()) => ratios(&case, &on, &off, protocol, plan),
+                    Err(why) => vec![Row::skipped(case, why)],
+                }
+            })
+            .collect(),
+        Err(why) => vec![Row::skipped(name, why.to_string())],
+    };
+    for row in &rows {
+        println!("{row}");
+    }
+    rows
+}
+
+/// Whether one of them checks and the other does not: else there is nothing to measure.
+fn unlike(on: &Server, off: &Server, protocol: Protocol) -> Result<(), String> {
+    for (server, expected) in [(on, (200, 421)), (off, (200, 200))] {
+        let statuses = load::statuses(server, protocol);
+        if statuses != expected {
+            return Err(format!("answers {statuses:?} in place of {expected:?}"));
+        }
+    }
+    Ok(())
+}
+
+fn ratios(case: &str, on: &Server, off: &Server, protocol: Protocol, plan: &Plan) -> Vec<Row> {
+    let requests = load::requests_in(plan.run, off, protocol);
+    let run = |server| load::run(server, protocol, requests);
+    run(on);
+    let pairs = (0..plan.rounds).map(|round| match round % 2 {
+        0 => (run(on), run(off)),
+        _ => {
+            let without = run(off);
+            (run(on), without)
+        }
+    });
+    let pairs: Vec<_> = pairs.collect();
+    let row = |unit: &str, value: fn(&Sample) -> Option<f64>| {
+        let values = pairs
+            .iter()
+            .map(|(with, without)| Some((value(with)?, value(without)?)));
+        let values: Vec<_> = values.collect::<Option<_>>()?;
+        let [low, median, high] = quartiles(values.iter().map(|(with, without)| with / without));
+        let [_, plain, _] = quartiles(values.iter().map(|(_, without)| *without));
+        Some(Row {
+            case: format!("{case}, per {unit}"),
+            value: median,
+            unit: "ratio".into(),
+            spread: Some((low, high)),
+            note: format!("{plain:.0} without the check"),
+            ..Row::default()
+        })
+    };
+    let rate = row("second", |sample| Some(sample.rate));
+    let cpu = row("second of CPU", |sample| sample.per_cpu);
+    rate.into_iter().chain(cpu).collect()
+}
+
+fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len() - 1;
+    [last / 4, last / 2, last - last / 4].map(|at| values[at])
+}
