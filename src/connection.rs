@@ -271,8 +271,12 @@ impl ConnectionInfoBuilder {
     /// let info = ConnectionInfo::tls().server_name(None).build();
     /// assert_eq!(info.server_name(), None);
     /// ```
-    pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
-        let host = name.into().and_then(|name| name.parse::<Host>().ok());
+    pub fn server_name<'a>(self, name: impl Into<Option<&'a str>>) -> Self {
+        self.server_host(name.into().and_then(|name| name.parse().ok()))
+    }
+
+    /// Sets the server name, where it has been read before.
+    pub(crate) fn server_host(mut self, host: Option<Host>) -> Self {
         self.facts.server_name = host.filter(|host| host.ip().is_none());
         self
     }
@@ -354,8 +358,7 @@ impl ConnectionInfoBuilder {
         }
         #[cfg(feature = "rustls")]
         if let Some(hosts) = &self.virtual_hosts {
-            let server_name = facts.server_name.as_ref().and_then(Host::name);
-            facts.binding = Some(Binding::new(hosts, server_name));
+            facts.binding = Some(Binding::new(hosts, facts.server_name.as_ref()));
         }
         ConnectionInfo(Arc::new(facts))
     }

@@ -2,6 +2,7 @@
 //! the recorder remembers which certificate it presented, and all of it ends up in a `ConnectionInfo`.
 
 mod certificates;
+mod handshake;
 mod pending;
 mod recorder;
 mod san;
@@ -10,20 +11,18 @@ mod source;
 mod stream;
 mod transport;
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::server::{Acceptor, ClientHello};
-use rustls::{ProtocolVersion, ServerConfig};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio_rustls::LazyConfigAcceptor;
+use rustls::ServerConfig;
+use rustls::server::ClientHello;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub(crate) use self::certificates::Certificates;
+use self::handshake::Accepting;
 use self::pending::Pending;
 pub(crate) use self::recorder::Recorder;
 pub(crate) use self::sessions::Sessions;
@@ -32,7 +31,6 @@ use self::source::ConfigSource;
 pub use self::stream::TlsStream;
 pub(crate) use self::transport::Transport;
 use crate::certificate::CertificateNames;
-use crate::connection::{ConnectionInfo, TlsVersion};
 use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,7 +48,7 @@ pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
 /// - with `axum::serve`, hand it, or what it is made from, to [`TlsListener`](crate::TlsListener);
 /// - with axum-server, it is an acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`;
 /// - with a loop of your own over hyper, call [`accept`](Self::accept) and insert the stream's
-///   [`ConnectionInfo`] into every request's extensions.
+///   [`ConnectionInfo`](crate::ConnectionInfo) into every request's extensions.
 ///
 /// Each connection is accepted under a copy of the configuration, in which the certificate resolver
 /// remembers what it presented and sessions of virtual hosts are kept apart. All else is as configured,
@@ -214,73 +212,7 @@ impl TlsAcceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        let acceptor = self.clone();
-        async move {
-            let result = acceptor.accept_in_bounds(io).await;
-            #[cfg(feature = "tracing")]
-            if let Err(error) = &result {
-                // In debug form, which escapes whatever a peer may have put there.
-                tracing::debug!(?error, "TLS handshake failed");
-            }
-            result
-        }
-    }
-
-    async fn accept_in_bounds<IO>(&self, io: IO) -> io::Result<TlsStream<IO>>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let mut place = self.pending.enter();
-        let handshake = tokio::time::timeout(self.handshake_timeout, self.handshake(io));
-        tokio::select! {
-            result = handshake => match result {
-                Ok(result) => result,
-                Err(_) => Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the TLS handshake took too long",
-                )),
-            },
-            () = place.evicted() => Err(io::Error::other(
-                "too many TLS handshakes are pending, and this is the oldest",
-            )),
-        }
-    }
-
-    async fn handshake<IO>(&self, io: IO) -> io::Result<TlsStream<IO>>
-    where
-        IO: AsyncRead + AsyncWrite + Unpin + 'static,
-    {
-        let start = LazyConfigAcceptor::new(Acceptor::default(), io).await?;
-        let client_hello = start.client_hello();
-        let Some(chosen) = self.choose(&client_hello, Transport::Tcp) else {
-            let server_name = client_hello.server_name().map(str::to_owned);
-            return Err(refuse(start.io, server_name).await);
-        };
-        let stream = start.into_stream(Arc::new(chosen.config)).await?;
-        let names = self.names_presented(&chosen.recorder);
-        let (io, connection) = stream.get_ref();
-        let mut info = ConnectionInfo::tls()
-            .server_name(connection.server_name())
-            .certificate_names(names.unwrap_or_else(CertificateNames::unknown))
-            .client_certificates(connection.peer_certificates().unwrap_or_default())
-            .binding(chosen.binding);
-        if let Some(protocol) = connection.alpn_protocol() {
-            info = info.alpn(protocol);
-        }
-        match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => info = info.tls_version(TlsVersion::V1_2),
-            Some(ProtocolVersion::TLSv1_3) => info = info.tls_version(TlsVersion::V1_3),
-            _ => {}
-        }
-        if let Some(tcp) = (io as &dyn Any).downcast_ref::<TcpStream>() {
-            if let Ok(peer) = tcp.peer_addr() {
-                info = info.peer_addr(peer);
-            }
-            if let Ok(local) = tcp.local_addr() {
-                info = info.local_addr(local);
-            }
-        }
-        Ok(TlsStream::new(stream, info.build()))
+        Accepting::new(self.clone(), io, handshake::refuse)
     }
 
     /// `None` where the handshake is to be refused with `unrecognized_name`.
@@ -302,25 +234,6 @@ impl TlsAcceptor {
     #[cfg(feature = "quinn")]
     pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
         self.source.configs()
-    }
-}
-
-/// Tells the client that no virtual host has its server name (RFC 6066 §3), in the clear, as nothing else
-/// has been agreed on.
-async fn refuse<IO: AsyncWrite + Unpin>(mut io: IO, server_name: Option<String>) -> io::Error {
-    const ALERT: u8 = 21;
-    const FATAL: u8 = 2;
-    let alert = [ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME];
-    let sent = async {
-        io.write_all(&alert).await?;
-        io.shutdown().await
-    };
-    match sent.await {
-        Ok(()) => io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("no virtual host for the server name {server_name:?}, and no default"),
-        ),
-        Err(error) => error,
     }
 }
 

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::oneshot;
+use std::task::{Context, Poll, Waker};
 
 #[derive(Debug)]
 pub(super) struct Pending {
@@ -15,8 +14,8 @@ pub(super) struct Pending {
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
-    /// By age, the oldest first. Dropping a sender ends its handshake.
-    handshakes: BTreeMap<u64, oneshot::Sender<()>>,
+    /// By age, the oldest first, with what is to be woken when a handshake has lost its place.
+    handshakes: BTreeMap<u64, Option<Waker>>,
 }
 
 /// A place among the pending handshakes, given back on drop.
@@ -24,7 +23,6 @@ struct Queue {
 pub(super) struct Place {
     pending: Arc<Pending>,
     id: u64,
-    evicted: oneshot::Receiver<()>,
 }
 
 impl Pending {
@@ -36,17 +34,17 @@ impl Pending {
     }
 
     pub(super) fn enter(self: &Arc<Self>) -> Place {
-        let (sender, evicted) = oneshot::channel();
         let mut queue = self.queue();
-        while queue.handshakes.len() >= self.limit && queue.handshakes.pop_first().is_some() {}
+        let surplus = (queue.handshakes.len() + 1).saturating_sub(self.limit);
+        let ended = queue.end_oldest(surplus);
         let id = queue.next;
         queue.next += 1;
-        queue.handshakes.insert(id, sender);
+        queue.handshakes.insert(id, None);
         drop(queue);
+        wake(ended);
         Place {
             pending: self.clone(),
             id,
-            evicted,
         }
     }
 
@@ -54,9 +52,9 @@ impl Pending {
     pub(super) fn end_older_half(&self) -> bool {
         let mut queue = self.queue();
         let older = queue.handshakes.len().div_ceil(2);
-        for _ in 0..older {
-            queue.handshakes.pop_first();
-        }
+        let ended = queue.end_oldest(older);
+        drop(queue);
+        wake(ended);
         older > 0
     }
 
@@ -65,16 +63,40 @@ impl Pending {
     }
 }
 
+impl Queue {
+    /// Takes so many places away. Who had them is to be woken, and without the lock: a task that wakes
+    /// may end at once, and give back its place.
+    fn end_oldest(&mut self, count: usize) -> Vec<Waker> {
+        let ended = (0..count).map_while(|_| self.handshakes.pop_first());
+        ended.filter_map(|(_, waker)| waker).collect()
+    }
+}
+
+fn wake(ended: Vec<Waker>) {
+    ended.into_iter().for_each(Waker::wake);
+}
+
 impl Place {
-    /// Completes when the place is given to a newer handshake.
-    pub(super) async fn evicted(&mut self) {
-        // Nothing is ever sent; the sender is dropped.
-        let _ = (&mut self.evicted).await;
+    /// Ready when the place is given to a newer handshake.
+    pub(super) fn poll_lost(&self, context: &Context<'_>) -> Poll<()> {
+        let mut queue = self.pending.queue();
+        let Some(waker) = queue.handshakes.get_mut(&self.id) else {
+            return Poll::Ready(());
+        };
+        let known = waker.as_ref();
+        if known.is_some_and(|known| known.will_wake(context.waker())) {
+            return Poll::Pending;
+        }
+        let former = waker.replace(context.waker().clone());
+        drop(queue);
+        drop(former);
+        Poll::Pending
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.pending.queue().handshakes.remove(&self.id);
+        let place = self.pending.queue().handshakes.remove(&self.id);
+        drop(place);
     }
 }

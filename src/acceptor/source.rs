@@ -9,6 +9,7 @@ use super::certificates::Certificates;
 use super::recorder::{Recorder, record};
 use super::sessions::Sessions;
 use super::transport::Transport;
+use crate::host::Host;
 use crate::virtual_hosts::{Binding, VirtualHosts};
 
 /// Where the configuration of the next connection comes from.
@@ -25,9 +26,19 @@ pub(crate) struct Chosen {
     pub(crate) recorder: Arc<Recorder>,
     /// The virtual host that it was, where there are any.
     pub(crate) binding: Option<Binding>,
+    /// The server name that chose it, where one did.
+    pub(crate) server_name: Option<Host>,
 }
 
 impl ConfigSource {
+    /// The choice, where it needs no ClientHello.
+    pub(super) fn fixed(&self, transport: Transport) -> Option<Chosen> {
+        match self {
+            Self::Fixed(config) => Some(Chosen::new(config, transport)),
+            Self::Current(_) | Self::Hosts(_) => None,
+        }
+    }
+
     /// `None` where the handshake is to be refused with `unrecognized_name`.
     pub(super) fn choose(
         &self,
@@ -39,11 +50,14 @@ impl ConfigSource {
             Self::Current(current) => return Some(Chosen::new(&current(), transport)),
             Self::Hosts(hosts) => hosts,
         };
-        let binding = Binding::new(hosts, client_hello.server_name());
+        let server_name = client_hello.server_name();
+        let server_name = server_name.and_then(|name| name.parse().ok());
+        let binding = Binding::new(hosts, server_name.as_ref());
         let host = binding.virtual_host()?;
         let mut chosen = Chosen::new(host.config(), transport);
         Sessions::bind(host.sessions(), &mut chosen.config);
         chosen.binding = Some(binding);
+        chosen.server_name = server_name;
         Some(chosen)
     }
 
@@ -73,6 +87,7 @@ impl Chosen {
             config,
             recorder,
             binding: None,
+            server_name: None,
         }
     }
 }

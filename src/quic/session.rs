@@ -98,6 +98,7 @@ impl<Q: MakesSessions> Session<Q> {
             mut config,
             recorder,
             binding,
+            server_name: _,
         } = chosen;
         // What rustls is about to agree on: the first of ours that the client has too. It is left no
         // other choice, for a session does not tell in a type that is there without a crypto provider.

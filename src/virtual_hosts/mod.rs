@@ -287,10 +287,9 @@ pub(crate) struct Binding {
 
 impl Binding {
     /// Of a handshake with this server name, or with none.
-    pub(crate) fn new(hosts: &VirtualHosts, server_name: Option<&str>) -> Self {
-        let host = server_name.and_then(|name| name.parse::<Host>().ok());
+    pub(crate) fn new(hosts: &VirtualHosts, server_name: Option<&Host>) -> Self {
         let map = hosts.current();
-        let accepted_by = match &host {
+        let accepted_by = match server_name {
             Some(host) => map.get(&host.as_ref()),
             None => map.default.as_ref(),
         };
