@@ -12,6 +12,9 @@ pub const CONNECTIONS: u32 = 16;
 /// Requests under way on a connection of HTTP/2.
 const STREAMS: u32 = 8;
 
+/// Requests that a new process gets before any that count.
+pub const WARM_UP: u32 = 2_000;
+
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol {
     Http1,
@@ -46,7 +49,7 @@ pub fn version() -> io::Result<String> {
 
 /// As many requests as the server answers in this time.
 pub fn requests_in(time: Duration, server: &Server, protocol: Protocol) -> u32 {
-    let rate = run(server, protocol, 4_000).rate;
+    let rate = run(server, protocol, WARM_UP).rate;
     (rate * time.as_secs_f64()) as u32
 }
 
