@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::process::Command;
 
 pub fn table() -> String {
-    let mut text = String::from("| measured | |\n|---|---|\n");
+    let mut text = String::from("# Measured on\n\n| | |\n|---|---|\n");
     let facts = [
-        ("on", first_line("date", &["-u", "+%F"])),
+        ("date", first_line("date", &["-u", "+%F"])),
         ("processor", processor()),
         ("system", first_line("uname", &["-srm"])),
         ("compiler", first_line("rustc", &["--version"])),

@@ -15,7 +15,7 @@ const OTHERS: &str = "#8c8c8c";
 const MISSED: &str = "#d9534f";
 
 /// An SVG that takes the colour of its text from the page around it. It has no empty line, which in
-/// Markdown would end it.
+/// Markdown would end it, before the one after it.
 pub(super) fn draw(sections: &[Section]) -> String {
     let mut body = String::new();
     let mut y = 0.0;
@@ -34,7 +34,7 @@ pub(super) fn draw(sections: &[Section]) -> String {
     let height = y + LINE;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"100%\" role=\"img\" \
-         aria-label=\"The tables below as bars\" font-size=\"12\" fill=\"currentColor\">\n{body}</svg>\n"
+         aria-label=\"The tables below as bars\" font-size=\"12\" fill=\"currentColor\">\n{body}</svg>\n\n"
     )
 }
 
