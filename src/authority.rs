@@ -93,7 +93,7 @@ impl FromStr for EffectiveAuthority {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        AuthorityRef::parse(text.as_bytes()).map(AuthorityRef::to_owned)
+        AuthorityRef::parse(text.as_bytes(), None).map(AuthorityRef::to_owned)
     }
 }
 
@@ -115,8 +115,12 @@ pub(crate) struct AuthorityRef<'a> {
 }
 
 impl<'a> AuthorityRef<'a> {
-    fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
-        let (host, port) = host::parse(text)?;
+    /// Reads `host[:port]`. The host may be the one that is likely, which then need not be read again.
+    fn parse(text: &'a [u8], likely: Option<&'a Host>) -> Result<Self, Malformed> {
+        let (host, port) = match likely.and_then(|host| Some((host, host.port_after(text)?))) {
+            Some((host, port)) => (host.as_ref(), host::parse_port(port)?),
+            None => host::parse(text)?,
+        };
         Ok(Self { host, port })
     }
 
@@ -243,7 +247,7 @@ impl<'a> Target<'a> {
                 host: host.as_ref(),
                 port: None,
             },
-            _ => AuthorityRef::parse(authority)?,
+            _ => AuthorityRef::parse(authority, likely)?,
         };
         Ok(Self {
             version,
@@ -255,7 +259,14 @@ impl<'a> Target<'a> {
 
     /// Takes a `Host` field into account that the request has besides.
     fn beside(mut self, host: &HeaderValue, http1: bool) -> Result<Self, Malformed> {
-        let host = AuthorityRef::parse(host.as_bytes())?;
+        if self
+            .uri
+            .authority()
+            .is_some_and(|target| host == target.as_str())
+        {
+            return Ok(self);
+        }
+        let host = AuthorityRef::parse(host.as_bytes(), None)?;
         self.host_differs = !self.authority.same_entity(&host, self.scheme());
         match self.host_differs && !http1 {
             true => Err(Malformed::ConflictingAuthorities),

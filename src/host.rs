@@ -62,13 +62,25 @@ impl Host {
         self.name().is_some_and(|name| name.as_bytes() == text)
     }
 
+    /// The colon and what follows it, where the text is this host's normal form and a port.
+    pub(crate) fn port_after<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
+        let name = self.name()?.as_bytes();
+        let (host, port) = text.split_at_checked(name.len())?;
+        (port.first() == Some(&b':') && host == name).then_some(port)
+    }
+
     /// Whether both are the same host.
     #[inline]
     pub(crate) fn is(&self, host: &HostRef<'_>) -> bool {
+        // One place in memory, as where the one was taken for the other, need not be read.
         match &self.0 {
-            // What can be seen without reading: one place in memory, as where the one was taken for the
-            // other, and another length.
             Kind::Name(name) if std::ptr::eq(name.as_bytes(), host.name) => true,
+            _ => self.is_at_length(host),
+        }
+    }
+
+    fn is_at_length(&self, host: &HostRef<'_>) -> bool {
+        match &self.0 {
             Kind::Name(name) if name.len() != host.name.len() => false,
             _ => self.as_ref() == *host,
         }
@@ -203,6 +215,7 @@ impl<'a> HostRef<'a> {
 impl PartialEq for HostRef<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self.name(), other.name()) {
+            (Some(a), Some(b)) if a.lowercase && b.lowercase => a.text == b.text,
             (Some(a), Some(b)) => a.text.eq_ignore_ascii_case(b.text),
             (None, None) => (self.kind, self.address) == (other.kind, other.address),
             _ => false,
@@ -239,7 +252,7 @@ impl<'a> NameRef<'a> {
     /// Reads as far as a colon. Letters, digits, hyphens and underscores in labels of 1 to 63 octets, at
     /// most 253 in all, one trailing dot ignored. A last label of digits alone would read as an IPv4
     /// address (RFC 1123 §2.1), so it is none.
-    #[inline]
+    #[inline(always)]
     fn read(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (mut label, mut last_label, mut lowercase) = (0, 0, true);
         let mut at = 0;
@@ -309,18 +322,20 @@ static USUAL: [bool; 256] = {
 };
 
 /// Reads `host[:port]`, the port being `None` where no digit follows the colon.
-#[inline]
+#[inline(always)]
 pub(crate) fn parse(text: &[u8]) -> Result<(HostRef<'_>, Option<u16>), Malformed> {
     let (host, rest) = split(text).ok_or(Malformed::InvalidHost)?;
     Ok((host, parse_port(rest)?))
 }
 
 /// Splits a host from what follows it, which is empty or begins with a colon.
-#[inline]
+#[inline(always)]
 fn split(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
-    match NameRef::read(text) {
-        Some((name, rest)) => Some((HostRef::of_name(name), rest)),
-        None => split_ip(text),
+    let name = || NameRef::read(text).map(|(name, rest)| (HostRef::of_name(name), rest));
+    // No text is both.
+    match text.first()? {
+        b'[' | b'0'..=b'9' => split_ip(text).or_else(name),
+        _ => name(),
     }
 }
 
@@ -345,7 +360,7 @@ fn split_ip(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
 /// Reads what follows a host: nothing, or a colon and perhaps a port. `str::parse` would take `+80`;
 /// RFC 3986 §3.2.3 has digits only.
 #[inline]
-fn parse_port(after_host: &[u8]) -> Result<Option<u16>, Malformed> {
+pub(crate) fn parse_port(after_host: &[u8]) -> Result<Option<u16>, Malformed> {
     let ([] | [b':'], digits) = after_host.split_at(after_host.len().min(1)) else {
         return Err(Malformed::InvalidPort);
     };

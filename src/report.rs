@@ -7,7 +7,6 @@ use http::Method;
 use crate::authority::{EffectiveAuthority, Target};
 use crate::connection::ConnectionInfo;
 use crate::rejection::{Malformed, Rejection};
-use crate::verdict::Servable;
 
 /// What the layer made of one request, for [`on_verdict`](crate::MisdirectedLayer::on_verdict).
 ///
@@ -24,7 +23,7 @@ pub struct Verdict<'a> {
     pub(crate) method: &'a Method,
     pub(crate) target: Result<Target<'a>, Malformed>,
     pub(crate) connection: Option<&'a ConnectionInfo>,
-    pub(crate) outcome: Result<Servable, Rejection>,
+    pub(crate) outcome: Result<(), Rejection>,
     pub(crate) report_only: bool,
 }
 
@@ -59,9 +58,19 @@ impl Verdict<'_> {
     /// How the request was judged.
     pub fn outcome(&self) -> Outcome {
         match self.outcome {
-            Ok(Servable::Direct) => Outcome::Served,
-            Ok(Servable::Coalesced) => Outcome::Coalesced,
+            Ok(()) if self.is_coalesced() => Outcome::Coalesced,
+            Ok(()) => Outcome::Served,
             Err(rejection) => Outcome::Refused(rejection),
+        }
+    }
+
+    /// Whether the connection is a TLS one that was opened for another server name.
+    fn is_coalesced(&self) -> bool {
+        let connection = self.connection.filter(|connection| connection.is_tls());
+        let server_name = connection.and_then(ConnectionInfo::server_name_host);
+        match (server_name, &self.target) {
+            (Some(server_name), Ok(target)) => !server_name.is(&target.authority.host),
+            _ => false,
         }
     }
 

@@ -60,20 +60,12 @@ pub(crate) struct Rules {
     pub(crate) require_tls: bool,
 }
 
-/// How a servable request came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Servable {
-    Direct,
-    /// On a TLS connection that was opened for another server name.
-    Coalesced,
-}
-
 #[inline]
 pub(crate) fn judge(
     target: &Target<'_>,
     connection: Option<&ConnectionInfo>,
     rules: &Rules,
-) -> Result<Servable, Rejection> {
+) -> Result<(), Rejection> {
     let host = &target.authority.host;
 
     let allowed = rules.allowed_hosts.as_deref();
@@ -88,23 +80,20 @@ pub(crate) fn judge(
     let Some(connection) = connection else {
         return match rules.need_connection() {
             true => Err(Rejection::NoConnectionInfo),
-            false => Ok(Servable::Direct),
+            false => Ok(()),
         };
     };
 
     let security = connection.security();
-    let checks_scheme = security != Security::Tls || rules.strict_scheme;
-    if checks_scheme && rules.need_connection() {
-        let plaintext = security == Security::Plaintext;
-        if plaintext && (rules.require_tls || target.may_be_https()) {
-            return Err(Rejection::InsecureConnection);
-        }
-        if rules.strict_scheme && !scheme_fits(target.scheme(), security) {
-            return Err(Rejection::SchemeMismatch);
-        }
+    let plaintext = security == Security::Plaintext && rules.need_connection();
+    if plaintext && (rules.require_tls || target.may_be_https()) {
+        return Err(Rejection::InsecureConnection);
+    }
+    if rules.strict_scheme && !scheme_fits(target.scheme(), security) {
+        return Err(Rejection::SchemeMismatch);
     }
     if security != Security::Tls {
-        return Ok(Servable::Direct);
+        return Ok(());
     }
 
     let server_name = connection.server_name_host();
@@ -120,17 +109,14 @@ pub(crate) fn judge(
         binding.judge(host, is_server_name, rules.coalescing)?;
     }
 
-    if rules.coalescing >= Coalescing::Never {
+    if !is_server_name && rules.coalescing >= Coalescing::Never {
         let beyond_sni = server_name.is_none() && host.ip().is_some();
-        if !is_server_name && !beyond_sni {
+        if !beyond_sni {
             return Err(Rejection::ServerNameMismatch);
         }
     }
 
-    Ok(match server_name {
-        Some(_) if !is_server_name => Servable::Coalesced,
-        _ => Servable::Direct,
-    })
+    Ok(())
 }
 
 impl Rules {

@@ -1,8 +1,11 @@
 //! What the other benchmarks found, as one report: tables, a picture, and whether every number that can
 //! be held to something is. With `--docs` it becomes part of the guide.
 
+#[path = "../requests/cases.rs"]
+mod cases;
 mod machine;
 mod picture;
+mod requests;
 #[path = "../results/mod.rs"]
 mod results;
 
@@ -29,6 +32,7 @@ struct Section {
 }
 
 fn main() -> ExitCode {
+    requests::collect();
     let sections = SECTIONS.into_iter().filter_map(|(name, heading)| {
         let (what, rows) = results::read(name)?;
         Some(Section {

@@ -111,6 +111,9 @@ struct Shared {
     warned: AtomicBool,
 }
 
+/// One that there never is.
+const NO_GENERATION: u64 = u64::MAX;
+
 struct Map {
     names: NameMap<VirtualHost>,
     default: Option<VirtualHost>,
@@ -281,7 +284,7 @@ pub(crate) struct Binding {
     hosts: VirtualHosts,
     /// `None` only in a connection made by hand that would have been refused.
     accepted_by: Option<VirtualHost>,
-    /// That of the virtual hosts then.
+    /// That of the virtual hosts when one of them accepted it.
     generation: u64,
 }
 
@@ -296,7 +299,10 @@ impl Binding {
         Self {
             hosts: hosts.clone(),
             accepted_by: accepted_by.cloned(),
-            generation: hosts.0.generation.load(Acquire),
+            generation: match accepted_by {
+                Some(_) => hosts.0.generation.load(Acquire),
+                None => NO_GENERATION,
+            },
         }
     }
 
@@ -312,12 +318,9 @@ impl Binding {
         is_server_name: bool,
         level: Coalescing,
     ) -> Result<(), Rejection> {
-        if level < Coalescing::SameTlsConfig {
-            return Ok(());
-        }
         // The server name has been looked up by the handshake, and would be found again.
         let unchanged = self.hosts.0.generation.load(Acquire) == self.generation;
-        if is_server_name && unchanged && self.accepted_by.is_some() {
+        if level < Coalescing::SameTlsConfig || is_server_name && unchanged {
             return Ok(());
         }
         self.look_up(host, level)
