@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 
 use crate::host::{Host, HostRef, NameRef};
 
@@ -69,9 +69,9 @@ impl fmt::Display for Pattern {
 /// Values by pattern. A look-up costs the same however many entries there are.
 #[derive(Clone, Debug)]
 pub(crate) struct NameMap<V> {
-    exact: FxHashMap<Box<[u8]>, V>,
-    wildcard: FxHashMap<Box<[u8]>, V>,
-    ips: FxHashMap<IpAddr, V>,
+    exact: HashMap<Box<[u8]>, V>,
+    wildcard: HashMap<Box<[u8]>, V>,
+    ips: HashMap<IpAddr, V>,
 }
 
 impl<V> NameMap<V> {
@@ -120,9 +120,9 @@ impl<V> NameMap<V> {
 impl<V> Default for NameMap<V> {
     fn default() -> Self {
         Self {
-            exact: FxHashMap::default(),
-            wildcard: FxHashMap::default(),
-            ips: FxHashMap::default(),
+            exact: HashMap::default(),
+            wildcard: HashMap::default(),
+            ips: HashMap::default(),
         }
     }
 }

@@ -45,8 +45,11 @@ pub fn covers(der: &[u8], host: &Host) -> Covers {
 /// any label that A6 allows (RFC 9525 §6.3): so another label stands in for such a first one.
 fn reference(name: &str) -> Option<ServerName<'_>> {
     let stand_in = || {
-        let (_, base) = name.split_once('.')?;
-        ServerName::try_from(format!("no-name-of-its-own.{base}")).ok()
+        let (first, base) = name.split_once('.')?;
+        let in_place = format!("no-name-of-its-own.{base}");
+        // It must not make a long name too long.
+        let as_long = || ServerName::try_from(format!("{}.{base}", "q".repeat(first.len())));
+        ServerName::try_from(in_place).or_else(|_| as_long()).ok()
     };
     ServerName::try_from(name).ok().or_else(stand_in)
 }
