@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::str::FromStr;
+use std::str::{self, FromStr};
 
 use crate::rejection::Malformed;
 
@@ -207,7 +207,14 @@ impl<'a> HostRef<'a> {
     pub(crate) fn to_owned(self) -> Host {
         Host(match self.ip() {
             Some(ip) => Kind::Ip(ip),
-            None => Kind::Name(self.to_string().into()),
+            None => {
+                let name = NameRef {
+                    text: self.name,
+                    lowercase: self.kind == KindRef::LowerCaseName,
+                };
+                // All of it is ASCII.
+                Kind::Name(name.lowered(|name| str::from_utf8(name).unwrap_or_default().into()))
+            }
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
+use rustc_hash::FxHashMap;
 use rustls::sign::CertifiedKey;
 
 use crate::certificate::CertificateNames;
@@ -18,7 +19,7 @@ pub(crate) struct Certificates(Mutex<Cache>);
 #[derive(Debug)]
 struct Cache {
     /// By the address of a key that a weak reference keeps from being used again.
-    by_key: HashMap<usize, (Weak<CertifiedKey>, CertificateNames)>,
+    by_key: FxHashMap<usize, (Weak<CertifiedKey>, CertificateNames)>,
     /// By content, for resolvers that make a new key for every handshake. Only names that some
     /// connection, or an entry above, still holds.
     by_der: HashMap<Box<[u8]>, Weak<NameMap<()>>>,
@@ -29,7 +30,7 @@ struct Cache {
 impl Certificates {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Cache {
-            by_key: HashMap::new(),
+            by_key: FxHashMap::default(),
             by_der: HashMap::new(),
             sweep_at: FIRST_SWEEP,
         }))
@@ -37,14 +38,14 @@ impl Certificates {
 
     /// The names of the certificate that `key` proves.
     pub(crate) fn names(&self, key: &Arc<CertifiedKey>) -> CertificateNames {
-        let Ok(certificate) = key.end_entity_cert() else {
-            return CertificateNames::unknown();
-        };
         let address = Arc::as_ptr(key) as usize;
         // While the weak reference exists no other key can have its address.
         if let Some((_, names)) = self.cache().by_key.get(&address) {
             return names.clone();
         }
+        let Ok(certificate) = key.end_entity_cert() else {
+            return CertificateNames::unknown();
+        };
         // Read without the lock: a long certificate keeps no other handshake waiting. Of two handshakes
         // that meet here, the names of the first stay.
         let known = self.cache().read_before(certificate);
