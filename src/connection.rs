@@ -35,19 +35,50 @@ use crate::virtual_hosts::{Binding, VirtualHost, VirtualHosts};
 #[derive(Clone)]
 pub struct ConnectionInfo(Arc<Facts>);
 
-struct Facts {
+/// All of it, for acceptors, which fill it in where it is: a builder is copied by each of its methods.
+pub(crate) struct Facts {
     security: Security,
     server_name: Option<Host>,
-    certificate_names: CertificateNames,
+    pub(crate) certificate_names: CertificateNames,
     /// Whether those names cover the server name, or might since nobody knows them.
     covers_server_name: bool,
-    alpn: Option<Box<[u8]>>,
-    tls_version: Option<TlsVersion>,
-    peer_addr: Option<SocketAddr>,
-    local_addr: Option<SocketAddr>,
-    client_certificates: Box<[Box<[u8]>]>,
+    pub(crate) alpn: Option<Box<[u8]>>,
+    pub(crate) tls_version: Option<TlsVersion>,
+    pub(crate) peer_addr: Option<SocketAddr>,
+    pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) client_certificates: Box<[Box<[u8]>]>,
     #[cfg(feature = "rustls")]
-    binding: Option<Binding>,
+    pub(crate) binding: Option<Binding>,
+}
+
+impl Facts {
+    pub(crate) fn new(security: Security) -> Self {
+        Self {
+            security,
+            server_name: None,
+            certificate_names: CertificateNames::unknown(),
+            covers_server_name: false,
+            alpn: None,
+            tls_version: None,
+            peer_addr: None,
+            local_addr: None,
+            client_certificates: Box::default(),
+            #[cfg(feature = "rustls")]
+            binding: None,
+        }
+    }
+
+    /// An IP address counts as none.
+    pub(crate) fn set_server_name(&mut self, name: Option<Host>) {
+        self.server_name = name.filter(|name| name.ip().is_none());
+    }
+
+    pub(crate) fn into_info(mut self) -> ConnectionInfo {
+        if let Some(name) = &self.server_name {
+            self.covers_server_name = self.certificate_names.covers(name).unwrap_or(true);
+        }
+        ConnectionInfo(Arc::new(self))
+    }
 }
 
 /// Who, if anyone, terminated TLS.
@@ -240,21 +271,8 @@ pub struct ConnectionInfoBuilder {
 
 impl ConnectionInfoBuilder {
     fn new(security: Security) -> Self {
-        let facts = Facts {
-            security,
-            server_name: None,
-            certificate_names: CertificateNames::unknown(),
-            covers_server_name: false,
-            alpn: None,
-            tls_version: None,
-            peer_addr: None,
-            local_addr: None,
-            client_certificates: Box::default(),
-            #[cfg(feature = "rustls")]
-            binding: None,
-        };
         Self {
-            facts,
+            facts: Facts::new(security),
             #[cfg(feature = "rustls")]
             virtual_hosts: None,
         }
@@ -271,16 +289,11 @@ impl ConnectionInfoBuilder {
     /// let info = ConnectionInfo::tls().server_name(None).build();
     /// assert_eq!(info.server_name(), None);
     /// ```
-    pub fn server_name<'a>(self, name: impl Into<Option<&'a str>>) -> Self {
-        self.server_host(name.into().and_then(|name| name.parse().ok()))
-    }
-
-    /// Sets the server name, where it has been read before.
-    pub(crate) fn server_host(mut self, host: Option<Host>) -> Self {
-        self.facts.server_name = host.filter(|host| host.ip().is_none());
+    pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        let name = name.into().and_then(|name| name.parse().ok());
+        self.facts.set_server_name(name);
         self
     }
-
     /// Sets the names of the certificate that the handshake presented.
     pub fn certificate_names(mut self, names: CertificateNames) -> Self {
         self.facts.certificate_names = names;
@@ -344,23 +357,20 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "quinn")]
     pub(crate) fn binding(mut self, binding: Option<Binding>) -> Self {
         self.facts.binding = binding;
         self
     }
 
     /// Makes the info.
-    pub fn build(self) -> ConnectionInfo {
-        let mut facts = self.facts;
-        if let Some(name) = &facts.server_name {
-            facts.covers_server_name = facts.certificate_names.covers(name).unwrap_or(true);
-        }
+    #[cfg_attr(not(feature = "rustls"), expect(unused_mut))]
+    pub fn build(mut self) -> ConnectionInfo {
         #[cfg(feature = "rustls")]
         if let Some(hosts) = &self.virtual_hosts {
-            facts.binding = Some(Binding::new(hosts, facts.server_name.as_ref()));
+            self.facts.binding = Some(Binding::new(hosts, self.facts.server_name.as_ref()));
         }
-        ConnectionInfo(Arc::new(facts))
+        self.facts.into_info()
     }
 }
 

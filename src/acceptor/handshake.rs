@@ -5,12 +5,11 @@ use std::any::Any;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
+use rustls::ProtocolVersion;
 use rustls::server::Acceptor;
-use rustls::{ProtocolVersion, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::{Unconstrained, unconstrained};
@@ -18,21 +17,19 @@ use tokio::time::Sleep;
 use tokio_rustls::{Accept, LazyConfigAcceptor};
 
 use super::pending::Place;
-use super::{Chosen, Recorder, TlsAcceptor, TlsStream, Transport, UNRECOGNIZED_NAME};
-use crate::certificate::CertificateNames;
-use crate::connection::{ConnectionInfo, TlsVersion};
-use crate::host::Host;
-use crate::virtual_hosts::Binding;
+use super::{Chosen, TlsAcceptor, TlsStream, Transport, UNRECOGNIZED_NAME};
+use crate::connection::{ConnectionInfo, Facts, Security, TlsVersion};
 
 pin_project! {
     /// The future of a handshake. Written by hand, because a connection is large, and each async function
     /// that hands it on copies it.
+    #[project = AcceptingProjection]
     pub(super) struct Accepting<IO, F> {
         acceptor: TlsAcceptor,
-        // Until the first poll, from which the time counts.
-        arrived: Option<IO>,
         refuse: fn(IO, Option<String>) -> F,
         stage: Stage<IO, F>,
+        chosen: Option<Chosen>,
+        // From the first poll, from which the time counts, to the last.
         #[pin]
         bounds: Option<Bounds>,
     }
@@ -41,27 +38,29 @@ pin_project! {
 enum Stage<IO, F> {
     /// Waits for the ClientHello, which chooses the configuration.
     Choosing(LazyConfigAcceptor<IO>),
-    Begun(Begun<IO>),
+    Begun(Accept<IO>),
     Refusing(Pin<Box<F>>),
-    /// Before the first poll, and after the last.
-    Idle,
+    Over,
 }
 
-/// A handshake that has its configuration.
-struct Begun<IO> {
-    accept: Accept<IO>,
-    recorder: Arc<Recorder>,
-    binding: Option<Binding>,
-    server_name: Option<Host>,
-}
-
-impl<IO, F> Accepting<IO, F> {
+impl<IO, F> Accepting<IO, F>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
     pub(super) fn new(acceptor: TlsAcceptor, io: IO, refuse: fn(IO, Option<String>) -> F) -> Self {
+        let chosen = acceptor.source.fixed(Transport::Tcp);
+        let stage = match &chosen {
+            Some(chosen) => {
+                let config = chosen.config.clone();
+                Stage::Begun(tokio_rustls::TlsAcceptor::from(config).accept(io))
+            }
+            None => Stage::Choosing(LazyConfigAcceptor::new(Acceptor::default(), io)),
+        };
         Self {
             acceptor,
-            arrived: Some(io),
             refuse,
-            stage: Stage::Idle,
+            stage,
+            chosen,
             bounds: None,
         }
     }
@@ -76,67 +75,60 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let acceptor = this.acceptor;
-        if let Some(io) = this.arrived.take() {
-            this.bounds.set(Some(Bounds::new(acceptor)));
-            *this.stage = match acceptor.source.fixed(Transport::Tcp) {
-                Some(chosen) => Stage::Begun(Begun::new(chosen, |config| {
-                    tokio_rustls::TlsAcceptor::from(config).accept(io)
-                })),
-                None => Stage::Choosing(LazyConfigAcceptor::new(Acceptor::default(), io)),
-            };
+        if this.bounds.is_none() && !matches!(this.stage, Stage::Over) {
+            this.bounds.set(Some(Bounds::new(this.acceptor)));
         }
-        let mut result = this.stage.poll(acceptor, *this.refuse, context);
-        if result.is_pending() {
+        let mut accepted = this.poll_stage(context);
+        if accepted.is_pending() {
             let Some(bounds) = this.bounds.as_mut().as_pin_mut() else {
                 return Poll::Pending;
             };
-            result = Poll::Ready(Err(ready!(bounds.poll(context))));
+            accepted = Poll::Ready(Err(ready!(bounds.poll(context))));
         }
         this.bounds.set(None);
-        *this.stage = Stage::Idle;
-        #[cfg(feature = "tracing")]
-        if let Poll::Ready(Err(error)) = &result {
-            // In debug form, which escapes whatever a peer may have put there.
-            tracing::debug!(?error, "TLS handshake failed");
-        }
-        result
+        *this.stage = Stage::Over;
+        let chosen = this.chosen.take();
+        // A stream is looked at where it is, and moved once.
+        let info = match accepted {
+            Poll::Ready(Ok(ref stream)) => info(this.acceptor, chosen, stream),
+            Poll::Ready(Err(error)) => {
+                // In debug form, which escapes whatever a peer may have put there.
+                #[cfg(feature = "tracing")]
+                tracing::debug!(?error, "TLS handshake failed");
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending => return Poll::Pending,
+        };
+        accepted.map_ok(|stream| TlsStream::new(stream, info))
     }
 }
 
-impl<IO, F> Stage<IO, F>
+impl<IO, F> AcceptingProjection<'_, IO, F>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
     F: Future<Output = io::Error>,
 {
     #[inline]
-    fn poll(
+    fn poll_stage(
         &mut self,
-        acceptor: &TlsAcceptor,
-        refuse: fn(IO, Option<String>) -> F,
         context: &mut Context<'_>,
-    ) -> Poll<io::Result<TlsStream<IO>>> {
-        if let Self::Choosing(start) = self {
+    ) -> Poll<io::Result<tokio_rustls::server::TlsStream<IO>>> {
+        if let Stage::Choosing(start) = self.stage {
             let start = ready!(Pin::new(start).poll(context))?;
             let client_hello = start.client_hello();
-            *self = match acceptor.choose(&client_hello, Transport::Tcp) {
-                Some(chosen) => Self::Begun(Begun::new(chosen, |config| start.into_stream(config))),
-                None => {
-                    let server_name = client_hello.server_name().map(str::to_owned);
-                    Self::Refusing(Box::pin(refuse(start.io, server_name)))
-                }
-            };
-        }
-        match self {
-            Self::Begun(begun) => {
-                let accepted = Pin::new(&mut begun.accept).poll(context);
-                accepted.map_ok(|stream| {
-                    let info = begun.info(acceptor, &stream);
-                    TlsStream::new(stream, info)
-                })
+            *self.chosen = self.acceptor.choose(&client_hello, Transport::Tcp);
+            if let Some(chosen) = self.chosen {
+                *self.stage = Stage::Begun(start.into_stream(chosen.config.clone()));
+            } else {
+                let server_name = client_hello.server_name().map(str::to_owned);
+                let refused = (self.refuse)(start.io, server_name);
+                *self.stage = Stage::Refusing(Box::pin(refused));
             }
-            Self::Refusing(refused) => refused.as_mut().poll(context).map(Err),
-            Self::Choosing(_) | Self::Idle => Poll::Pending,
+        }
+        match self.stage {
+            Stage::Begun(accept) => Pin::new(accept).poll(context),
+            Stage::Refusing(refused) => refused.as_mut().poll(context).map(Err),
+            Stage::Choosing(_) | Stage::Over => Poll::Pending,
         }
     }
 }
@@ -173,52 +165,38 @@ impl Bounds {
     }
 }
 
-impl<IO> Begun<IO> {
-    fn new(chosen: Chosen, accept: impl FnOnce(Arc<ServerConfig>) -> Accept<IO>) -> Self {
-        Self {
-            accept: accept(Arc::new(chosen.config)),
-            recorder: chosen.recorder,
-            binding: chosen.binding,
-            server_name: chosen.server_name,
+/// What the handshake came to.
+fn info<IO: 'static>(
+    acceptor: &TlsAcceptor,
+    chosen: Option<Chosen>,
+    stream: &tokio_rustls::server::TlsStream<IO>,
+) -> ConnectionInfo {
+    let (io, connection) = stream.get_ref();
+    let mut facts = Facts::new(Security::Tls);
+    let mut server_name = None;
+    if let Some(chosen) = chosen {
+        if let Some(names) = acceptor.names_presented(&chosen.recorder) {
+            facts.certificate_names = names;
         }
+        facts.binding = chosen.binding;
+        server_name = chosen.server_name;
     }
-
-    fn info(
-        &mut self,
-        acceptor: &TlsAcceptor,
-        stream: &tokio_rustls::server::TlsStream<IO>,
-    ) -> ConnectionInfo
-    where
-        IO: 'static,
-    {
-        let names = acceptor.names_presented(&self.recorder);
-        let (io, connection) = stream.get_ref();
-        let info = match self.server_name.take() {
-            Some(host) => ConnectionInfo::tls().server_host(Some(host)),
-            None => ConnectionInfo::tls().server_name(connection.server_name()),
-        };
-        let mut info = info
-            .certificate_names(names.unwrap_or_else(CertificateNames::unknown))
-            .client_certificates(connection.peer_certificates().unwrap_or_default())
-            .binding(self.binding.take());
-        if let Some(protocol) = connection.alpn_protocol() {
-            info = info.alpn(protocol);
-        }
-        match connection.protocol_version() {
-            Some(ProtocolVersion::TLSv1_2) => info = info.tls_version(TlsVersion::V1_2),
-            Some(ProtocolVersion::TLSv1_3) => info = info.tls_version(TlsVersion::V1_3),
-            _ => {}
-        }
-        if let Some(tcp) = (io as &dyn Any).downcast_ref::<TcpStream>() {
-            if let Ok(peer) = tcp.peer_addr() {
-                info = info.peer_addr(peer);
-            }
-            if let Ok(local) = tcp.local_addr() {
-                info = info.local_addr(local);
-            }
-        }
-        info.build()
+    let unread = || connection.server_name()?.parse().ok();
+    facts.set_server_name(server_name.or_else(unread));
+    facts.alpn = connection.alpn_protocol().map(Into::into);
+    facts.tls_version = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::V1_2),
+        Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::V1_3),
+        _ => None,
+    };
+    if let Some(chain) = connection.peer_certificates() {
+        facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
     }
+    if let Some(tcp) = (io as &dyn Any).downcast_ref::<TcpStream>() {
+        facts.peer_addr = tcp.peer_addr().ok();
+        facts.local_addr = tcp.local_addr().ok();
+    }
+    facts.into_info()
 }
 
 /// Tells the client that no virtual host has its server name (RFC 6066 §3), in the clear, as nothing else

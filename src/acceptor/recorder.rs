@@ -10,15 +10,14 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// A configuration for one connection that is `config` in all but remembering its certificate.
-pub(super) fn record(config: &ServerConfig) -> (ServerConfig, Arc<Recorder>) {
+/// Makes a connection's copy of the configuration remember its certificate.
+pub(super) fn record(config: &mut ServerConfig) -> Arc<Recorder> {
     let recorder = Arc::new(Recorder {
         inner: config.cert_resolver.clone(),
         presented: Mutex::new(None),
     });
-    let mut config = config.clone();
     config.cert_resolver = recorder.clone();
-    (config, recorder)
+    recorder
 }
 
 #[derive(Debug)]

@@ -22,7 +22,7 @@ pub(super) enum ConfigSource {
 
 /// A connection's own copy of the configuration that it got, fitted to its transport.
 pub(crate) struct Chosen {
-    pub(crate) config: ServerConfig,
+    pub(crate) config: Arc<ServerConfig>,
     pub(crate) recorder: Arc<Recorder>,
     /// The virtual host that it was, where there are any.
     pub(crate) binding: Option<Binding>,
@@ -34,7 +34,7 @@ impl ConfigSource {
     /// The choice, where it needs no ClientHello.
     pub(super) fn fixed(&self, transport: Transport) -> Option<Chosen> {
         match self {
-            Self::Fixed(config) => Some(Chosen::new(config, transport)),
+            Self::Fixed(config) => Some(Chosen::new(config, transport, None)),
             Self::Current(_) | Self::Hosts(_) => None,
         }
     }
@@ -46,16 +46,15 @@ impl ConfigSource {
         transport: Transport,
     ) -> Option<Chosen> {
         let hosts = match self {
-            Self::Fixed(config) => return Some(Chosen::new(config, transport)),
-            Self::Current(current) => return Some(Chosen::new(&current(), transport)),
+            Self::Fixed(config) => return Some(Chosen::new(config, transport, None)),
+            Self::Current(current) => return Some(Chosen::new(&current(), transport, None)),
             Self::Hosts(hosts) => hosts,
         };
         let server_name = client_hello.server_name();
         let server_name = server_name.and_then(|name| name.parse().ok());
         let binding = Binding::new(hosts, server_name.as_ref());
         let host = binding.virtual_host()?;
-        let mut chosen = Chosen::new(host.config(), transport);
-        Sessions::bind(host.sessions(), &mut chosen.config);
+        let mut chosen = Chosen::new(host.config(), transport, Some(host.sessions()));
         chosen.binding = Some(binding);
         chosen.server_name = server_name;
         Some(chosen)
@@ -80,9 +79,19 @@ impl ConfigSource {
 }
 
 impl Chosen {
-    fn new(config: &ServerConfig, transport: Transport) -> Self {
-        let (mut config, recorder) = record(config);
-        transport.fit(&mut config);
+    fn new(
+        shared: &Arc<ServerConfig>,
+        transport: Transport,
+        sessions: Option<&Arc<Sessions>>,
+    ) -> Self {
+        let mut config = shared.clone();
+        // A copy, since there is `shared`, and made where it stays.
+        let own = Arc::make_mut(&mut config);
+        let recorder = record(own);
+        transport.fit(own);
+        if let Some(sessions) = sessions {
+            sessions.bind(own);
+        }
         Self {
             config,
             recorder,

@@ -80,9 +80,8 @@ where
     pub fn new(tls: impl Into<TlsAcceptor>) -> Result<Self, QuicTlsError> {
         let acceptor = tls.into();
         let mut error: Box<dyn Error + Send + Sync> = "there is no configuration".into();
-        for config in acceptor.configs() {
-            let mut config = rustls::ServerConfig::clone(&config);
-            Transport::Quic.fit(&mut config);
+        for mut config in acceptor.configs() {
+            Transport::Quic.fit(Arc::make_mut(&mut config));
             match prepare::<Q>(config) {
                 Ok(initial) => {
                     let initial = Arc::new(initial);
@@ -96,11 +95,10 @@ where
 }
 
 /// What makes the sessions of one configuration, or why it cannot.
-fn prepare<Q>(config: rustls::ServerConfig) -> Result<Q, Box<dyn Error + Send + Sync>>
+fn prepare<Q>(config: Arc<rustls::ServerConfig>) -> Result<Q, Box<dyn Error + Send + Sync>>
 where
     Q: TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>,
 {
-    let config = Arc::new(config);
     // quinn would panic on a configuration that rustls does not take for QUIC.
     ServerConnection::new(config.clone(), Version::V1, Vec::new())?;
     Ok(Q::try_from(config)?)

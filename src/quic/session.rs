@@ -106,7 +106,7 @@ impl<Q: MakesSessions> Session<Q> {
         let mut ours = config.alpn_protocols.iter();
         let alpn = ours.find(|ours| offered.contains(&&***ours)).cloned();
         if let Some(alpn) = &alpn {
-            config.alpn_protocols = vec![alpn.clone()];
+            Arc::make_mut(&mut config).alpn_protocols = vec![alpn.clone()];
         }
         let sessions = prepare::<Q>(config).map_err(|_error| {
             #[cfg(feature = "tracing")]
