@@ -1,10 +1,9 @@
 //! The names of certificates that were presented before, so that each certificate is read once and
 //! its names are held once, however many connections present it.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use rustc_hash::FxHashMap;
+use foldhash::HashMap;
 use rustls::sign::CertifiedKey;
 
 use crate::certificate::CertificateNames;
@@ -19,7 +18,7 @@ pub(crate) struct Certificates(Mutex<Cache>);
 #[derive(Debug)]
 struct Cache {
     /// By the address of a key that a weak reference keeps from being used again.
-    by_key: FxHashMap<usize, (Weak<CertifiedKey>, CertificateNames)>,
+    by_key: HashMap<usize, (Weak<CertifiedKey>, CertificateNames)>,
     /// By content, for resolvers that make a new key for every handshake. Only names that some
     /// connection, or an entry above, still holds.
     by_der: HashMap<Box<[u8]>, Weak<NameMap<()>>>,
@@ -30,8 +29,8 @@ struct Cache {
 impl Certificates {
     pub(crate) fn new() -> Self {
         Self(Mutex::new(Cache {
-            by_key: FxHashMap::default(),
-            by_der: HashMap::new(),
+            by_key: HashMap::default(),
+            by_der: HashMap::default(),
             sweep_at: FIRST_SWEEP,
         }))
     }
