@@ -66,7 +66,9 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Values by pattern. A look-up costs the same however many entries there are.
+/// Values by pattern. A look-up costs the same however many entries there are, and whoever chose them: a
+/// tenant's certificate or domain is not the operator's. The hash is seeded at random for every map, so that
+/// nobody can choose names beforehand that all collide.
 #[derive(Clone, Debug)]
 pub(crate) struct NameMap<V> {
     exact: HashMap<Box<[u8]>, V>,
@@ -134,5 +136,33 @@ impl<V> FromIterator<(Pattern, V)> for NameMap<V> {
             map.insert(pattern, value);
         }
         map
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::hash::BuildHasher;
+
+    use super::*;
+
+    /// Of a certificate with 10,000 names that collide a look-up would cost thousands of times what D2
+    /// promises, and whoever may bring a certificate, or name a host, of their own could make one.
+    #[test]
+    fn d2_nobody_can_tell_beforehand_which_names_collide() {
+        let [one, other] = [(); 2].map(|()| NameMap::<()>::default());
+        let name: &[u8] = b"www.test";
+        assert_ne!(
+            one.exact.hasher().hash_one(name),
+            other.exact.hasher().hash_one(name)
+        );
+        assert_ne!(
+            one.wildcard.hasher().hash_one(name),
+            other.wildcard.hasher().hash_one(name)
+        );
+        let ip = IpAddr::from([192, 0, 2, 1]);
+        assert_ne!(
+            one.ips.hasher().hash_one(ip),
+            other.ips.hasher().hash_one(ip)
+        );
     }
 }
