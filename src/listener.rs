@@ -50,8 +50,8 @@ pub struct TlsListener {
     acceptor: TlsAcceptor,
     handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
     rest_until: Option<Instant>,
-    /// Whether accepting has failed since it last succeeded.
-    failing: bool,
+    /// How many handshakes had begun before the last rest that was not a short one.
+    begun: u64,
 }
 
 impl TlsListener {
@@ -81,7 +81,7 @@ impl TlsListener {
             acceptor: tls.into(),
             handshakes: JoinSet::new(),
             rest_until: None,
-            failing: false,
+            begun: 0,
         }
     }
 
@@ -95,7 +95,6 @@ impl TlsListener {
     }
 
     fn begin(&mut self, tcp: TcpStream, peer: SocketAddr) {
-        self.failing = false;
         // Fails only on a connection that is already gone.
         let _ = tcp.set_nodelay(true);
         let handshake = self.acceptor.accept(tcp);
@@ -113,13 +112,16 @@ impl TlsListener {
         ) {
             #[cfg(feature = "tracing")]
             tracing::error!(?error, "cannot accept connections, trying again");
-            // Not at the first failure: clients that mean it would be cut off in the middle whenever
-            // there are more of them than descriptors.
-            let rest = match self.failing && self.acceptor.end_older_handshakes() {
+            // Only those that have been pending for a whole rest, or clients that mean it would be cut off
+            // in the middle whenever there are more of them than descriptors. That accepting has
+            // succeeded in between tells nothing: clients that do not mean it can take turns.
+            let rest = match self.acceptor.end_older_handshakes_of(self.begun) {
                 true => SHORT_REST,
-                false => REST,
+                false => {
+                    self.begun = self.acceptor.handshakes_begun();
+                    REST
+                }
             };
-            self.failing = true;
             self.rest_until = Some(Instant::now() + rest);
         }
     }

@@ -195,7 +195,19 @@ impl TlsAcceptor {
     /// }
     /// ```
     pub fn end_older_handshakes(&self) -> bool {
-        self.pending.end_older_half()
+        self.pending.end_older_half(u64::MAX)
+    }
+
+    /// How many handshakes have begun so far.
+    #[cfg(feature = "axum")]
+    pub(crate) fn handshakes_begun(&self) -> u64 {
+        self.pending.begun()
+    }
+
+    /// As [`end_older_handshakes`](Self::end_older_handshakes), of the first `begun` ones.
+    #[cfg(feature = "axum")]
+    pub(crate) fn end_older_handshakes_of(&self, begun: u64) -> bool {
+        self.pending.end_older_half(begun)
     }
 
     /// Runs the server's side of a handshake. Of a `TcpStream` the addresses are recorded too.

@@ -48,10 +48,17 @@ impl Pending {
         }
     }
 
-    /// Ends the older half, for want of something else than places. Says whether there were any.
-    pub(super) fn end_older_half(&self) -> bool {
+    /// How many have begun so far.
+    #[cfg(feature = "axum")]
+    pub(super) fn begun(&self) -> u64 {
+        self.queue().next
+    }
+
+    /// Ends the older half of the first `begun`, for want of something else than places. Says whether
+    /// there were any.
+    pub(super) fn end_older_half(&self, begun: u64) -> bool {
         let mut queue = self.queue();
-        let older = queue.handshakes.len().div_ceil(2);
+        let older = queue.handshakes.range(..begun).count().div_ceil(2);
         let ended = queue.end_oldest(older);
         drop(queue);
         wake(ended);

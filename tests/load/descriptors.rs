@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 
 use crate::client::{Client, Http};
 use crate::hello::{client_hello, hear, say};
@@ -119,6 +120,42 @@ async fn d3_no_handshake_is_ended_before_accepting_has_failed_twice() {
         "two clients with the last descriptors: the older one ended at error {} of {errors}",
         counts.accept_errors
     );
+}
+
+/// Each one that leaves lets accepting succeed once more, for another one like it, between two failures.
+#[tokio::test]
+async fn d3_clients_that_stop_and_take_turns_keep_nobody_out() {
+    let (mut server, client) = server_with_few().await;
+    let hello = client_hello();
+    let mut herd = JoinSet::new();
+    for number in 0..2 * FEW {
+        let (addr, hello) = (client.addr, hello.clone());
+        // So that in every rest of the listener some leave.
+        let turn = REST + Duration::from_millis(7 * number);
+        herd.spawn(async move {
+            loop {
+                let mut tcp = say(addr, &hello).await;
+                // Its answer tells that the server has accepted it.
+                if let Ok(Ok(_)) = tokio::time::timeout(PATIENCE, tcp.read_u8()).await {
+                    let _ended = tokio::time::timeout(turn, tcp.read_to_end(&mut Vec::new())).await;
+                }
+            }
+        });
+    }
+    let mut counts = server.until(|counts| counts.accept_errors >= 20).await;
+    for _ in 0..5 {
+        client.is_served().await;
+        let before = counts;
+        counts = server
+            .until(|counts| counts.accept_errors >= before.accept_errors + 5)
+            .await;
+        assert!(
+            counts.handshakes_evicted > before.handshakes_evicted,
+            "nobody made room: {before:?}, then {counts:?}"
+        );
+    }
+    herd.shutdown().await;
+    server.ends().await;
 }
 
 #[tokio::test]
