@@ -350,3 +350,14 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a8_an_address_is_no_other_address_of_either_family() {
+    let addresses = ["0.0.0.1", "1.0.0.0", "[::1]", "[1::1]", "[::ffff:0.0.0.1]"];
+    for one in addresses {
+        let host: Host = one.parse().unwrap();
+        for other in addresses {
+            assert_eq!(host == *other, one == other, "{one} and {other}");
+        }
+    }
+}

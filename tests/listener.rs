@@ -6,6 +6,7 @@ mod wire;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -90,6 +91,42 @@ async fn d3_places_are_given_back_and_the_bound_is_exact() {
     assert!(evicted.to_string().contains("too many"), "{evicted}");
     assert!(completes(third, third_client).await);
     assert!(completes(fourth, fourth_client).await);
+}
+
+#[tokio::test]
+async fn d3_a_handshake_that_is_over_holds_nothing_even_if_its_future_is_kept() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]));
+    let (near, mut far) = tokio::io::duplex(1 << 16);
+    far.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut handshake = std::pin::pin!(acceptor.accept(near));
+    handshake.as_mut().await.unwrap_err();
+    assert!(!acceptor.end_older_handshakes(), "its place");
+    // The alert, and then the end: the transport is closed.
+    let mut alert = Vec::new();
+    let closes = far.read_to_end(&mut alert);
+    let closes = tokio::time::timeout(wire::PATIENCE, closes).await;
+    closes.expect("its transport").unwrap();
+    assert_eq!(alert.first(), Some(&21));
+    // Polling again is the caller's mistake, and no reason to panic.
+    let again = std::future::poll_fn(|context| Poll::Ready(handshake.as_mut().poll(context)));
+    assert!(again.await.is_pending());
+}
+
+#[tokio::test]
+async fn d3_a_handshake_that_went_on_in_another_task_is_ended_there() {
+    let acceptor = TlsAcceptor::new(pki::server(&["a.test"]))
+        .handshake_timeout(Duration::from_secs(3600))
+        .max_pending_handshakes(1);
+    let (near, _client) = tokio::io::duplex(1 << 16);
+    let mut oldest = Box::pin(acceptor.accept(near));
+    let begun = std::future::poll_fn(|context| Poll::Ready(oldest.as_mut().poll(context)));
+    assert!(begun.await.is_pending());
+    let oldest = tokio::spawn(oldest);
+    tokio::task::yield_now().await;
+    let (near, _other_client) = tokio::io::duplex(1 << 16);
+    let _newer = tokio::spawn(acceptor.accept(near));
+    let ended = tokio::time::timeout(wire::PATIENCE, oldest).await;
+    ended.expect("it is told").unwrap().unwrap_err();
 }
 
 /// Whether a handshake that the server has begun comes to its end.

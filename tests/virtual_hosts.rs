@@ -235,7 +235,7 @@ async fn b9_the_default_is_no_door_to_a_host_with_another_configuration() {
         .default(Arc::new(hosts.shared.as_ref().clone()))
         .build()
         .unwrap();
-    for server_name in [None, Some("nobody.test")] {
+    for server_name in [None, Some("nobody.test"), Some("d.test")] {
         let info = connection(&same, server_name);
         assert_eq!(info.virtual_host().unwrap().id(), "default");
         for (host, verdict) in [

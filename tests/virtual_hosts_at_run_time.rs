@@ -347,3 +347,55 @@ async fn under_load_no_request_is_served_under_the_wrong_policy_and_none_fails_o
     assert!(misdirected >= SWAPS, "{misdirected}");
     println!("{answered} served, {misdirected} misdirected in {SWAPS} swaps");
 }
+
+/// Whatever a connection finds while the virtual hosts are being replaced, it is judged by the new ones
+/// when that is done, and may only pass where it has their configuration.
+#[tokio::test]
+async fn b6_no_connection_that_begins_during_a_replacement_stays_under_the_old_configuration() {
+    use tower::{Layer, Service};
+    let configs = [(); 2].map(|()| Arc::new(config()));
+    let hosts = |number: usize| VirtualHosts::builder().host("a.test", configs[number].clone());
+    let current = hosts(0).build().unwrap();
+    let begins = || {
+        let info = ConnectionInfo::tls().server_name("a.test");
+        info.virtual_hosts(&current).build()
+    };
+    let mut app = MisdirectedLayer::new().layer(Router::new().fallback(|| async {}));
+    for round in 1..=400 {
+        let replaced = AtomicUsize::new(0);
+        let met = std::sync::Barrier::new(3);
+        let connections: Vec<_> = std::thread::scope(|scope| {
+            let meanwhile = || {
+                met.wait();
+                let mut connections = Vec::new();
+                while replaced.load(SeqCst) == 0 {
+                    // The last few are those that matter.
+                    connections.truncate(64);
+                    connections.insert(0, begins());
+                }
+                connections
+            };
+            let others = [(); 2].map(|()| scope.spawn(meanwhile));
+            met.wait();
+            current.replace(hosts(round % 2)).unwrap();
+            replaced.store(1, SeqCst);
+            others
+                .into_iter()
+                .flat_map(|other| other.join().unwrap())
+                .collect()
+        });
+        for info in connections {
+            let accepted = info.virtual_host().unwrap().config().clone();
+            let mut request = http::Request::get("/").header("host", "a.test");
+            request = request.extension(info);
+            let request = request.body(axum::body::Body::empty()).unwrap();
+            let answer = app.call(request).await.unwrap();
+            let current = Arc::ptr_eq(&accepted, &configs[round % 2]);
+            assert_eq!(
+                answer.status(),
+                if current { 200 } else { 421 },
+                "round {round}"
+            );
+        }
+    }
+}
