@@ -294,6 +294,7 @@ impl ConnectionInfoBuilder {
         self.facts.set_server_name(name);
         self
     }
+
     /// Sets the names of the certificate that the handshake presented.
     pub fn certificate_names(mut self, names: CertificateNames) -> Self {
         self.facts.certificate_names = names;

@@ -2,15 +2,14 @@
 //!
 //! `http::uri::Authority` is no judge of either: it accepts `a@b@c`, `[not-ip]` and port `99999`.
 
+mod name;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::{self, FromStr};
 
+pub(crate) use self::name::NameRef;
 use crate::rejection::Malformed;
-
-/// The longest DNS name in octets, without a trailing dot (RFC 1035 §2.3.4 less the root's octet).
-const MAX_NAME: usize = 253;
-const MAX_LABEL: usize = 63;
 
 /// A host that a request targets: a DNS name in normal form, or an IP address.
 ///
@@ -75,11 +74,11 @@ impl Host {
         // One place in memory, as where the one was taken for the other, need not be read.
         match &self.0 {
             Kind::Name(name) if std::ptr::eq(name.as_bytes(), host.name) => true,
-            _ => self.is_at_length(host),
+            _ => self.reads_as(host),
         }
     }
 
-    fn is_at_length(&self, host: &HostRef<'_>) -> bool {
+    fn reads_as(&self, host: &HostRef<'_>) -> bool {
         match &self.0 {
             Kind::Name(name) if name.len() != host.name.len() => false,
             _ => self.as_ref() == *host,
@@ -144,7 +143,7 @@ pub(crate) struct HostRef<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)]
+#[repr(u64)] // as wide as what is beside it, so that no padding is copied
 enum KindRef {
     LowerCaseName,
     Name,
@@ -195,12 +194,10 @@ impl<'a> HostRef<'a> {
             KindRef::LowerCaseName | KindRef::Name => None,
             // Made of 32 bits.
             KindRef::V4 => Some(Ipv4Addr::from_bits(self.address[1] as u32).into()),
-            KindRef::V6 => Some(
-                Ipv6Addr::from_bits(
-                    u128::from(self.address[0]) << 64 | u128::from(self.address[1]),
-                )
-                .into(),
-            ),
+            KindRef::V6 => {
+                let [high, low] = self.address.map(u128::from);
+                Some(Ipv6Addr::from_bits(high << 64 | low).into())
+            }
         }
     }
 
@@ -240,93 +237,6 @@ impl fmt::Display for HostRef<'_> {
         }
     }
 }
-
-/// A DNS name that the grammar accepts, in any case, without its trailing dot.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NameRef<'a> {
-    text: &'a [u8],
-    lowercase: bool,
-}
-
-impl<'a> NameRef<'a> {
-    pub(crate) fn parse(text: &'a str) -> Option<Self> {
-        match Self::read(text.as_bytes()) {
-            Some((name, b"")) => Some(name),
-            _ => None,
-        }
-    }
-
-    /// Reads as far as a colon. Letters, digits, hyphens and underscores in labels of 1 to 63 octets, at
-    /// most 253 in all, one trailing dot ignored. A last label of digits alone would read as an IPv4
-    /// address (RFC 1123 §2.1), so it is none.
-    #[inline(always)]
-    fn read(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (mut label, mut last_label, mut lowercase) = (0, 0, true);
-        let mut at = 0;
-        let end = loop {
-            // Most octets are usual ones: a look-up is quicker than comparisons with every range.
-            let unusual = |&octet: &u8| !USUAL[usize::from(octet)];
-            at = match text[at..].iter().position(unusual) {
-                Some(usual) => at + usual,
-                None => break text.len(),
-            };
-            match text[at] {
-                b'A'..=b'Z' => lowercase = false,
-                b'.' if (1..=MAX_LABEL).contains(&(at - label)) => {
-                    (last_label, label) = (label, at + 1);
-                }
-                b':' => break at,
-                _ => return None,
-            }
-            at += 1;
-        };
-        let (mut name, rest) = text.split_at(end);
-        match name.strip_suffix(b".") {
-            Some(without_dot) => name = without_dot,
-            None => last_label = label,
-        }
-        let last = name.get(last_label..)?;
-        let proper = (1..=MAX_LABEL).contains(&last.len())
-            && name.len() <= MAX_NAME
-            && !last.iter().all(u8::is_ascii_digit);
-        let name = Self {
-            text: name,
-            lowercase,
-        };
-        proper.then_some((name, rest))
-    }
-
-    /// Hands `look_up` the name in lower case, without allocating.
-    #[inline]
-    pub(crate) fn lowered<T>(self, look_up: impl FnOnce(&[u8]) -> T) -> T {
-        if self.lowercase {
-            return look_up(self.text);
-        }
-        let mut buffer = [0; MAX_NAME];
-        let lowered = &mut buffer[..self.text.len()];
-        lowered.copy_from_slice(self.text);
-        lowered.make_ascii_lowercase();
-        look_up(lowered)
-    }
-}
-
-impl fmt::Display for NameRef<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Nothing in a name needs escaping.
-        self.lowered(|name| name.escape_ascii().fmt(f))
-    }
-}
-
-/// Lower-case letters, digits, hyphens and underscores.
-static USUAL: [bool; 256] = {
-    let mut usual = [false; 256];
-    let mut octet = 0;
-    while octet < 256 {
-        usual[octet] = matches!(octet as u8, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
-        octet += 1;
-    }
-    usual
-};
 
 /// Reads `host[:port]`, the port being `None` where no digit follows the colon.
 #[inline(always)]
