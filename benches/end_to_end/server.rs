@@ -1,12 +1,15 @@
 //! Servers as processes of their own, this program's among them: axum with the layer and without.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::routing::get;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, Stream};
 use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener};
 
 use crate::{NAME, Pair, load, pki};
@@ -21,7 +24,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts a program that is to listen on `addr`, and waits until it does.
+    /// Starts a program that is to serve on `addr`, and waits until it does.
     pub fn start(command: Command, addr: SocketAddr) -> io::Result<Self> {
         let mut server = Self {
             child: load::pinned(command, load::Side::Server)
@@ -32,12 +35,12 @@ impl Server {
             addr,
         };
         let begin = Instant::now();
-        while TcpStream::connect(addr).is_err() {
+        while !serves(addr).unwrap_or(false) {
             if let Some(status) = server.child.try_wait()? {
                 return Err(io::Error::other(format!("ended at once: {status}")));
             }
             if begin.elapsed() > PATIENCE {
-                return Err(io::Error::other("does not listen"));
+                return Err(io::Error::other("does not serve"));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -54,6 +57,20 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Some listen before they have read what they are to serve.
+fn serves(addr: SocketAddr) -> io::Result<bool> {
+    let mut tcp = TcpStream::connect(addr)?;
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
+    let client = ClientConnection::new(Arc::new(pki::client(&["http/1.1"])), name);
+    let mut client = client.map_err(io::Error::other)?;
+    let mut tls = Stream::new(&mut client, &mut tcp);
+    write!(tls, "GET / HTTP/1.1\r\nHost: {NAME}\r\n\r\n")?;
+    let mut status = [0; 12];
+    tls.read_exact(&mut status)?;
+    Ok(&status == b"HTTP/1.1 200")
 }
 
 /// An address that nobody listens on.
