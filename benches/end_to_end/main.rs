@@ -80,12 +80,14 @@ fn main() {
 }
 
 fn measure(plan: &Plan) -> Vec<Row> {
-    let mut rows = compare("axum with the layer", &server::PAIR, plan);
+    let mut rows = compare("axum with the layer", &server::OVER_NOTHING, plan);
     for row in rows.iter_mut().filter(|row| !row.is_skipped()) {
         row.target = Some(TARGET);
         // On a machine that does other things too, the other number says nothing.
         row.limit = row.case.ends_with("CPU").then_some(plan.limit);
     }
+    let empty = "axum with the layer, for one that does nothing";
+    rows.extend(compare(empty, &server::OVER_EMPTY, plan));
     for peer in peers::ALL {
         rows.extend(match peer.version() {
             Ok(version) => {

@@ -10,6 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, Stream};
+use tower::layer::util::Identity;
 use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener};
 
 use crate::{NAME, Pair, load, pki};
@@ -79,16 +80,24 @@ pub fn free_addr() -> SocketAddr {
     listener.local_addr().unwrap()
 }
 
-/// This program as a server.
-pub struct Axum;
+/// This program as a server, with the layer and with something else in its place.
+pub struct Axum {
+    in_place: &'static str,
+}
 
-pub const PAIR: Axum = Axum;
+pub const OVER_NOTHING: Axum = Axum {
+    in_place: "no-layer",
+};
+/// Any layer costs axum something, whatever it does.
+pub const OVER_EMPTY: Axum = Axum {
+    in_place: "empty-layer",
+};
 
 impl Pair for Axum {
     fn start(&self, checks: bool) -> io::Result<Server> {
         let addr = free_addr();
         let mut command = Command::new(std::env::current_exe()?);
-        let layer = if checks { "layer" } else { "no-layer" };
+        let layer = if checks { "layer" } else { self.in_place };
         command.args(["serve", layer, &addr.to_string()]);
         Server::start(command, addr)
     }
@@ -103,6 +112,7 @@ pub fn serve(layer: &str, addr: SocketAddr) {
     let app = Router::new().route("/", get(|| async { "hello\n" }));
     let app = match layer {
         "layer" => app.layer(MisdirectedLayer::new()),
+        "empty-layer" => app.layer(Identity::new()),
         _ => app,
     };
     let serve = async {
