@@ -48,8 +48,8 @@ fn main() {
             limit: Bound::AtLeast(0.8),
         },
         false => Plan {
-            rounds: 21,
-            run: Duration::from_millis(1500),
+            rounds: 11,
+            run: Duration::from_millis(1000),
             limit: Bound::AtLeast(0.9),
         },
     };
