@@ -12,7 +12,8 @@ pub struct Case {
     pub virtual_hosts: bool,
     /// How many instructions the layer is to take at most.
     pub aim: u32,
-    /// More is a failure: the aim, or where that is missed, a little above what is measured.
+    /// More is a failure: the aim, or a little above what is measured, where the aim is near or missed. By
+    /// the chance of its seed a look-up meets a name whose hash begins alike, for some thirty more.
     pub limit: u32,
 }
 
@@ -38,12 +39,12 @@ const CASES: [Case; 10] = [
     case("the server name, virtual hosts", "www.example.com", true, 400),
     case("the server name and a port, virtual hosts", "www.example.com:8443", true, 900),
     case("another name of the certificate", "shop-00005.example.com", false, 900),
-    case("a name under its wildcard", "a.tenants.example.com", false, 900),
-    case("an address of the certificate", "192.0.2.1", false, 900),
+    case("a name under its wildcard", "a.tenants.example.com", false, 900).but(1_000),
+    case("an address of the certificate", "192.0.2.1", false, 900).but(1_000),
     case("another virtual host, same configuration", "shop-00005.example.com", true, 900).but(1_100),
     case("the same by a wildcard", "a.tenants.example.com", true, 900).but(1_300),
-    case("refused: not in the certificate", "www.example.org", true, 3_000),
-    case("refused: another configuration", "admin.example.com", true, 3_000),
+    case("refused: not in the certificate", "www.example.org", true, 3_000).but(3_100),
+    case("refused: another configuration", "admin.example.com", true, 3_000).but(3_100),
 ];
 
 /// How many names a certificate, and how many virtual hosts a server has.
