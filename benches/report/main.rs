@@ -17,7 +17,7 @@ use self::results::{Bound, Row};
 
 /// The benchmarks, each with its heading.
 const SECTIONS: [(&str, &str); 4] = [
-    ("requests", "A request that passes"),
+    ("requests", "A request"),
     ("handshakes", "A handshake"),
     ("connections", "An idle connection"),
     ("end_to_end", "A server under load"),
