@@ -10,7 +10,7 @@
 //! client that says one name in its TLS handshake (SNI) and another in `Host`.
 //!
 //! The right answer is 421: the client then retries on a connection of its own, whatever the method.
-//! Browsers do so by themselves, and the page never notices.
+//! Browsers do so by themselves, and the page rarely notices: [`guide::clients`] tells what each client does.
 //!
 //! # Two mistakes
 //!
