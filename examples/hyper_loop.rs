@@ -1,5 +1,4 @@
-//! A loop of one's own over hyper, without axum: accept, handshake, serve; and wait for open
-//! connections on Ctrl-C.
+//! A loop of your own over hyper, without axum: accept, serve, and wait for open connections on Ctrl-C.
 //!
 //! ```sh
 //! cargo run --example hyper_loop
@@ -21,40 +20,25 @@ use hyper_util::service::TowerToHyperService;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::add_extension::AddExtensionLayer;
-use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsAcceptor};
+use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsListener};
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let acceptor = TlsAcceptor::new(server_config()?);
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let mut listener = TlsListener::bind("127.0.0.1:0", server_config()?).await?;
     println!("listening on https://{}", listener.local_addr()?);
 
     let misdirected = MisdirectedLayer::new().json();
-    let mut handshakes = JoinSet::new();
     let graceful = GracefulShutdown::new();
     let mut ctrl_c = std::pin::pin!(tokio::signal::ctrl_c());
 
     loop {
         tokio::select! {
-            result = listener.accept() => match result {
-                // Spawned, so that a slow handshake keeps nobody waiting.
-                Ok((tcp, _)) => drop(handshakes.spawn(acceptor.accept(tcp))),
-                Err(error) => {
-                    // Out of file descriptors, most likely: those that say nothing give theirs back.
-                    eprintln!("cannot accept: {error}");
-                    acceptor.end_older_handshakes();
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            },
-            Some(handshake) = handshakes.join_next() => {
-                let Ok(Ok(stream)) = handshake else { continue };
-                // Every request of the connection carries what is known of it.
+            (stream, _peer) = listener.accept() => {
+                // Every request of the connection carries what is known about it.
                 let service = ServiceBuilder::new()
                     .layer(AddExtensionLayer::new(stream.connection_info().clone()))
                     .layer(misdirected.clone())
@@ -67,15 +51,15 @@ async fn main() -> Result<()> {
             _ = &mut ctrl_c => break,
         }
     }
-    // New clients are refused from here on, and those that are not through their handshake are dropped.
-    drop((listener, handshakes));
-    // No longer than that for clients which keep their connections open.
+    // Refuses new clients, and ends pending handshakes.
+    drop(listener);
+    // Clients may keep connections open, so the wait has a limit.
     let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
     Ok(())
 }
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // The authority that the layer judged; it let no request through that has none.
+    // The layer lets no request through that has no authority.
     let body = match EffectiveAuthority::of(&request) {
         Ok(authority) => format!("hello from {}\n", authority.host()),
         Err(malformed) => format!("{malformed}\n"),

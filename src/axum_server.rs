@@ -1,21 +1,31 @@
-//! axum-server: `TlsAcceptor` as its acceptor, with `RustlsConfig` and its hot reload.
+//! The integration with axum-server: `TlsAcceptor` as its acceptor, with `RustlsConfig` and its hot reload. The
+//! handshake itself lives in `tls`.
 
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 
 use axum_server::accept::Accept;
 use axum_server::tls_rustls::RustlsConfig;
+use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tower_http::add_extension::AddExtension;
+use tower_service::Service;
 
-use crate::acceptor::{TlsAcceptor, TlsStream};
 use crate::connection::ConnectionInfo;
+use crate::tls::{TlsAcceptor, TlsStream};
 
-/// Every new connection gets the configuration that was loaded last; open ones keep theirs.
+/// Every new connection gets the configuration that was loaded last.
 ///
-/// axum-server waits for pending handshakes before it ends gracefully, up to their time limit; give its
-/// `graceful_shutdown` a time limit too.
+/// # Security
+///
+/// Open connections keep the configuration they began under, as with [`TlsAcceptor::from_fn`]. If a reload makes
+/// the configuration stricter, use [`VirtualHosts`](crate::VirtualHosts) instead.
+///
+/// # Graceful shutdown
+///
+/// axum-server waits for pending handshakes before it shuts down, up to their time limit. Set a time limit for
+/// its `graceful_shutdown` too.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -39,14 +49,14 @@ impl From<RustlsConfig> for TlsAcceptor {
     }
 }
 
-/// The service gains the [`ConnectionInfo`] as an extension of every request.
+/// Inserts the [`ConnectionInfo`] into the extensions of every request.
 impl<I, S> Accept<I, S> for TlsAcceptor
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Send + 'static,
 {
     type Stream = TlsStream<I>;
-    type Service = AddExtension<S, ConnectionInfo>;
+    type Service = WithConnectionInfo<S>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
@@ -54,7 +64,47 @@ where
         Box::pin(async move {
             let stream = handshake.await?;
             let info = stream.connection_info().clone();
-            Ok((stream, AddExtension::new(service, info)))
+            let inner = service;
+            Ok((stream, WithConnectionInfo { inner, info }))
         })
+    }
+}
+
+/// Service of one connection, produced by [`TlsAcceptor`] for axum-server. It inserts the connection's
+/// [`ConnectionInfo`] into the extensions of every request.
+///
+/// ```
+/// use axum_server::accept::Accept;
+/// use tokio::io::DuplexStream;
+/// use tower_misdirected::{TlsAcceptor, WithConnectionInfo};
+///
+/// async fn accept(acceptor: TlsAcceptor, io: DuplexStream, app: axum::Router) -> std::io::Result<()> {
+///     let (_stream, service): (_, WithConnectionInfo<axum::Router>) =
+///         Accept::accept(&acceptor, io, app).await?;
+///     # drop(service);
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WithConnectionInfo<S> {
+    inner: S,
+    info: ConnectionInfo,
+}
+
+impl<S, B> Service<Request<B>> for WithConnectionInfo<S>
+where
+    S: Service<Request<B>>,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> S::Future {
+        request.extensions_mut().insert(self.info.clone());
+        self.inner.call(request)
     }
 }

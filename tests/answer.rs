@@ -19,7 +19,7 @@ use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_misdirected::{Coalescing, MisdirectedLayer, Rejection};
+use tower_misdirected::{Coalescing, MisdirectedLayer, Refusal, Rejection};
 
 use crate::server::Calls;
 
@@ -149,7 +149,11 @@ async fn c2_nothing_in_an_answer_tells_how_the_server_is_set_up() {
 }
 
 /// A responder that tries everything to have its answer cached.
-fn cacheable(rejection: Rejection) -> Response {
+fn cacheable(refusal: &Refusal<'_>) -> Response {
+    asking_to_be_cached(refusal.status())
+}
+
+fn asking_to_be_cached(status: StatusCode) -> Response {
     let fields = [
         ("cache-control", "public, max-age=31536000"),
         ("cdn-cache-control", "max-age=600"),
@@ -160,7 +164,7 @@ fn cacheable(rejection: Rejection) -> Response {
         ("expires", "Thu, 01 Jan 2099 00:00:00 GMT"),
         ("x-kept", "yes"),
     ];
-    (rejection.status(), fields, "a body of its own").into_response()
+    (status, fields, "a body of its own").into_response()
 }
 
 #[tokio::test]
@@ -190,7 +194,7 @@ fn assert_only_no_store(headers: &http::HeaderMap) {
 
 #[tokio::test]
 async fn c1_a_421_of_the_inner_service_leaves_with_the_same_override() {
-    let inner = get(|| async { cacheable(Rejection::UnknownHost) });
+    let inner = get(|| async { asking_to_be_cached(StatusCode::MISDIRECTED_REQUEST) });
     let healthy = get(|| async { ([("cache-control", "max-age=60")], "fine") });
     let missing = (StatusCode::NOT_FOUND, [("cache-control", "max-age=60")]);
     let router = Router::new()
@@ -220,7 +224,7 @@ async fn a_responder_may_choose_another_error_but_no_success() {
     let layer = MisdirectedLayer::new()
         .allowed_hosts(["a.test", "c.test"])
         .unwrap();
-    let layer = layer.responder(|rejection: Rejection| match rejection {
+    let layer = layer.responder(|refusal| match refusal.rejection() {
         Rejection::UnknownHost => StatusCode::NOT_FOUND.into_response(),
         // The status is forgotten.
         _ => Response::new("refused".into()),
@@ -287,9 +291,8 @@ async fn c3_http1_connections_stay_where_asked() {
 
 #[tokio::test]
 async fn c3_http2_never_closes_and_never_says_so() {
-    let layer = MisdirectedLayer::new().responder(|rejection: Rejection| {
-        (rejection.status(), [("connection", "close")]).into_response()
-    });
+    let layer = MisdirectedLayer::new()
+        .responder(|refusal| (refusal.status(), [("connection", "close")]).into_response());
     let addr = serve(echo().layer(layer)).await;
     let client = http2(addr).await;
     for (host, status) in [

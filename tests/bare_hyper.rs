@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 use tower::{ServiceBuilder, service_fn};
 use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{
-    EffectiveAuthority, MisdirectedLayer, Rejection, Responder, TlsAcceptor, VirtualHosts,
+    EffectiveAuthority, MisdirectedLayer, Refusal, Responder, TlsAcceptor, VirtualHosts,
 };
 
 async fn serve<R>(layer: MisdirectedLayer<R>) -> SocketAddr
@@ -108,9 +108,9 @@ async fn b6_virtual_hosts_choose_the_configuration_and_keep_hosts_apart() {
 
 #[tokio::test]
 async fn c2_an_answer_to_head_has_no_body() {
-    let custom = |rejection: Rejection| {
+    let custom = |refusal: &Refusal<'_>| {
         let mut response = Response::new(Full::from("a body of its own"));
-        *response.status_mut() = rejection.status();
+        *response.status_mut() = refusal.status();
         response
     };
     for addr in [

@@ -10,7 +10,7 @@ use http_body::Body;
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_misdirected::{Coalescing, Misdirected, MisdirectedLayer, Rejection, Responder};
+use tower_misdirected::{Coalescing, Misdirected, MisdirectedLayer, Refusal, Responder};
 
 /// A layer that refuses `refused.test`.
 fn layer() -> MisdirectedLayer {
@@ -28,7 +28,7 @@ fn request(host: &str) -> Request<()> {
 async fn refused_body<R, B>(layer: MisdirectedLayer<R>, make: fn() -> B) -> Bytes
 where
     R: Responder<B> + Clone,
-    B: Body<Error: std::fmt::Debug>,
+    B: Body<Error: std::fmt::Debug> + Default,
 {
     let inner =
         service_fn(move |_: Request<()>| async move { Ok::<_, Infallible>(Response::new(make())) });
@@ -80,7 +80,8 @@ async fn json_answers_need_a_body_from_bytes() {
     assert!(problem.starts_with(br#"{"type":"about:blank""#));
 }
 
-/// A body that is not `Default`, only `From<Bytes>`.
+/// A body of a user's own: `From<Bytes>` and, as every body here must be, `Default`.
+#[derive(Default)]
 struct FromBytesOnly(Full<Bytes>);
 
 impl From<Bytes> for FromBytesOnly {
@@ -103,9 +104,9 @@ impl Body for FromBytesOnly {
 
 #[tokio::test]
 async fn custom_answers_need_a_default_body() {
-    let layer = layer().responder(|rejection: Rejection| {
+    let layer = layer().responder(|refusal| {
         let mut response = Response::new(tonic::body::Body::new(Full::<Bytes>::from("custom")));
-        *response.status_mut() = rejection.status();
+        *response.status_mut() = refusal.status();
         response
     });
     assert_eq!(
@@ -128,10 +129,10 @@ where
 
 #[tokio::test]
 async fn c3_connection_fields_depend_on_the_version_alone() {
-    let chatty = |rejection: Rejection| {
+    let chatty = |refusal: &Refusal<'_>| {
         let response = Response::builder().header("connection", "keep-alive, x-y");
         response
-            .status(rejection.status())
+            .status(refusal.status())
             .body(Full::default())
             .unwrap()
     };
@@ -165,7 +166,7 @@ async fn c1_a_refusal_is_an_error_whatever_its_responder_says() {
         (404, 404),
         (503, 503),
     ] {
-        let odd = move |_| {
+        let odd = move |_: &Refusal<'_>| {
             Response::builder()
                 .status(written)
                 .body(Full::default())

@@ -275,7 +275,7 @@ fn logged(work: impl FnOnce()) -> String {
 }
 
 #[test]
-fn the_first_acceptor_warns_once() {
+fn an_overlap_names_both_virtual_hosts_and_the_name() {
     let [a, b, c, d] = configs(&["a.test", "b.test", "c.test", "d.test"]);
     let hosts = hosts()
         .host("a.test", a.clone())
@@ -284,75 +284,46 @@ fn the_first_acceptor_warns_once() {
         .host("d.test", d)
         .build()
         .unwrap();
-    let log = logged(|| {
-        let _ = TlsAcceptor::from(hosts.clone());
-        let _ = TlsAcceptor::from(hosts.clone());
-    });
-    assert_eq!(log.lines().count(), 1, "{log}");
-    assert!(log.contains(" WARN ") && log.contains("more=true"), "{log}");
+    let texts: Vec<_> = hosts
+        .overlaps()
+        .map(|overlap| overlap.to_string())
+        .collect();
+    assert_eq!(texts.len(), 6);
     assert!(
-        log.contains(r#"the certificate of \"a.test\" covers b.test"#),
-        "{log}"
+        texts.contains(&r#"the certificate of "a.test" covers b.test of "b.test""#.to_owned()),
+        "{texts:?}"
     );
-    let hosts = VirtualHosts::builder()
-        .host("a.test", a.clone())
-        .host("b.test", a);
-    let hosts = hosts.build().unwrap();
-    assert_eq!(logged(|| drop(TlsAcceptor::from(hosts))), "");
 }
 
-#[test]
-fn the_warning_says_whether_there_are_more() {
-    let configs: [_; 6] = configs(&["*.w.test"]);
-    for (count, more) in [(4, true), (3, false)] {
-        let mut hosts = hosts();
-        for (number, config) in configs.iter().take(count).enumerate() {
-            hosts = hosts.host(format!("h{number}.w.test"), config.clone());
-        }
-        // Six pairs of four hosts, three of three.
-        let hosts = hosts.build().unwrap();
-        let log = logged(|| drop(TlsAcceptor::from(hosts)));
-        assert!(log.contains(&format!("more={more}")), "{log}");
-        assert_eq!(
-            log.matches("the certificate of").count(),
-            if more { 5 } else { 3 }
-        );
-    }
-}
-
-/// Asked about overlaps, it comes back with another question, or fails.
+/// A resolver that counts how often it is asked. A resolver that issues certificates on demand would act on it.
 #[derive(Debug, Default)]
-struct Odd {
-    asked: std::sync::atomic::AtomicUsize,
-    hosts: std::sync::OnceLock<VirtualHosts>,
+struct Counting(std::sync::atomic::AtomicUsize);
+
+impl Counting {
+    fn asked(&self) -> usize {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
 }
 
-impl ResolvesServerCert for Odd {
+impl ResolvesServerCert for Counting {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        self.asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        drop(TlsAcceptor::from(self.hosts.get()?.clone()));
-        panic!("of all things");
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        None
     }
 }
 
 #[test]
-fn an_odd_resolver_harms_no_acceptor_but_the_first() {
-    let odd = Arc::new(Odd::default());
+fn no_resolver_is_asked_before_there_is_a_client_except_for_overlaps() {
+    let counting = Arc::new(Counting::default());
     let mut config = pki::leaf(&[]).server_config();
-    config.cert_resolver = odd.clone();
+    config.cert_resolver = counting.clone();
     let [other] = configs(&["a.test"]);
     let hosts = hosts()
         .host("a.test", Arc::new(config))
         .host("b.test", other);
     let hosts = hosts.build().unwrap();
-    odd.hosts.set(hosts.clone()).unwrap();
-    // Nobody listens to warnings, so nobody is asked.
-    drop(TlsAcceptor::from(hosts.clone()));
-    assert_eq!(odd.asked.load(std::sync::atomic::Ordering::SeqCst), 0);
-    logged(|| {
-        let first = std::panic::catch_unwind(|| TlsAcceptor::from(hosts.clone()));
-        assert!(first.is_err());
-        drop(TlsAcceptor::from(hosts.clone()));
-    });
-    assert_eq!(odd.asked.load(std::sync::atomic::Ordering::SeqCst), 1);
+    let log = logged(|| drop(TlsAcceptor::from(hosts.clone())));
+    assert_eq!((counting.asked(), &*log), (0, ""));
+    assert_eq!(hosts.overlaps().count(), 1);
+    assert_eq!(counting.asked(), 1);
 }

@@ -22,13 +22,13 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tower::{Layer, Service};
 use tower_misdirected::{
-    CertificateNames, ConnectionInfo, Json, Misdirected, MisdirectedLayer, VirtualHosts,
+    CertificateNames, ConnectionInfo, JsonBody, Misdirected, MisdirectedLayer, VirtualHosts,
 };
 
 use self::cases::Case;
 
 type Body = Full<Bytes>;
-type Layered = Misdirected<NoOp, Json>;
+type Layered = Misdirected<NoOp, JsonBody>;
 
 /// Answers 200 at once, and drops the request.
 #[derive(Clone, Copy)]

@@ -36,6 +36,7 @@ use std::process::ExitCode;
 
 use tokio::runtime::{Handle, Runtime};
 use tokio_util::sync::CancellationToken;
+use tower_misdirected::VirtualHosts;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Config, Problem};
@@ -71,6 +72,7 @@ async fn run() -> Result<(), Problem> {
     let sockets = Sockets::bind(&config).await?;
     let addr = sockets.addr;
     let server = Server::load(config, addr.port())?;
+    warn_of_overlaps(&server.hosts());
 
     let shutdown = CancellationToken::new();
     let serving = serve::start(sockets, server.hosts(), server.router(), &shutdown)?;
@@ -81,6 +83,15 @@ async fn run() -> Result<(), Problem> {
     shutdown.cancel();
     serving.wait().await;
     Ok(())
+}
+
+/// Names the first few pairs of virtual hosts that browsers will coalesce in vain.
+fn warn_of_overlaps(hosts: &VirtualHosts) {
+    for overlap in hosts.overlaps().take(5) {
+        tracing::warn!(
+            "{overlap}, so clients reuse connections and get 421; separate certificates avoid that"
+        );
+    }
 }
 
 fn configuration_file() -> Result<PathBuf, Problem> {

@@ -1,4 +1,4 @@
-//! The grammar of a DNS name as hosts have it, and its normal form.
+//! The grammar of a DNS name in a host, and its normal form. Addresses and ports live in `grammar`.
 
 use std::fmt;
 
@@ -21,15 +21,15 @@ impl<'a> NameRef<'a> {
         }
     }
 
-    /// Reads as far as a colon. Letters, digits, hyphens and underscores in labels of 1 to 63 octets, at
-    /// most 253 in all, one trailing dot ignored. A last label of digits alone would read as an IPv4
-    /// address (RFC 1123 §2.1), so it is none.
+    /// Reads a name up to the first colon. Labels have 1 to 63 letters, digits, hyphens and underscores, and
+    /// the name has at most 253 octets; one trailing dot is ignored. A last label of digits alone is
+    /// refused, because other software would read the name as an IPv4 address (RFC 1123 §2.1).
     #[inline(always)]
     pub(super) fn read(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (mut label, mut last_label, mut lowercase) = (0, 0, true);
         let mut at = 0;
         let end = loop {
-            // Most octets are usual ones: a look-up is quicker than comparisons with every range.
+            // Most octets are usual ones, and a table is faster than comparisons with every range.
             let unusual = |&octet: &u8| !USUAL[usize::from(octet)];
             at = match text[at..].iter().position(unusual) {
                 Some(usual) => at + usual,
@@ -61,7 +61,7 @@ impl<'a> NameRef<'a> {
         proper.then_some((name, rest))
     }
 
-    /// Hands `look_up` the name in lower case, without allocating.
+    /// Calls `look_up` with the name in lower case, without allocating.
     #[inline]
     pub(crate) fn lowered<T>(self, look_up: impl FnOnce(&[u8]) -> T) -> T {
         if self.lowercase {

@@ -1,34 +1,30 @@
-//! The ClientHello of a QUIC handshake, which may span frames and packets.
+//! The ClientHello of a QUIC handshake, which may span frames and packets. What it chooses lives in `handshake`.
 
 use quinn_proto::TransportError;
 use rustls::server::{Accepted, Acceptor};
 
-use super::alert;
+use super::alert::{DECODE_ERROR, UNEXPECTED_MESSAGE, alert};
 
-// Alerts (RFC 8446 §6.2).
-const UNEXPECTED_MESSAGE: u8 = 10;
-const DECODE_ERROR: u8 = 50;
-
-/// The longest one that rustls takes, without its header.
+/// The longest ClientHello that rustls accepts, without its header.
 const MAX_LENGTH: usize = 0xffff;
 
 /// The largest payload of a TLS record (RFC 8446 §5.1).
 const MAX_RECORD: usize = 1 << 14;
 
-/// What has come so far.
+/// The bytes that have arrived so far.
 #[derive(Default)]
 pub(super) struct ClientHello(Vec<u8>);
 
-/// A ClientHello that is whole.
+/// A complete ClientHello.
 pub(super) struct Whole {
     pub(super) accepted: Accepted,
-    /// Everything that has come, for the session that is to read it again.
+    /// All bytes that have arrived, because the session has to read them again.
     pub(super) bytes: Vec<u8>,
 }
 
 impl ClientHello {
-    /// Adds what a CRYPTO frame brought. Nothing is looked at but the message's type and length
-    /// (RFC 8446 §4), until it is whole.
+    /// Adds the content of a CRYPTO frame. Until the message is complete, only its type and its length are read
+    /// (RFC 8446 §4).
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<Whole>, TransportError> {
         const CLIENT_HELLO: u8 = 1;
         self.0.extend_from_slice(bytes);
@@ -51,7 +47,7 @@ impl ClientHello {
     }
 }
 
-/// rustls parses it as it would over TCP, so it gets the record headers that QUIC does without
+/// Parses a ClientHello. rustls expects it as over TCP, so it gets the record headers that QUIC leaves out
 /// (RFC 9001 §4).
 fn parse(hello: &[u8]) -> Result<Accepted, TransportError> {
     const HANDSHAKE: u8 = 22;

@@ -1,8 +1,7 @@
-//! A session that begins by collecting the ClientHello, and then becomes one of quinn's under the
-//! configuration that the ClientHello chose.
+//! A session that collects the ClientHello and then becomes one of quinn's, under the configuration that the
+//! ClientHello chose. What happens under it lives in `handshake`.
 
 use std::any::Any;
-use std::error::Error;
 use std::sync::Arc;
 
 use quinn_proto::crypto::{
@@ -10,35 +9,16 @@ use quinn_proto::crypto::{
 };
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError};
-use rustls::pki_types::CertificateDer;
 
 use super::client_hello::ClientHello;
-use super::{QuicTls, alert, prepare};
-use crate::acceptor::{Chosen, Recorder, TlsAcceptor, Transport, UNRECOGNIZED_NAME};
-use crate::certificate::CertificateNames;
-use crate::connection::{ConnectionInfo, ConnectionInfoBuilder, TlsVersion};
-use crate::virtual_hosts::Binding;
+use super::handshake::{Handshake, MakesSessions};
+use crate::handshake::Chooser;
 
-const HANDSHAKE_FAILURE: u8 = 40;
-
-/// What makes the sessions of one configuration.
-pub(super) trait MakesSessions:
-    crypto::ServerConfig
-    + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
-    + 'static
-{
-}
-
-impl<Q> MakesSessions for Q where
-    Q: crypto::ServerConfig
-        + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
-        + 'static
-{
-}
-
-/// One connection's side of the handshake.
+/// The server's side of one handshake.
 pub(super) struct Session<Q> {
-    tls: Arc<QuicTls<Q>>,
+    /// For what comes before the ClientHello and depends on no secret (RFC 9001 §5.2, §5.8).
+    initial: Arc<Q>,
+    chooser: Chooser,
     version: u32,
     params: TransportParameters,
     state: State,
@@ -49,20 +29,16 @@ enum State {
     Chosen(Handshake),
 }
 
-/// A handshake under the configuration that the ClientHello chose.
-struct Handshake {
-    session: Box<dyn crypto::Session>,
-    server_name: Option<String>,
-    alpn: Option<Vec<u8>>,
-    recorder: Arc<Recorder>,
-    names: CertificateNames,
-    binding: Option<Binding>,
-}
-
 impl<Q> Session<Q> {
-    pub(super) fn new(tls: Arc<QuicTls<Q>>, version: u32, params: TransportParameters) -> Self {
+    pub(super) fn new(
+        initial: Arc<Q>,
+        chooser: Chooser,
+        version: u32,
+        params: TransportParameters,
+    ) -> Self {
         Self {
-            tls,
+            initial,
+            chooser,
             version,
             params,
             state: State::Collecting(ClientHello::default()),
@@ -84,94 +60,12 @@ impl<Q> Session<Q> {
     }
 }
 
-impl<Q: MakesSessions> Session<Q> {
-    fn choose(&self, hello: &rustls::server::ClientHello<'_>) -> Result<Handshake, TransportError> {
-        let Some(chosen) = self.tls.acceptor.choose(hello, Transport::Quic) else {
-            #[cfg(feature = "tracing")]
-            tracing::debug!(
-                server_name = hello.server_name(),
-                "QUIC handshake refused: no virtual host for the server name, and no default"
-            );
-            return Err(alert(UNRECOGNIZED_NAME));
-        };
-        let Chosen {
-            mut config,
-            recorder,
-            binding,
-            server_name: _,
-        } = chosen;
-        // What rustls is about to agree on: the first of ours that the client has too. It is left no
-        // other choice, for a session does not tell in a type that is there without a crypto provider.
-        let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();
-        let mut ours = config.alpn_protocols.iter();
-        let alpn = ours.find(|ours| offered.contains(&&***ours)).cloned();
-        if let Some(alpn) = &alpn {
-            Arc::make_mut(&mut config).alpn_protocols = vec![alpn.clone()];
-        }
-        let sessions = prepare::<Q>(config).map_err(|_error| {
-            #[cfg(feature = "tracing")]
-            tracing::debug!(error = ?_error, "QUIC handshake refused: its configuration cannot");
-            alert(HANDSHAKE_FAILURE)
-        })?;
-        Ok(Handshake {
-            session: Arc::new(sessions).start_session(self.version, &self.params),
-            server_name: hello.server_name().map(str::to_owned),
-            alpn,
-            recorder,
-            names: CertificateNames::unknown(),
-            binding,
-        })
-    }
-}
-
-impl Handshake {
-    fn read(&mut self, bytes: &[u8], tls: &TlsAcceptor) -> Result<bool, TransportError> {
-        let ready = self.session.read_handshake(bytes)?;
-        // The certificate is resolved while the ClientHello is read, and once more after a
-        // HelloRetryRequest.
-        if let Some(names) = tls.names_presented(&self.recorder) {
-            self.names = names;
-        }
-        Ok(ready)
-    }
-
-    fn info(&self) -> ConnectionInfoBuilder {
-        let identity = self.session.peer_identity();
-        let chain = identity.and_then(|identity| identity.downcast::<Chain>().ok());
-        let info = ConnectionInfo::tls()
-            .server_name(self.server_name.as_deref())
-            .certificate_names(self.names.clone())
-            .client_certificates(chain.into_iter().flat_map(|chain| *chain))
-            .tls_version(TlsVersion::V1_3)
-            .binding(self.binding.clone());
-        match &self.alpn {
-            Some(alpn) => info.alpn(alpn),
-            None => info,
-        }
-    }
-
-    /// Whether the client is known: the handshake is complete, or it resumes a session, under whose
-    /// client certificate 0-RTT data may come.
-    fn client_is_known(&self) -> bool {
-        !self.session.is_handshaking() || self.session.early_crypto().is_some()
-    }
-}
-
-/// What a session tells of the client.
-type Chain = Vec<CertificateDer<'static>>;
-
-/// What a session tells quinn of its handshake.
-pub(super) struct HandshakeData {
-    pub(super) info: ConnectionInfoBuilder,
-    pub(super) client_is_known: bool,
-}
-
 impl<Q: MakesSessions> crypto::Session for Session<Q> {
     fn initial_keys(&self, dst_cid: &ConnectionId, side: Side) -> Keys {
         debug_assert_eq!(side, Side::Server);
-        match self.tls.initial.initial_keys(self.version, dst_cid) {
+        match self.initial.initial_keys(self.version, dst_cid) {
             Ok(keys) => keys,
-            // There are no sessions of versions that it rejects.
+            // quinn starts no session of a version that `initial_keys` rejects.
             Err(UnsupportedVersion) => unreachable!(),
         }
     }
@@ -179,10 +73,7 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
     fn handshake_data(&self) -> Option<Box<dyn Any>> {
         let handshake = self.chosen()?;
         handshake.session.handshake_data()?;
-        Some(Box::new(HandshakeData {
-            info: handshake.info(),
-            client_is_known: handshake.client_is_known(),
-        }))
+        Some(Box::new(handshake.data()))
     }
 
     fn peer_identity(&self) -> Option<Box<dyn Any>> {
@@ -204,13 +95,16 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
 
     fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
         match &mut self.state {
-            State::Chosen(handshake) => handshake.read(bytes, &self.tls.acceptor),
+            State::Chosen(handshake) => handshake.read(bytes, &self.chooser),
             State::Collecting(hello) => {
                 let Some(hello) = hello.read(bytes)? else {
                     return Ok(false);
                 };
-                let mut handshake = self.choose(&hello.accepted.client_hello())?;
-                let ready = handshake.read(&hello.bytes, &self.tls.acceptor)?;
+                let client_hello = hello.accepted.client_hello();
+                let (chooser, params) = (&self.chooser, &self.params);
+                let mut handshake =
+                    Handshake::start::<Q>(chooser, &client_hello, self.version, params)?;
+                let ready = handshake.read(&hello.bytes, chooser)?;
                 self.state = State::Chosen(handshake);
                 Ok(ready)
             }
@@ -233,7 +127,7 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
     }
 
     fn is_valid_retry(&self, _: &ConnectionId, _: &[u8], _: &[u8]) -> bool {
-        // Only servers send a Retry packet (RFC 9000 §17.2.5).
+        // Only clients receive Retry packets (RFC 9000 §17.2.5).
         false
     }
 

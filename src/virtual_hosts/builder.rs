@@ -1,4 +1,5 @@
-//! From names and configurations to a map without doubt: every mistake is found here, before serving.
+//! Builds a map of virtual hosts and finds every mistake in it, before the server uses it. The texts of the errors
+//! live in `error`.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,15 +8,14 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use super::error::{InvalidName, VirtualHostsError};
-use super::{Entry, Map, VirtualHost, VirtualHosts};
-use crate::acceptor::Sessions;
-use crate::config;
-use crate::names::NameMap;
+use super::map::{Map, VirtualHost};
+use super::sessions::Sessions;
+use crate::host::{NameMap, Pattern};
 
-/// The id of a default that is not one of the named virtual hosts.
+/// The id of a default that is a virtual host of its own.
 const DEFAULT: &str = "default";
 
-/// Makes [`VirtualHosts`].
+/// Builds [`VirtualHosts`](crate::VirtualHosts).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -61,20 +61,23 @@ impl VirtualHostsBuilder {
         }
     }
 
-    /// Adds a virtual host with one name, which is its id too: a DNS name (`www.example.com`), a
-    /// wildcard for one label (`*.example.com`, which does not match `example.com` itself), or an
-    /// [IP address](VirtualHosts#ip-addresses). Case and a trailing dot do not matter.
+    /// Adds a virtual host with one name, which is also its id.
     ///
-    /// Hosts that are given clones of one `Arc` have the same configuration; a configuration that is
-    /// merely equal is another one.
+    /// The name is a DNS name (`www.example.com`), a wildcard for one label (`*.example.com`, which does not
+    /// match `example.com` itself), or an [IP address](crate::VirtualHosts#ip-addresses). Case and a trailing
+    /// dot do not matter.
+    ///
+    /// Hosts have the same configuration if they have clones of one `Arc`. Two equal configurations in two
+    /// `Arc`s are different.
     pub fn host(self, name: impl Into<String>, config: Arc<ServerConfig>) -> Self {
         let name = name.into();
         self.virtual_host(name.clone(), [name], config)
     }
 
-    /// Adds a virtual host with an id and several names. They are one under
-    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost), which tells virtual hosts
-    /// apart by their ids, across [replacements](VirtualHosts::replace) too.
+    /// Adds a virtual host with an id and several names.
+    ///
+    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) compares virtual hosts by their ids,
+    /// also across [replacements](crate::VirtualHosts::replace).
     pub fn virtual_host<N>(
         mut self,
         id: impl Into<String>,
@@ -92,32 +95,22 @@ impl VirtualHostsBuilder {
         self
     }
 
-    /// Sets the configuration for clients without a server name or with one that nothing matches, as a
-    /// virtual host of its own with the id `default`.
+    /// Sets the configuration for clients without a server name, or with one that nothing matches. It becomes a
+    /// virtual host with the id `default`.
     ///
-    /// It is no door to a host that has another configuration: such a request is answered 421.
+    /// A connection under the default serves no host that has another configuration: the layer answers 421.
     pub fn default(mut self, config: Arc<ServerConfig>) -> Self {
         self.default.push(Default::Config(config));
         self
     }
 
-    /// Makes the virtual host with this id the default. It may do without names then.
+    /// Makes the virtual host with this id the default. That virtual host needs no names.
     pub fn default_to(mut self, id: impl Into<String>) -> Self {
         self.default.push(Default::Id(id.into()));
         self
     }
 
-    /// Makes the virtual hosts.
-    ///
-    /// # Errors
-    ///
-    /// [`VirtualHostsError`] for two entries with one name or one id, a name that is none, a default
-    /// that is not there or is set twice, and for no virtual hosts at all.
-    pub fn build(self) -> Result<VirtualHosts, VirtualHostsError> {
-        self.map(None).map(VirtualHosts::new)
-    }
-
-    /// A configuration that `present` has too keeps its sessions.
+    /// Builds the map. A configuration that is also in `present` keeps its sessions.
     pub(super) fn map(self, present: Option<&Map>) -> Result<Map, VirtualHostsError> {
         if self.hosts.is_empty() && self.default.is_empty() {
             return Err(VirtualHostsError::Empty);
@@ -132,7 +125,7 @@ impl VirtualHostsBuilder {
             }
             let entry = entries.add(host.id, host.config)?;
             for name in host.names {
-                let pattern = match config::pattern(&name) {
+                let pattern = match Pattern::parse(&name) {
                     Ok(pattern) => pattern,
                     Err(problem) => {
                         let invalid = InvalidName { name, problem };
@@ -160,10 +153,10 @@ impl VirtualHostsBuilder {
     }
 }
 
-/// The entries made so far, and the sessions of every configuration in them.
+/// The virtual hosts built so far, and the sessions of their configurations.
 struct Entries {
     by_id: HashMap<Box<str>, VirtualHost>,
-    /// By the address of a configuration that an entry, or the present map, holds alive.
+    /// By the address of a configuration. An entry or the present map keeps the configuration alive.
     sessions: HashMap<usize, Arc<Sessions>>,
 }
 
@@ -192,11 +185,7 @@ impl Entries {
                 sessions
             }
         };
-        let host = VirtualHost(Arc::new(Entry {
-            id: id.clone(),
-            config,
-            sessions,
-        }));
+        let host = VirtualHost::new(id.clone(), config, sessions);
         match self.by_id.insert(id, host.clone()) {
             Some(_) => Err(VirtualHostsError::DuplicateId(host.id().to_owned())),
             None => Ok(host),

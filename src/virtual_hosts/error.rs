@@ -1,12 +1,13 @@
-//! Why virtual hosts cannot be built.
+//! The errors of building virtual hosts, and their texts. They are found in `builder`.
 
 use std::error::Error;
 use std::fmt;
 
-use crate::config::HostProblem;
+use crate::host::HostProblem;
 
-/// Why [`VirtualHosts`](crate::VirtualHosts) cannot be built. Each names the value at fault; as text, the
-/// fix too.
+/// Error returned when [`VirtualHosts`](crate::VirtualHosts) cannot be built.
+///
+/// Each variant has the value at fault. The text of the error also names the fix.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -26,25 +27,25 @@ use crate::config::HostProblem;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VirtualHostsError {
-    /// There is neither a name nor a default.
+    /// The builder has neither a virtual host nor a default.
     Empty,
-    /// A virtual host, given by its id, has no names and is not the default.
+    /// The virtual host with this id has no names and is not the default.
     NoNames(String),
-    /// This is no DNS name, `*.` before one, or IP address.
+    /// A name is not a DNS name, `*.` before a DNS name, or an IP address.
     InvalidName(InvalidName),
-    /// This name is given twice, to one virtual host or to two.
+    /// This name occurs twice, in one virtual host or in two.
     DuplicateName(String),
     /// Two virtual hosts have this id.
     DuplicateId(String),
-    /// No virtual host has this id, which the default was set to.
+    /// The default is set to this id, which no virtual host has.
     UnknownDefault(String),
-    /// A default was set twice.
+    /// The default is set twice.
     SeveralDefaults,
-    /// The crypto provider has no random bytes to give.
+    /// The crypto provider failed to provide random bytes.
     NoRandomness,
 }
 
-/// A name that no virtual host can have; see [`VirtualHostsError::InvalidName`].
+/// A name that a virtual host cannot have; see [`VirtualHostsError::InvalidName`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -63,7 +64,7 @@ pub struct InvalidName {
 }
 
 impl InvalidName {
-    /// The name as it was given.
+    /// Returns the name as it was given.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -72,14 +73,14 @@ impl InvalidName {
 impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = match self.problem {
-            HostProblem::Port => "a virtual host has a name without a port",
+            HostProblem::Port => "has a port; give the name alone",
             HostProblem::Star => {
-                "`*` may only be the whole first label before others, as in `*.app.example`; set a default \
-                 to serve every other host"
+                "has a `*` that is not the whole first label of a longer name, as in `*.app.example`; to \
+                 serve every other host, set a default"
             }
             HostProblem::Other(problem) => problem,
         };
-        write!(f, "`{}`: {problem}", self.name.escape_debug())
+        write!(f, "`{}` {problem}", self.name.escape_debug())
     }
 }
 
@@ -88,7 +89,7 @@ impl Error for InvalidName {}
 impl fmt::Display for VirtualHostsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Empty => f.write_str("no virtual hosts: add at least one, or a default"),
+            Self::Empty => f.write_str("there are no virtual hosts: add one, or a default"),
             Self::NoNames(id) => {
                 let id = id.escape_debug();
                 write!(
@@ -98,12 +99,12 @@ impl fmt::Display for VirtualHostsError {
             }
             Self::InvalidName(invalid) => invalid.fmt(f),
             Self::DuplicateName(name) => {
-                write!(f, "`{name}` is given twice: leave it to one virtual host")
+                write!(f, "`{name}` occurs twice: give it to one virtual host only")
             }
             Self::DuplicateId(id) => {
                 write!(
                     f,
-                    "two virtual hosts are called `{}`: rename one",
+                    "two virtual hosts have the id `{}`: rename one",
                     id.escape_debug()
                 )
             }
@@ -111,11 +112,12 @@ impl fmt::Display for VirtualHostsError {
                 let id = id.escape_debug();
                 write!(
                     f,
-                    "the default is set to `{id}`: no virtual host has that id, so add it or name another"
+                    "the default is set to `{id}`, which is not the id of a virtual host: add that virtual host, or \
+                     name another"
                 )
             }
-            Self::SeveralDefaults => f.write_str("the default is set twice: leave one out"),
-            Self::NoRandomness => f.write_str("the crypto provider has no random bytes to give"),
+            Self::SeveralDefaults => f.write_str("the default is set twice: set it once"),
+            Self::NoRandomness => f.write_str("the crypto provider failed to provide random bytes"),
         }
     }
 }

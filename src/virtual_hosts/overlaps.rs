@@ -1,26 +1,27 @@
-//! Where 421s will come from: virtual hosts that one certificate covers, so that clients coalesce them,
-//! and whose configurations differ, so that such requests are refused.
+//! Finds virtual hosts that clients coalesce in vain: one certificate covers both, but their configurations differ,
+//! so the layer refuses such requests. Nothing here changes a verdict.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
+use super::hosts::VirtualHosts;
+use super::map::{Map, VirtualHost};
 use super::probe::Probe;
-use super::{Map, VirtualHost, VirtualHosts};
 use crate::certificate::CertificateNames;
-use crate::host::Host;
-use crate::names::Pattern;
+use crate::host::{Host, Pattern};
 
-/// Two virtual hosts that clients may coalesce although their TLS configurations differ: the
-/// `OverlappingTLSConfig` condition of the Gateway API.
+/// Two virtual hosts that clients may coalesce although their TLS configurations differ.
+///
+/// The Gateway API calls this condition `OverlappingTLSConfig`.
 ///
 /// ```
 /// use tower_misdirected::Overlap;
 ///
 /// fn report(overlap: &Overlap) {
 ///     let (www, admin) = (overlap.opened_for().id(), overlap.requested().id());
-///     eprintln!("{www} has a certificate for {}, which belongs to {admin}", overlap.name());
+///     eprintln!("the certificate of {www} covers {}, which belongs to {admin}", overlap.name());
 /// }
 /// ```
 #[derive(Clone, Debug)]
@@ -31,17 +32,19 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// The virtual host whose connections clients will reuse, for its certificate covers the other.
+    /// Returns the virtual host whose connections clients will reuse, because its certificate covers the other
+    /// virtual host.
     pub fn opened_for(&self) -> &VirtualHost {
         &self.opened_for
     }
 
-    /// The virtual host whose requests will be answered 421 there.
+    /// Returns the virtual host whose requests get 421 on those connections.
     pub fn requested(&self) -> &VirtualHost {
         &self.requested
     }
 
-    /// A name of the latter, or a wildcard, that the certificate covers.
+    /// Returns a name or a wildcard of the [`requested`](Self::requested) virtual host that the certificate
+    /// covers.
     pub fn name(&self) -> String {
         self.name.to_string()
     }
@@ -60,16 +63,20 @@ impl fmt::Display for Overlap {
 }
 
 impl VirtualHosts {
-    /// Finds virtual hosts that clients will coalesce, because a certificate of one covers a name of the
-    /// other, although their configurations differ. Each pair is listed once, in the order of the ids.
+    /// Finds virtual hosts that clients will coalesce although their configurations differ, because a
+    /// certificate of one covers a name of the other. Each pair is listed once, in the order of the ids.
     ///
-    /// Requests for the one on a connection for the other are answered 421, and cost the client another
-    /// connection. Separate certificates avoid that; so does one configuration, where it will do.
+    /// A request for one of them on a connection for the other gets 421 and costs the client a second
+    /// connection. Separate certificates avoid that. So does a shared `Arc<ServerConfig>`, if the two may share
+    /// connections.
     ///
-    /// Which certificate a configuration presents is asked of its resolver, for each name, with a
-    /// ClientHello that a rustls client writes; for a wildcard the name is `any` under it. That takes some
-    /// tens of microseconds a name, when the iterator comes to it. With the feature `tracing` the first few
-    /// overlaps are logged as a warning when an acceptor is made, unless that level is off.
+    /// # What it does
+    ///
+    /// The iterator asks the certificate resolver of each configuration which certificate it presents, once
+    /// for each name and once for clients without a server name. It passes a ClientHello that a rustls client
+    /// writes; a wildcard is asked about as the name `any` under it. A resolver that issues certificates on
+    /// demand may act on that. Each name takes some tens of microseconds. Nothing else in this crate asks a
+    /// resolver without a client.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -96,51 +103,30 @@ impl VirtualHosts {
         };
         (0..hosts).flat_map(move |host| audit.overlaps_of(host))
     }
-
-    /// Logs the first few overlaps, once for all handles.
-    #[cfg(feature = "tracing")]
-    pub(crate) fn warn_of_overlaps(&self) {
-        use std::sync::atomic::Ordering;
-
-        const SHOWN: usize = 5;
-        if !tracing::enabled!(tracing::Level::WARN) || self.0.warned.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let mut overlaps = self.overlaps();
-        let first = overlaps.by_ref().take(SHOWN);
-        let first: Vec<_> = first.map(|overlap| overlap.to_string()).collect();
-        if !first.is_empty() {
-            tracing::warn!(
-                overlaps = first.join("; "),
-                more = overlaps.next().is_some(),
-                "clients will coalesce virtual hosts whose TLS configurations differ, and be answered \
-                 421; separate certificates avoid that",
-            );
-        }
-    }
 }
 
-/// The virtual hosts in the order of their ids, and what finds them by the names of a certificate.
+/// The virtual hosts in the order of their ids, and an index to find them by the names of a certificate.
 struct Audit {
     virtual_hosts: VirtualHosts,
     map: Arc<Map>,
     hosts: Vec<Audited>,
-    /// The names that a wildcard with this base covers, or that are that wildcard, and whose they are.
+    /// By what follows `*.`: the wildcard and the names that it covers, each with the number of its virtual
+    /// host.
     by_base: HashMap<Box<[u8]>, Vec<(Pattern, usize)>>,
     probe: Probe,
 }
 
 struct Audited {
     host: VirtualHost,
-    /// What it matches; `None` is what nothing else matches.
+    /// The patterns of the virtual host. `None` stands for the default.
     patterns: Vec<Option<Pattern>>,
-    /// The names of the certificates that it presents, once they have been asked for.
+    /// The names of the certificates that it presents, filled in when they are needed.
     presents: OnceCell<Vec<CertificateNames>>,
 }
 
 impl Audit {
     fn of(virtual_hosts: &VirtualHosts) -> Self {
-        let map = virtual_hosts.current().clone();
+        let map = virtual_hosts.snapshot();
         let mut patterns: BTreeMap<&str, (&VirtualHost, Vec<_>)> = BTreeMap::new();
         let named = map
             .names
@@ -185,10 +171,11 @@ impl Audit {
         self.hosts.windows(2).all(same)
     }
 
-    /// The overlaps of a host with those after it, and with those before it that do not cover it.
+    /// Returns the overlaps of a host with the hosts after it, and with the hosts before it that do not cover
+    /// it.
     fn overlaps_of(&self, number: usize) -> Vec<Overlap> {
         let opened_for = &self.hosts[number].host;
-        // Each with the first of the names that are covered.
+        // Each overlap names the first of the names that are covered.
         let mut overlaps: BTreeMap<usize, Pattern> = BTreeMap::new();
         self.covered_by(number, |requested, name| {
             let requested_config = self.hosts[requested].host.config();
@@ -206,8 +193,8 @@ impl Audit {
         overlaps.into_iter().map(overlap).collect()
     }
 
-    /// Whether a certificate of the one covers a name of the other: what `covered_by` would find, at a
-    /// cost that does not grow with the number of hosts.
+    /// Returns whether a certificate of one host covers a name of the other. `covered_by` would find the same, at
+    /// a cost that grows with the number of hosts.
     fn covers(&self, opened_for: usize, requested: usize) -> bool {
         let patterns = &self.hosts[requested].patterns;
         let certificates = self.presents(opened_for);
@@ -217,7 +204,7 @@ impl Audit {
                     let name = name.to_string().parse::<Host>();
                     name.is_ok_and(|name| names.covers(&name) == Some(true))
                 }
-                // Any of its names will do that is this host's.
+                // A wildcard or the default: any covered name that belongs to this host.
                 wildcard => names.patterns().any(|name| match (&name, wildcard) {
                     (Pattern::Wildcard(base), Some(Pattern::Wildcard(own))) => base == own,
                     (Pattern::Wildcard(_), _) => !self.has(&name),
@@ -227,7 +214,7 @@ impl Audit {
         })
     }
 
-    /// What matches an exact name or an address.
+    /// Returns the number of the host that matches an exact name or an address.
     fn matching(&self, name: &Pattern) -> Option<usize> {
         let host: Host = name.to_string().parse().ok()?;
         self.number(self.map.get(&host.as_ref())?)
@@ -238,13 +225,13 @@ impl Audit {
         self.hosts.binary_search_by(by_id).ok()
     }
 
-    /// Whether the name is one of a virtual host's as it stands.
+    /// Returns whether a virtual host has exactly this pattern.
     fn has(&self, name: &Pattern) -> bool {
         let base = name.base().and_then(|base| self.by_base.get(base));
         base.is_some_and(|names| names.iter().any(|(other, _)| other == name))
     }
 
-    /// Calls `found` with every host that a certificate of this one covers, and with a name of it.
+    /// Calls `found` with every host that a certificate of this host covers, and with a name of the former.
     fn covered_by(&self, number: usize, mut found: impl FnMut(usize, &Pattern)) {
         for pattern in self
             .presents(number)
@@ -261,7 +248,7 @@ impl Audit {
             for (name, number) in covered {
                 found(*number, name);
             }
-            // Names that are not listed go to the default, unless a wildcard takes them.
+            // The default gets the names that no entry lists, unless a wildcard entry matches them.
             let default = self.map.default.as_ref().filter(|_| !self.has(&pattern));
             if let Some(number) = default.and_then(|default| self.number(default)) {
                 found(number, &pattern);

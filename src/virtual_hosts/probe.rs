@@ -1,4 +1,5 @@
-//! Which certificate would a configuration present? Asked before there is a client.
+//! Asks a configuration which certificate it would present, without a client. What follows from the answer lives
+//! in `overlaps`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,17 +12,17 @@ use rustls::server::Acceptor;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 
-use crate::names::Pattern;
+use crate::host::Pattern;
 
-/// Asks resolvers. They want a ClientHello, so a rustls client writes one.
+/// Asks certificate resolvers. They need a ClientHello, so a rustls client writes one.
 #[derive(Default)]
 pub(super) struct Probe {
-    /// By the address of their crypto provider, which its configuration holds.
+    /// By the address of the crypto provider, which the client's configuration keeps alive.
     clients: RefCell<HashMap<usize, Option<Arc<ClientConfig>>>>,
 }
 
 impl Probe {
-    /// The certificate for a server name that the pattern matches; `None` stands for no server name.
+    /// Returns the certificate for a server name that the pattern matches. `None` stands for no server name.
     pub(super) fn certificate(
         &self,
         config: &ServerConfig,
@@ -35,11 +36,11 @@ impl Probe {
         let client = client.clone()?;
         drop(clients);
         let server_name = match pattern {
-            // For a wildcard, some name under it.
+            // A wildcard is asked about as some name under it.
             Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
                 ServerName::try_from(name.to_string().replace('*', "any")).ok()?
             }
-            // Which goes without SNI.
+            // A client sends no SNI for an address.
             Some(Pattern::Ip(_)) | None => ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
         };
         let mut client = ClientConnection::new(client, server_name).ok()?;

@@ -12,7 +12,7 @@ use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router};
 use serde::Serialize;
 use tokio::sync::watch;
-use tower_misdirected::{MisdirectedLayer, Rejection};
+use tower_misdirected::{MisdirectedLayer, Refusal};
 
 use super::headless::Browser;
 use crate::site::{self, Record, Records, Site, Tls};
@@ -225,9 +225,9 @@ fn by_fetch(fetches: &[Fetch], records: &[Record]) -> Vec<Vec<Record>> {
 }
 
 /// A responder that means badly: C1 overrides it.
-fn cacheable(rejection: Rejection) -> Response {
+fn cacheable(refusal: &Refusal<'_>) -> Response {
     let for_long = [(header::CACHE_CONTROL, "max-age=3600")];
-    (rejection.status(), for_long).into_response()
+    (refusal.status(), for_long).into_response()
 }
 
 /// Lets the page see every answer, refusals included, which is why this is outside of the layer. No

@@ -1,0 +1,31 @@
+//! An authority borrowed from a request: what the layer judges. Where in a request it stands is decided in
+//! `target`.
+
+use super::scheme::Scheme;
+use crate::host::{self, Host, HostRef};
+use crate::malformed::Malformed;
+
+/// An authority borrowed from the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AuthorityRef<'a> {
+    pub(crate) host: HostRef<'a>,
+    pub(crate) port: Option<u16>,
+}
+
+impl<'a> AuthorityRef<'a> {
+    /// Reads `host[:port]`. If the text names the `likely` host in normal form, its grammar is not checked
+    /// again.
+    pub(super) fn parse(text: &'a [u8], likely: Option<&'a Host>) -> Result<Self, Malformed> {
+        let (host, port) = match likely.and_then(|host| Some((host, host.port_after(text)?))) {
+            Some((host, port)) => (host.as_ref(), host::parse_port(port)?),
+            None => host::parse(text)?,
+        };
+        Ok(Self { host, port })
+    }
+
+    /// Returns whether both name the same entity. An absent port stands for the scheme's default.
+    pub(super) fn same_entity(&self, other: &Self, scheme: Option<Scheme>) -> bool {
+        let default = scheme.and_then(Scheme::default_port);
+        self.host == other.host && self.port.or(default) == other.port.or(default)
+    }
+}

@@ -1,0 +1,28 @@
+//! The changes that the layer makes to a request, so that inner services see the authority that was judged.
+//! When they are due is decided in `layer`.
+
+use http::header::HOST;
+use http::{HeaderValue, Request, Version};
+
+/// Gives an HTTP/1.0 request without an authority the default one. Inner services see it as the `Host`
+/// field.
+pub(crate) fn supply_default<B>(request: &mut Request<B>, default: &HeaderValue) {
+    let before_1_1 = request.version() < Version::HTTP_11;
+    if before_1_1 && request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, default.clone());
+    }
+}
+
+/// Sets `Host` to the authority of the request target (RFC 9112 §3.2.2), so that nothing further in can route
+/// by another name.
+pub(crate) fn replace_host<B>(request: &mut Request<B>) {
+    let authority = request
+        .uri()
+        .authority()
+        .map(|authority| authority.as_str());
+    let value = authority.and_then(|authority| HeaderValue::from_str(authority).ok());
+    match value {
+        Some(value) => request.headers_mut().insert(HOST, value),
+        None => request.headers_mut().remove(HOST),
+    };
+}

@@ -1,0 +1,157 @@
+//! Where in a request its authority stands, by HTTP version and form of the request target. The grammar of
+//! the authority itself lives in `host`.
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
+
+use super::reference::AuthorityRef;
+use super::scheme::Scheme;
+use crate::host::Host;
+use crate::malformed::Malformed;
+
+/// What a request targets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    version: Version,
+    uri: &'a Uri,
+    pub(crate) authority: AuthorityRef<'a>,
+    /// `Host` names another entity than the request target. The target wins (RFC 9112 §3.2.2).
+    pub(crate) host_differs: bool,
+}
+
+impl<'a> Target<'a> {
+    /// Reads the target of a request. `likely` is the host that it most often has: the server name of its
+    /// connection.
+    #[inline]
+    pub(crate) fn of<B>(
+        request: &'a Request<B>,
+        likely: Option<&'a Host>,
+    ) -> Result<Self, Malformed> {
+        let (uri, headers) = (request.uri(), request.headers());
+        Self::read(request.version(), request.method(), uri, headers, likely)
+    }
+
+    #[inline]
+    pub(super) fn read(
+        version: Version,
+        method: &Method,
+        uri: &'a Uri,
+        headers: &'a HeaderMap,
+        likely: Option<&'a Host>,
+    ) -> Result<Self, Malformed> {
+        let host = host_field(version, headers)?;
+        let http1 = version < Version::HTTP_2;
+        let Some(in_target) = uri.authority() else {
+            // Origin-form, which only an extended CONNECT may have (RFC 9112 §3.2.3, RFC 8441 §4), or
+            // asterisk-form, which is for OPTIONS (RFC 9112 §3.2.4).
+            let suits = match (method, uri.path()) {
+                (&Method::OPTIONS, _) => true,
+                (_, "*") => false,
+                (&Method::CONNECT, path) => !http1 && !path.is_empty(),
+                _ => true,
+            };
+            if !suits {
+                return Err(Malformed::InvalidTarget);
+            }
+            let host = host.ok_or(Malformed::MissingAuthority)?;
+            return Self::new(version, uri, host.as_bytes(), likely);
+        };
+
+        if http1 {
+            // CONNECT has authority-form, and nothing else does (RFC 9112 §3.2.3). hyper hands `GET foo` over
+            // with the authority `foo`.
+            if uri.scheme().is_none() != (*method == Method::CONNECT) {
+                return Err(Malformed::InvalidTarget);
+            }
+            // RFC 9112 §3.2 requires `Host` in every form.
+            if host.is_none() && version == Version::HTTP_11 {
+                return Err(Malformed::MissingAuthority);
+            }
+        }
+        let target = Self::new(version, uri, in_target.as_str().as_bytes(), likely);
+        match host {
+            Some(host) => target?.beside(host, http1),
+            None => target,
+        }
+    }
+
+    #[inline(always)]
+    fn new(
+        version: Version,
+        uri: &'a Uri,
+        authority: &'a [u8],
+        likely: Option<&'a Host>,
+    ) -> Result<Self, Malformed> {
+        let authority = match likely {
+            Some(host) if host.is_spelled(authority) => AuthorityRef {
+                host: host.as_ref(),
+                port: None,
+            },
+            _ => AuthorityRef::parse(authority, likely)?,
+        };
+        Ok(Self {
+            version,
+            uri,
+            authority,
+            host_differs: false,
+        })
+    }
+
+    /// Compares the target with a `Host` field beside it.
+    fn beside(mut self, host: &HeaderValue, http1: bool) -> Result<Self, Malformed> {
+        if self
+            .uri
+            .authority()
+            .is_some_and(|target| host == target.as_str())
+        {
+            return Ok(self);
+        }
+        let host = AuthorityRef::parse(host.as_bytes(), None)?;
+        self.host_differs = !self.authority.same_entity(&host, self.scheme());
+        match self.host_differs && !http1 {
+            true => Err(Malformed::ConflictingAuthorities),
+            false => Ok(self),
+        }
+    }
+}
+
+impl Target<'_> {
+    /// Returns the scheme, if the request names one.
+    pub(crate) fn scheme(&self) -> Option<Scheme> {
+        match self.uri.scheme() {
+            Some(scheme) => Some(Scheme::of(scheme)),
+            None if self.uri.authority().is_some() || self.version < Version::HTTP_2 => None,
+            None => Some(Scheme::Unseen),
+        }
+    }
+}
+
+/// Returns the only `Host` field, if there is one. A second one is an error in every HTTP version, whether or
+/// not the request target overrides it (RFC 9112 §3.2).
+#[inline]
+fn host_field(version: Version, headers: &HeaderMap) -> Result<Option<&HeaderValue>, Malformed> {
+    if version < Version::HTTP_2 {
+        let leading = leading_host(headers);
+        if leading.is_some() {
+            return Ok(leading);
+        }
+    }
+    if !headers.contains_key(&HOST) {
+        return Ok(None);
+    }
+    let mut fields = headers.get_all(&HOST).iter();
+    let first = fields.next();
+    match fields.next() {
+        Some(_) => Err(Malformed::SeveralHosts),
+        None => Ok(first),
+    }
+}
+
+/// Returns the `Host` field if it is the first of all fields, where user agents send it (RFC 9110 §7.2), and
+/// if no field name occurs twice. That is faster than a search.
+#[inline]
+fn leading_host(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let (name, value) = headers.iter().next()?;
+    // `len` counts values and `keys_len` counts names, so no name has two values if they are equal.
+    (*name == HOST && headers.len() == headers.keys_len()).then_some(value)
+}

@@ -1,0 +1,99 @@
+//! Extractors for handlers. What they extract lives in `authority` and `connection`.
+
+use std::error::Error;
+use std::fmt;
+
+use axum::extract::{FromRequestParts, OptionalFromRequestParts};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::request::Parts;
+
+use crate::authority::EffectiveAuthority;
+use crate::connection::{ConnectionInfo, connection_info};
+use crate::malformed::Malformed;
+use crate::verdict::Rejection;
+
+/// Extracts the authority of the request. Answers 400 if it has none, which happens only behind a report-only layer
+/// or without a layer.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_misdirected::{EffectiveAuthority, MisdirectedLayer};
+///
+/// let app: Router = Router::new()
+///     .route("/", get(|authority: EffectiveAuthority| async move {
+///         format!("hello from {}", authority.host())
+///     }))
+///     .layer(MisdirectedLayer::new());
+/// ```
+impl<S: Sync> FromRequestParts<S> for EffectiveAuthority {
+    type Rejection = Malformed;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Malformed> {
+        Self::of_parts(parts)
+    }
+}
+
+/// Extracts the connection info, from the same places as the layer. Answers 500 if there is none.
+///
+/// ```
+/// use axum::{Router, routing::get};
+/// use tower_misdirected::ConnectionInfo;
+///
+/// let app: Router = Router::new().route("/", get(|connection: ConnectionInfo| async move {
+///     format!("{:?}", connection.server_name())
+/// }));
+/// ```
+impl<S: Sync> FromRequestParts<S> for ConnectionInfo {
+    type Rejection = MissingConnectionInfo;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, MissingConnectionInfo> {
+        let info = connection_info(&parts.extensions).cloned();
+        info.ok_or(MissingConnectionInfo(()))
+    }
+}
+
+/// Extracts `Option<ConnectionInfo>`, for a handler that also runs without an acceptor of this crate.
+impl<S: Sync> OptionalFromRequestParts<S> for ConnectionInfo {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        Ok(connection_info(&parts.extensions).cloned())
+    }
+}
+
+/// Answers 400 without a body, as the rejection of the extractor [`EffectiveAuthority`].
+impl IntoResponse for Malformed {
+    fn into_response(self) -> Response {
+        StatusCode::BAD_REQUEST.into_response()
+    }
+}
+
+/// Rejection of the extractor [`ConnectionInfo`]: 500 without a body, because no acceptor or listener provided the
+/// info.
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use tower_misdirected::MissingConnectionInfo;
+///
+/// fn answer(rejection: MissingConnectionInfo) -> axum::response::Response {
+///     eprintln!("{rejection}");
+///     rejection.into_response()
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MissingConnectionInfo(());
+
+impl fmt::Display for MissingConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Rejection::NoConnectionInfo.fmt(f)
+    }
+}
+
+impl Error for MissingConnectionInfo {}
+
+impl IntoResponse for MissingConnectionInfo {
+    fn into_response(self) -> Response {
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    }
+}

@@ -1,0 +1,133 @@
+//! Reads the names of a certificate in DER: DNS names through webpki, which knows which of them are valid, and
+//! the IP addresses, which webpki does not list. What the names cover lives in `names`.
+
+use std::net::IpAddr;
+
+use rustls::pki_types::CertificateDer;
+use untrusted::{EndOfInput, Input, Reader};
+use webpki::EndEntityCert;
+
+use super::names::CertificateNames;
+
+impl CertificateNames {
+    /// Reads the names of a certificate in DER.
+    ///
+    /// The names are [unknown](Self::unknown) in two cases:
+    ///
+    /// - webpki, and so a rustls client, rejects the form of the certificate. Examples are another version
+    ///   of X.509 than 3 and an unknown critical extension.
+    /// - an entry of subjectAltName does not have the form that DER prescribes.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// let names = vec!["app.example".to_owned(), "192.0.2.1".to_owned()];
+    /// let certificate = rcgen::generate_simple_self_signed(names)?.cert;
+    /// let names = CertificateNames::from_der(certificate.der());
+    /// assert_eq!(names.to_strings(), ["app.example", "192.0.2.1"]);
+    ///
+    /// assert!(!CertificateNames::from_der(b"not a certificate").is_known());
+    /// # Ok::<_, rcgen::Error>(())
+    /// ```
+    pub fn from_der(der: &[u8]) -> Self {
+        let certificate = CertificateDer::from(der);
+        let Ok(certificate) = EndEntityCert::try_from(&certificate) else {
+            return Self::unknown();
+        };
+        match ip_addresses(der) {
+            Ok(ips) => Self::from_sans(certificate.valid_dns_names(), ips),
+            Err(EndOfInput) => Self::unknown(),
+        }
+    }
+}
+
+// The DER tags (X.690 §8.1.2) of the parts of a certificate (RFC 5280 §4.1).
+const BOOLEAN: u8 = 0x01;
+const OCTET_STRING: u8 = 0x04;
+const OBJECT_IDENTIFIER: u8 = 0x06;
+const SEQUENCE: u8 = 0x30;
+const VERSION: u8 = 0xa0;
+const EXTENSIONS: u8 = 0xa3;
+const IP_ADDRESS: u8 = 0x87;
+
+/// The other kinds of GeneralName (RFC 5280 §4.2.1.6).
+const OTHER_NAMES: [u8; 8] = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x88];
+
+/// 2.5.29.17 (RFC 5280 §4.2.1.6).
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
+
+/// Returns the iPAddress names of a certificate. webpki stops at an entry that it cannot read, so names behind
+/// that entry cover nothing for a client. Such a certificate is an error here.
+fn ip_addresses(der: &[u8]) -> Result<Vec<IpAddr>, EndOfInput> {
+    let mut ips = Vec::new();
+    let Some(names) = subject_alt_names(der)? else {
+        return Ok(ips);
+    };
+    let mut names = Reader::new(names);
+    while !names.at_end() {
+        let (tag, value) = element(&mut names)?;
+        let value = value.as_slice_less_safe();
+        if tag == IP_ADDRESS {
+            // An entry of another length is a range, which only name constraints may have.
+            let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
+            ips.extend(v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)));
+        } else if !OTHER_NAMES.contains(&tag) {
+            return Err(EndOfInput);
+        }
+    }
+    Ok(ips)
+}
+
+/// Returns the content of the subjectAltName extension.
+fn subject_alt_names(der: &[u8]) -> Result<Option<Input<'_>>, EndOfInput> {
+    let mut certificate = Reader::new(expect(&mut Reader::new(Input::from(der)), SEQUENCE)?);
+    let mut tbs = Reader::new(expect(&mut certificate, SEQUENCE)?);
+    if tbs.peek(VERSION) {
+        element(&mut tbs)?;
+    }
+    while !tbs.at_end() {
+        let (tag, value) = element(&mut tbs)?;
+        if tag != EXTENSIONS {
+            continue;
+        }
+        let mut extensions = Reader::new(expect(&mut Reader::new(value), SEQUENCE)?);
+        while !extensions.at_end() {
+            let mut extension = Reader::new(expect(&mut extensions, SEQUENCE)?);
+            let id = expect(&mut extension, OBJECT_IDENTIFIER)?;
+            if extension.peek(BOOLEAN) {
+                element(&mut extension)?;
+            }
+            let value = expect(&mut extension, OCTET_STRING)?;
+            if id.as_slice_less_safe() == SUBJECT_ALT_NAME {
+                return expect(&mut Reader::new(value), SEQUENCE).map(Some);
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn expect<'a>(reader: &mut Reader<'a>, wanted: u8) -> Result<Input<'a>, EndOfInput> {
+    match element(reader)? {
+        (tag, value) if tag == wanted => Ok(value),
+        _ => Err(EndOfInput),
+    }
+}
+
+/// Reads the next tag and its value. A length must have the shortest form (X.690 §10.1) and at most three
+/// octets, as in webpki.
+fn element<'a>(reader: &mut Reader<'a>) -> Result<(u8, Input<'a>), EndOfInput> {
+    let tag = reader.read_byte()?;
+    let (length, shortest) = match reader.read_byte()? {
+        short @ 0..=0x7f => (u16::from(short), 0),
+        0x81 => (u16::from(reader.read_byte()?), 0x80),
+        0x82 => {
+            let octets = [reader.read_byte()?, reader.read_byte()?];
+            (u16::from_be_bytes(octets), 0x100)
+        }
+        _ => return Err(EndOfInput),
+    };
+    if length < shortest {
+        return Err(EndOfInput);
+    }
+    Ok((tag, reader.read_bytes(length.into())?))
+}

@@ -1,0 +1,158 @@
+//! The names of a certificate, and whether they cover a host (RFC 9525 §6.3). Reading them from a
+//! certificate lives in `der`.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::host::{Host, HostRef, NameMap, Pattern};
+
+/// The subject alternative names of the certificate that a handshake presented.
+///
+/// A handshake that resumes a session presents no certificate. Its names are those of the certificate that
+/// a full handshake would have presented.
+///
+/// A DNS name covers itself. A wildcard covers exactly one label in its place and never the name after it. An
+/// IP address covers itself. The subject's common name covers nothing (RFC 9525 §2).
+///
+/// Cloning is cheap: all connections that presented a certificate share one set of names.
+///
+/// ```
+/// use tower_misdirected::CertificateNames;
+///
+/// let names = CertificateNames::from_sans(["example.com", "*.example.com"], ["192.0.2.1".parse()?]);
+/// assert_eq!(names.covers(&"www.Example.com".parse()?), Some(true));
+/// assert_eq!(names.covers(&"a.b.example.com".parse()?), Some(false));
+/// assert_eq!(names.covers(&"192.0.2.1".parse()?), Some(true));
+///
+/// // The TLS stack does not say which certificate it presented:
+/// assert_eq!(CertificateNames::unknown().covers(&"example.com".parse()?), None);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct CertificateNames(Option<Arc<NameMap<()>>>);
+
+impl CertificateNames {
+    /// Makes names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
+    ///
+    /// Without any entry, the certificate covers nothing. Entries that no client would match are left out:
+    ///
+    /// - a wildcard that is not the whole left-most label (`f*.example`), or that stands before a single
+    ///   label (`*.com`)
+    /// - a label that begins or ends with a hyphen
+    /// - a trailing dot (RFC 5280 §4.2.1.6)
+    /// - an IP address written as a dNSName
+    /// - non-ASCII text
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// let names = CertificateNames::from_sans(["app.example", "*.com", "f*.example"], []);
+    /// assert_eq!(names.to_strings(), ["app.example"]);
+    /// ```
+    pub fn from_sans<D, I>(dns_names: D, ip_addresses: I) -> Self
+    where
+        D: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item = IpAddr>,
+    {
+        let dns = dns_names
+            .into_iter()
+            .filter(|name| !name.as_ref().ends_with('.'))
+            .filter_map(|name| Pattern::dns(name.as_ref()))
+            .filter(|pattern| match pattern {
+                Pattern::Exact(name) => is_preferred(name),
+                // A wildcard for a whole top-level domain.
+                Pattern::Wildcard(base) => is_preferred(base) && base.contains(&b'.'),
+                Pattern::Ip(_) => false,
+            });
+        let ips = ip_addresses.into_iter().map(Pattern::Ip);
+        let names = dns.chain(ips).map(|pattern| (pattern, ()));
+        Self(Some(Arc::new(names.collect())))
+    }
+
+    /// Makes unknown names, for a TLS stack that does not say which certificate it presented, or for a
+    /// certificate that cannot be read. The layer then serves only the server name of the handshake.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// assert!(!CertificateNames::unknown().is_known());
+    /// assert!(CertificateNames::from_sans([""; 0], []).is_known());
+    /// ```
+    pub fn unknown() -> Self {
+        Self(None)
+    }
+
+    /// Returns whether the names are known. Those of a certificate without names are known.
+    pub fn is_known(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Returns whether the certificate covers `host`, or `None` if the names are unknown.
+    pub fn covers(&self, host: &Host) -> Option<bool> {
+        self.cover(&host.as_ref())
+    }
+
+    #[inline]
+    pub(crate) fn cover(&self, host: &HostRef<'_>) -> Option<bool> {
+        let names = self.0.as_deref()?;
+        Some(names.get(host).is_some())
+    }
+
+    /// Returns the names as text, sorted: DNS names, then wildcards, then IP addresses. Empty if the names
+    /// are unknown.
+    pub fn to_strings(&self) -> Vec<String> {
+        let mut patterns: Vec<_> = self.patterns().collect();
+        patterns.sort();
+        patterns.iter().map(ToString::to_string).collect()
+    }
+
+    /// Returns the names in no particular order; none if they are unknown.
+    pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> {
+        let names = self.0.iter().flat_map(|names| names.iter());
+        names.map(|(pattern, ())| pattern)
+    }
+
+    /// Returns whether both share one set in memory, as clones do.
+    ///
+    /// ```
+    /// use tower_misdirected::CertificateNames;
+    ///
+    /// let names = || CertificateNames::from_sans(["app.example"], []);
+    /// let first = names();
+    /// assert!(first.ptr_eq(&first.clone()) && !first.ptr_eq(&names()));
+    /// ```
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn downgrade(&self) -> Option<std::sync::Weak<NameMap<()>>> {
+        self.0.as_ref().map(Arc::downgrade)
+    }
+
+    #[cfg(feature = "rustls")]
+    pub(crate) fn from_shared(names: Arc<NameMap<()>>) -> Self {
+        Self(Some(names))
+    }
+}
+
+/// Returns whether no label begins or ends with a hyphen, as the "preferred name syntax" of RFC 1034 §3.5 asks.
+/// Underscores are allowed here.
+fn is_preferred(name: &[u8]) -> bool {
+    name.split(|&byte| byte == b'.')
+        .all(|label| !label.starts_with(b"-") && !label.ends_with(b"-"))
+}
+
+impl fmt::Debug for CertificateNames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.is_known() {
+            true => f.debug_list().entries(self.to_strings()).finish(),
+            false => f.write_str("unknown"),
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Connection info made by hand, for tests and for TLS stacks other than rustls. The acceptors of this crate fill
+//! in `Facts` instead.
+
+use std::fmt;
+use std::net::SocketAddr;
+
+use super::facts::{Facts, Security};
+use super::info::ConnectionInfo;
+use super::tls_version::TlsVersion;
+use crate::certificate::CertificateNames;
+#[cfg(feature = "rustls")]
+use crate::virtual_hosts::{Binding, VirtualHosts};
+
+/// Builds a [`ConnectionInfo`] by hand; see [`ConnectionInfo::tls`].
+///
+/// ```
+/// use tower_misdirected::{ConnectionInfo, TlsVersion};
+///
+/// let info = ConnectionInfo::tls()
+///     .server_name("app.example")
+///     .alpn("http/1.1")
+///     .tls_version(TlsVersion::V1_2)
+///     .local_addr("127.0.0.1:443".parse()?)
+///     .build();
+/// assert_eq!(info.alpn(), Some(&b"http/1.1"[..]));
+/// # Ok::<_, std::net::AddrParseError>(())
+/// ```
+#[must_use]
+pub struct ConnectionInfoBuilder {
+    facts: Facts,
+    /// The virtual hosts that accept the connection when it is built.
+    #[cfg(feature = "rustls")]
+    virtual_hosts: Option<VirtualHosts>,
+}
+
+impl ConnectionInfo {
+    /// Describes a TLS connection to this server.
+    ///
+    /// Without [`certificate_names`](ConnectionInfoBuilder::certificate_names) the names are unknown, and the
+    /// layer serves the server name only.
+    pub fn tls() -> ConnectionInfoBuilder {
+        ConnectionInfoBuilder::new(Security::Tls)
+    }
+
+    /// Describes a connection without TLS. The layer answers 421 to an `https` request on it (RFC 9110 §7.4).
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::plaintext().build();
+    /// assert!(!info.is_tls() && info.server_name().is_none());
+    /// ```
+    pub fn plaintext() -> ConnectionInfoBuilder {
+        ConnectionInfoBuilder::new(Security::Plaintext)
+    }
+
+    /// Describes a connection without TLS from a gateway that terminated TLS for the client. The layer serves
+    /// `https` requests on it.
+    ///
+    /// # Security
+    ///
+    /// Use this only for peers that you control and that nobody else can pose as. The layer then relies on the
+    /// gateway to match the client's connection with the authority.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::trusted_gateway().build();
+    /// assert!(info.is_trusted_gateway() && !info.is_tls());
+    /// ```
+    pub fn trusted_gateway() -> ConnectionInfoBuilder {
+        ConnectionInfoBuilder::new(Security::TrustedGateway)
+    }
+}
+
+impl ConnectionInfoBuilder {
+    fn new(security: Security) -> Self {
+        Self {
+            facts: Facts::new(security),
+            #[cfg(feature = "rustls")]
+            virtual_hosts: None,
+        }
+    }
+
+    /// Sets the server name of the ClientHello.
+    ///
+    /// A text that is not a DNS name counts as no server name. That includes IP addresses, which SNI cannot
+    /// carry (RFC 6066 §3).
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::tls().server_name("App.Example").build();
+    /// assert_eq!(info.server_name(), Some("app.example"));
+    /// let info = ConnectionInfo::tls().server_name(None).build();
+    /// assert_eq!(info.server_name(), None);
+    /// ```
+    pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        let name = name.into().and_then(|name| name.parse().ok());
+        self.facts.set_server_name(name);
+        self
+    }
+
+    /// Sets the names of the certificate that the handshake presented.
+    pub fn certificate_names(mut self, names: CertificateNames) -> Self {
+        self.facts.certificate_names = names;
+        self
+    }
+
+    /// Sets the application protocol that the handshake negotiated (ALPN, RFC 7301).
+    pub fn alpn(mut self, protocol: impl AsRef<[u8]>) -> Self {
+        self.facts.alpn = Some(protocol.as_ref().into());
+        self
+    }
+
+    /// Sets the TLS version.
+    pub fn tls_version(mut self, version: TlsVersion) -> Self {
+        self.facts.tls_version = Some(version);
+        self
+    }
+
+    /// Sets the address of the other end of the connection.
+    pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
+        self.facts.peer_addr = Some(addr);
+        self
+    }
+
+    /// Sets the address of this end of the connection.
+    pub fn local_addr(mut self, addr: SocketAddr) -> Self {
+        self.facts.local_addr = Some(addr);
+        self
+    }
+
+    /// Sets the certificate chain of the client in DER, starting with the client's own certificate.
+    ///
+    /// # Security
+    ///
+    /// Set it only if the handshake has verified the client's own certificate. Handlers rely on that.
+    pub fn client_certificates<I>(mut self, chain: I) -> Self
+    where
+        I: IntoIterator<Item: AsRef<[u8]>>,
+    {
+        self.facts.client_certificates = chain.into_iter().map(|der| der.as_ref().into()).collect();
+        self
+    }
+
+    /// Makes these virtual hosts accept the connection for its server name.
+    ///
+    /// [`build`](Self::build) looks the server name up in the virtual hosts as they are then. If they would
+    /// refuse the handshake, the layer refuses every request under
+    /// [`Coalescing::SameTlsConfig`](crate::Coalescing::SameTlsConfig).
+    ///
+    /// ```
+    /// use tower_misdirected::{CertificateNames, ConnectionInfo, VirtualHosts};
+    ///
+    /// fn connection_for_www(hosts: &VirtualHosts) -> ConnectionInfo {
+    ///     ConnectionInfo::tls()
+    ///         .server_name("www.example")
+    ///         .certificate_names(CertificateNames::from_sans(["www.example"], []))
+    ///         .virtual_hosts(hosts)
+    ///         .build()
+    /// }
+    /// ```
+    #[cfg(feature = "rustls")]
+    pub fn virtual_hosts(mut self, hosts: &VirtualHosts) -> Self {
+        self.virtual_hosts = Some(hosts.clone());
+        self
+    }
+
+    /// Builds the info.
+    #[cfg_attr(not(feature = "rustls"), expect(unused_mut))]
+    pub fn build(mut self) -> ConnectionInfo {
+        #[cfg(feature = "rustls")]
+        if let Some(hosts) = &self.virtual_hosts {
+            self.facts.binding = Some(Binding::new(hosts, self.facts.server_name.as_ref()));
+        }
+        ConnectionInfo::new(self.facts)
+    }
+}
+
+impl fmt::Debug for ConnectionInfoBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionInfoBuilder")
+            .finish_non_exhaustive()
+    }
+}

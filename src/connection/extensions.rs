@@ -1,0 +1,29 @@
+//! Where a request carries its connection info. How it gets there lives in the integrations.
+
+use http::Extensions;
+
+use super::info::ConnectionInfo;
+
+/// Returns the connection info of a request: our own extension, or the one that axum put there, `ConnectInfo`
+/// before `MockConnectInfo`.
+#[inline]
+pub(crate) fn connection_info(extensions: &Extensions) -> Option<&ConnectionInfo> {
+    let own = extensions.get::<ConnectionInfo>();
+    #[cfg(feature = "axum")]
+    let own = own.or_else(|| axums(extensions));
+    own
+}
+
+#[cfg(feature = "axum")]
+#[inline]
+fn axums(extensions: &Extensions) -> Option<&ConnectionInfo> {
+    use ::axum::extract::connect_info::{ConnectInfo, MockConnectInfo};
+
+    match extensions.get::<ConnectInfo<ConnectionInfo>>() {
+        Some(ConnectInfo(info)) => Some(info),
+        None => {
+            let mock = extensions.get::<MockConnectInfo<ConnectionInfo>>();
+            mock.map(|MockConnectInfo(info)| info)
+        }
+    }
+}

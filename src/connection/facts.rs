@@ -1,0 +1,58 @@
+//! The facts about a connection, as acceptors fill them in. Users read them through `ConnectionInfo`.
+
+use std::net::SocketAddr;
+
+use super::tls_version::TlsVersion;
+use crate::certificate::CertificateNames;
+use crate::host::Host;
+#[cfg(feature = "rustls")]
+use crate::virtual_hosts::Binding;
+
+/// All facts about one connection. Acceptors fill in the fields, because each method of a builder would copy
+/// the whole.
+pub(crate) struct Facts {
+    pub(super) security: Security,
+    pub(super) server_name: Option<Host>,
+    pub(crate) certificate_names: CertificateNames,
+    /// The names cover the server name, or are unknown and so may cover it.
+    pub(super) covers_server_name: bool,
+    pub(crate) alpn: Option<Box<[u8]>>,
+    pub(crate) tls_version: Option<TlsVersion>,
+    pub(crate) peer_addr: Option<SocketAddr>,
+    pub(crate) local_addr: Option<SocketAddr>,
+    pub(crate) client_certificates: Box<[Box<[u8]>]>,
+    #[cfg(feature = "rustls")]
+    pub(crate) binding: Option<Binding>,
+}
+
+/// Who terminated TLS, if anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Security {
+    Plaintext,
+    /// A plaintext hop from a gateway that terminated TLS. The operator vouches for the gateway.
+    TrustedGateway,
+    Tls,
+}
+
+impl Facts {
+    pub(crate) fn new(security: Security) -> Self {
+        Self {
+            security,
+            server_name: None,
+            certificate_names: CertificateNames::unknown(),
+            covers_server_name: false,
+            alpn: None,
+            tls_version: None,
+            peer_addr: None,
+            local_addr: None,
+            client_certificates: Box::default(),
+            #[cfg(feature = "rustls")]
+            binding: None,
+        }
+    }
+
+    /// Sets the server name. An IP address counts as none (RFC 6066 §3).
+    pub(crate) fn set_server_name(&mut self, name: Option<Host>) {
+        self.server_name = name.filter(|name| name.ip().is_none());
+    }
+}

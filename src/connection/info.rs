@@ -1,0 +1,175 @@
+//! The public `ConnectionInfo`: the facts about a connection, for the layer and for handlers. Making one by hand
+//! lives in `builder`.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::facts::{Facts, Security};
+use super::tls_version::TlsVersion;
+use crate::certificate::CertificateNames;
+use crate::host::{Host, HostRef};
+use crate::virtual_hosts::Relation;
+#[cfg(feature = "rustls")]
+use crate::virtual_hosts::VirtualHost;
+
+/// What the server knows about the connection that a request arrived on.
+///
+/// The acceptors of this crate make it from the handshake. [`ConnectionInfo::tls`],
+/// [`plaintext`](ConnectionInfo::plaintext) and [`trusted_gateway`](ConnectionInfo::trusted_gateway) make it
+/// by hand, for tests and for other TLS stacks. A clone costs one reference count.
+///
+/// The layer looks for it in the extensions of a request: first for a `ConnectionInfo` itself, then, with the
+/// feature `axum`, inside `ConnectInfo` and `MockConnectInfo`.
+///
+/// ```
+/// use tower_misdirected::{CertificateNames, ConnectionInfo, TlsVersion};
+///
+/// let info = ConnectionInfo::tls()
+///     .server_name("app.example")
+///     .certificate_names(CertificateNames::from_sans(["app.example", "api.example"], []))
+///     .alpn("h2")
+///     .tls_version(TlsVersion::V1_3)
+///     .peer_addr("192.0.2.7:50000".parse()?)
+///     .build();
+/// assert_eq!(info.server_name(), Some("app.example"));
+/// assert!(info.is_tls());
+/// # Ok::<_, std::net::AddrParseError>(())
+/// ```
+#[derive(Clone)]
+pub struct ConnectionInfo(Arc<Facts>);
+
+impl ConnectionInfo {
+    pub(crate) fn new(mut facts: Facts) -> Self {
+        if let Some(name) = &facts.server_name {
+            facts.covers_server_name = facts.certificate_names.covers(name).unwrap_or(true);
+        }
+        Self(Arc::new(facts))
+    }
+
+    /// Returns whether this server terminates TLS on the connection.
+    pub fn is_tls(&self) -> bool {
+        self.0.security == Security::Tls
+    }
+
+    /// Returns whether this is a plaintext hop from a gateway that terminated TLS.
+    pub fn is_trusted_gateway(&self) -> bool {
+        self.0.security == Security::TrustedGateway
+    }
+
+    /// Returns the DNS name in the ClientHello (SNI, RFC 6066 §3), in lower case and without a trailing dot.
+    ///
+    /// `None` without TLS, and if the client sent no name or an IP address, which SNI cannot carry.
+    pub fn server_name(&self) -> Option<&str> {
+        self.0.server_name.as_ref().and_then(Host::name)
+    }
+
+    /// Returns the names of the certificate that this connection's handshake presented. They are unknown
+    /// without TLS.
+    ///
+    /// A handshake that resumes a session presents no certificate. The names are then those of the current
+    /// certificate, which a full handshake would have presented. It may have been renewed since the session
+    /// began.
+    pub fn certificate_names(&self) -> &CertificateNames {
+        &self.0.certificate_names
+    }
+
+    /// Returns the application protocol that the handshake negotiated (ALPN, RFC 7301), such as `h2`.
+    pub fn alpn(&self) -> Option<&[u8]> {
+        self.0.alpn.as_deref()
+    }
+
+    /// Returns the TLS version of the connection.
+    pub fn tls_version(&self) -> Option<TlsVersion> {
+        self.0.tls_version
+    }
+
+    /// Returns the address of the other end of the connection: the client, or a proxy in front of the server.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.0.peer_addr
+    }
+
+    /// Returns the address of this end of the connection.
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local_addr
+    }
+
+    /// Returns the certificate chain that the client sent, in DER, starting with the client's own
+    /// certificate. It is empty if the client sent none.
+    ///
+    /// # Security
+    ///
+    /// The handshake has verified that the first certificate leads to a trusted root. The others may be
+    /// unrelated or forged, so read nothing from them.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::tls().client_certificates([b"DER"]).build();
+    /// let own: Option<&[u8]> = info.client_certificates().next();
+    /// assert_eq!(own, Some(&b"DER"[..]));
+    /// ```
+    pub fn client_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.client_certificates.iter().map(|der| &**der)
+    }
+
+    /// Returns the virtual host that this connection's handshake matched. `None` if the server has no
+    /// [`VirtualHosts`](crate::VirtualHosts).
+    ///
+    /// On a coalesced connection a request may be for another virtual host; see
+    /// [`VirtualHosts::get`](crate::VirtualHosts::get).
+    #[cfg(feature = "rustls")]
+    pub fn virtual_host(&self) -> Option<&VirtualHost> {
+        self.0.binding.as_ref()?.virtual_host()
+    }
+
+    #[inline]
+    pub(crate) fn security(&self) -> Security {
+        self.0.security
+    }
+
+    #[inline]
+    pub(crate) fn server_name_host(&self) -> Option<&Host> {
+        self.0.server_name.as_ref()
+    }
+
+    /// Returns whether the certificate covers the host. A certificate with unknown names counts as covering
+    /// the server name alone.
+    #[inline]
+    pub(crate) fn covers(&self, host: &HostRef<'_>, is_server_name: bool) -> bool {
+        match is_server_name {
+            true => self.0.covers_server_name,
+            false => self.0.certificate_names.cover(host).unwrap_or(false),
+        }
+    }
+
+    /// Returns what the host is to this connection. A connection that no virtual hosts accepted has one
+    /// configuration for every host.
+    #[inline]
+    #[cfg_attr(not(feature = "rustls"), expect(unused_variables))]
+    pub(crate) fn relation(&self, host: &HostRef<'_>, is_server_name: bool) -> Relation {
+        #[cfg(feature = "rustls")]
+        if let Some(binding) = &self.0.binding {
+            return binding.relation(host, is_server_name);
+        }
+        Relation::SameVirtualHost
+    }
+}
+
+impl fmt::Debug for ConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("ConnectionInfo");
+        #[cfg(feature = "rustls")]
+        debug.field("virtual_host", &self.virtual_host());
+        debug
+            .field("security", &self.0.security)
+            .field("server_name", &self.server_name())
+            .field("certificate_names", &self.0.certificate_names)
+            .field("alpn", &self.alpn().map(String::from_utf8_lossy))
+            .field("tls_version", &self.0.tls_version)
+            .field("peer_addr", &self.0.peer_addr)
+            .field("local_addr", &self.0.local_addr)
+            .field("client_certificates", &self.0.client_certificates.len())
+            .finish()
+    }
+}

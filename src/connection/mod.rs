@@ -1,0 +1,16 @@
+//! What the server knows about a connection, and where a request carries it. How acceptors find it out lives in
+//! `handshake`, `tls` and `quic`.
+
+mod builder;
+mod extensions;
+mod facts;
+mod info;
+mod tls_version;
+
+pub use self::builder::ConnectionInfoBuilder;
+pub(crate) use self::extensions::connection_info;
+#[cfg(feature = "rustls")]
+pub(crate) use self::facts::Facts;
+pub(crate) use self::facts::Security;
+pub use self::info::ConnectionInfo;
+pub use self::tls_version::TlsVersion;

@@ -1,0 +1,134 @@
+//! Which configuration a handshake gets, by its ClientHello. Running the handshake lives in `tls` and `quic`.
+
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::server::ClientHello;
+
+use super::recorder::Recorder;
+use super::transport::Transport;
+use crate::certificate::{CertificateNames, Certificates};
+use crate::host::Host;
+use crate::virtual_hosts::{Binding, Sessions, VirtualHosts};
+
+/// The alert for a server name that no virtual host has (RFC 6066 §3).
+pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
+
+/// Chooses the configuration of each handshake, and knows the certificates that were presented. Clones share
+/// what they know.
+#[derive(Clone)]
+pub(crate) struct Chooser {
+    source: Source,
+    certificates: Arc<Certificates>,
+}
+
+/// Where the configuration of the next connection comes from.
+#[derive(Clone)]
+enum Source {
+    Fixed(Arc<ServerConfig>),
+    Current(Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>),
+    Hosts(VirtualHosts),
+}
+
+/// A connection's own copy of the configuration it got, fitted to its transport.
+pub(crate) struct Chosen {
+    pub(crate) config: Arc<ServerConfig>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// The virtual host that was chosen, if there are virtual hosts.
+    pub(crate) binding: Option<Binding>,
+    /// The server name, if it chose the configuration.
+    pub(crate) server_name: Option<Host>,
+}
+
+impl Chooser {
+    /// Chooses the same configuration for every handshake.
+    pub(crate) fn fixed(config: Arc<ServerConfig>) -> Self {
+        Self::new(Source::Fixed(config), Arc::new(Certificates::new()))
+    }
+
+    /// Asks `current` for the configuration of each handshake.
+    pub(crate) fn current(current: Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>) -> Self {
+        Self::new(Source::Current(current), Arc::new(Certificates::new()))
+    }
+
+    /// Chooses by virtual hosts. All choosers made from them share the certificates.
+    pub(crate) fn virtual_hosts(hosts: VirtualHosts) -> Self {
+        let certificates = hosts.certificates().clone();
+        Self::new(Source::Hosts(hosts), certificates)
+    }
+
+    fn new(source: Source, certificates: Arc<Certificates>) -> Self {
+        Self {
+            source,
+            certificates,
+        }
+    }
+
+    /// Returns the choice, if it needs no ClientHello.
+    pub(crate) fn choose_early(&self, transport: Transport) -> Option<Chosen> {
+        match &self.source {
+            Source::Fixed(config) => Some(Chosen::new(config, transport, None)),
+            Source::Current(_) | Source::Hosts(_) => None,
+        }
+    }
+
+    /// Returns the choice, or `None` if the handshake must be refused with `unrecognized_name`.
+    pub(crate) fn choose(
+        &self,
+        client_hello: &ClientHello<'_>,
+        transport: Transport,
+    ) -> Option<Chosen> {
+        let hosts = match &self.source {
+            Source::Fixed(config) => return Some(Chosen::new(config, transport, None)),
+            Source::Current(current) => return Some(Chosen::new(&current(), transport, None)),
+            Source::Hosts(hosts) => hosts,
+        };
+        let server_name = client_hello.server_name();
+        let server_name = server_name.and_then(|name| name.parse().ok());
+        let binding = Binding::new(hosts, server_name.as_ref());
+        let host = binding.virtual_host()?;
+        let mut chosen = Chosen::new(host.config(), transport, Some(host.sessions()));
+        chosen.binding = Some(binding);
+        chosen.server_name = server_name;
+        Some(chosen)
+    }
+
+    /// Returns every configuration that a connection can get now. A fixed or current configuration is one.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
+        match &self.source {
+            Source::Fixed(config) => vec![config.clone()],
+            Source::Current(current) => vec![current()],
+            Source::Hosts(hosts) => hosts.configs(),
+        }
+    }
+
+    /// Returns the names of the certificate that was presented since this was last asked.
+    pub(crate) fn names_presented(&self, recorder: &Recorder) -> Option<CertificateNames> {
+        let key = recorder.presented()?;
+        Some(self.certificates.names(&key))
+    }
+}
+
+impl Chosen {
+    fn new(
+        shared: &Arc<ServerConfig>,
+        transport: Transport,
+        sessions: Option<&Arc<Sessions>>,
+    ) -> Self {
+        let mut config = shared.clone();
+        // Copies the configuration, because `shared` exists too, and leaves the copy where it is.
+        let own = Arc::make_mut(&mut config);
+        let recorder = Recorder::install(own);
+        transport.fit(own);
+        if let Some(sessions) = sessions {
+            sessions.bind(own);
+        }
+        Self {
+            config,
+            recorder,
+            binding: None,
+            server_name: None,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What handshakes over TCP and over QUIC have in common: which configuration they get, and which certificate they
+//! present. What belongs to one transport alone lives in `tls` and `quic`.
+
+mod chooser;
+mod recorder;
+mod transport;
+
+pub(crate) use self::chooser::{Chooser, Chosen, UNRECOGNIZED_NAME};
+#[cfg(feature = "quinn")]
+pub(crate) use self::recorder::Recorder;
+pub(crate) use self::transport::Transport;

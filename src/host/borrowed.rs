@@ -1,0 +1,99 @@
+//! A host as a request spells it, compared without copying it. Reading one from text lives in `grammar`.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::name::NameRef;
+
+/// A host borrowed from a request, spelled as it is there. A struct and not an enum, because the layer
+/// passes it in registers for every request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HostRef<'a> {
+    kind: KindRef,
+    /// A name without its trailing dot; empty for an address.
+    pub(super) name: &'a [u8],
+    /// The bits of an address; 0 for a name.
+    address: [u64; 2],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)] // as wide as what is beside it, so that no padding is copied
+enum KindRef {
+    LowerCaseName,
+    Name,
+    V4,
+    V6,
+}
+
+impl<'a> HostRef<'a> {
+    #[inline]
+    pub(super) fn of_name(name: NameRef<'a>) -> Self {
+        Self {
+            kind: match name.lowercase {
+                true => KindRef::LowerCaseName,
+                false => KindRef::Name,
+            },
+            name: name.text,
+            address: [0; 2],
+        }
+    }
+
+    #[inline]
+    pub(crate) fn of_ip(ip: IpAddr) -> Self {
+        let (kind, address) = match ip {
+            IpAddr::V4(ip) => (KindRef::V4, ip.to_bits().into()),
+            IpAddr::V6(ip) => (KindRef::V6, ip.to_bits()),
+        };
+        let address = [(address >> 64) as u64, address as u64];
+        Self {
+            kind,
+            name: b"",
+            address,
+        }
+    }
+
+    #[inline]
+    pub(super) fn name(self) -> Option<NameRef<'a>> {
+        let lowercase = self.kind == KindRef::LowerCaseName;
+        let name = lowercase || self.kind == KindRef::Name;
+        name.then_some(NameRef {
+            text: self.name,
+            lowercase,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn ip(self) -> Option<IpAddr> {
+        match self.kind {
+            KindRef::LowerCaseName | KindRef::Name => None,
+            // Made of 32 bits.
+            KindRef::V4 => Some(Ipv4Addr::from_bits(self.address[1] as u32).into()),
+            KindRef::V6 => {
+                let [high, low] = self.address.map(u128::from);
+                Some(Ipv6Addr::from_bits(high << 64 | low).into())
+            }
+        }
+    }
+}
+
+impl PartialEq for HostRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.name(), other.name()) {
+            (Some(a), Some(b)) if a.lowercase && b.lowercase => a.text == b.text,
+            (Some(a), Some(b)) => a.text.eq_ignore_ascii_case(b.text),
+            (None, None) => (self.kind, self.address) == (other.kind, other.address),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for HostRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name(), self.ip()) {
+            (Some(name), _) => name.fmt(f),
+            (None, Some(IpAddr::V6(ip))) => write!(f, "[{ip}]"),
+            (None, Some(IpAddr::V4(ip))) => ip.fmt(f),
+            (None, None) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! What an entry of a list of hosts may be: a name, a wildcard or an address, read from configuration.
+//! Matching hosts against many of them lives in `name_map`.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::borrowed::HostRef;
+use super::grammar;
+use super::name::NameRef;
+use super::owned::Host;
+
+/// What one entry of a list of hosts matches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Pattern {
+    /// Lower case, no trailing dot.
+    Exact(Box<[u8]>),
+    /// What follows `*.`, lower case, no trailing dot.
+    Wildcard(Box<[u8]>),
+    Ip(IpAddr),
+}
+
+impl Pattern {
+    /// Reads a DNS name, a wildcard or an IP address.
+    pub(crate) fn parse(text: &str) -> Result<Self, HostProblem> {
+        let pattern = Self::ip(text).or_else(|| Self::dns(text));
+        pattern.ok_or_else(|| HostProblem::of(text))
+    }
+
+    /// Reads a DNS name, or `*.` before one (RFC 9525 §6.3: a wildcard is the whole left-most label).
+    pub(crate) fn dns(text: &str) -> Option<Self> {
+        match text.strip_prefix("*.") {
+            Some(base) => NameRef::parse(base).map(|name| Self::Wildcard(owned(name))),
+            None => NameRef::parse(text).map(|name| Self::Exact(owned(name))),
+        }
+    }
+
+    /// Reads an IP address. IPv6 may be in brackets.
+    pub(crate) fn ip(text: &str) -> Option<Self> {
+        let bracketed = || text.parse::<Host>().ok()?.ip();
+        text.parse().ok().or_else(bracketed).map(Self::Ip)
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl Pattern {
+    /// Returns what follows `*.` in the wildcard that is this pattern or matches it.
+    pub(crate) fn base(&self) -> Option<&[u8]> {
+        match self {
+            Self::Exact(name) => base(name),
+            Self::Wildcard(base) => Some(base),
+            Self::Ip(_) => None,
+        }
+    }
+}
+
+/// Returns what follows the first label of a name.
+pub(super) fn base(name: &[u8]) -> Option<&[u8]> {
+    let dot = name.iter().position(|&byte| byte == b'.')?;
+    Some(&name[dot + 1..])
+}
+
+fn owned(name: NameRef<'_>) -> Box<[u8]> {
+    name.lowered(|name| name.into())
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(name) => f.write_str(&String::from_utf8_lossy(name)),
+            Self::Wildcard(base) => write!(f, "*.{}", String::from_utf8_lossy(base)),
+            Self::Ip(ip) => HostRef::of_ip(*ip).fmt(f),
+        }
+    }
+}
+
+/// Why a text is not a pattern. The fix for some problems depends on the setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HostProblem {
+    Port,
+    Star,
+    Other(&'static str),
+}
+
+impl HostProblem {
+    fn of(host: &str) -> Self {
+        let has_port = grammar::parse(host.as_bytes()).is_ok();
+        if host.is_empty() {
+            Self::Other("is empty; give a DNS name or an IP address")
+        } else if !host.is_ascii() {
+            Self::Other("is not ASCII; give the name in Punycode, as `xn--…` (RFC 5890)")
+        } else if has_port {
+            Self::Port
+        } else if host.contains('/') {
+            Self::Other("is more than a host; give it without scheme and path")
+        } else if host.contains('*') {
+            Self::Star
+        } else {
+            Self::Other("is neither a DNS name, nor `*.` before a DNS name, nor an IP address")
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The error of a setting that cannot work, found when the layer is built. Each setting checks its own value.
+
+use std::error::Error;
+use std::fmt;
+
+use crate::host::{HostProblem, Pattern};
+
+/// Error returned when a [`MisdirectedLayer`](crate::MisdirectedLayer) setting is invalid.
+///
+/// ```
+/// use tower_misdirected::MisdirectedLayer;
+///
+/// let error = MisdirectedLayer::new().allowed_hosts(["app.example:443"]).unwrap_err();
+/// assert_eq!(error.setting(), "allowed_hosts");
+/// assert_eq!(error.value(), "app.example:443");
+/// assert_eq!(
+///     error.to_string(),
+///     "allowed_hosts: `app.example:443` has a port; pass ports to `ports`",
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    setting: &'static str,
+    value: Option<String>,
+    problem: &'static str,
+}
+
+impl ConfigError {
+    pub(super) fn empty_list(setting: &'static str) -> Self {
+        Self {
+            setting,
+            value: None,
+            problem: "the list is empty, so every request would be refused; to allow everything, leave the \
+                      setting out",
+        }
+    }
+
+    pub(super) fn no_authority(setting: &'static str, value: &str) -> Self {
+        Self {
+            setting,
+            value: Some(value.to_owned()),
+            problem: "is not an authority; expected `host` or `host:port`, such as `app.example` or `[::1]:8443`",
+        }
+    }
+
+    /// Returns the name of the method that refused the value.
+    pub fn setting(&self) -> &str {
+        self.setting
+    }
+
+    /// Returns the value that was given. It is empty for an empty list.
+    pub fn value(&self) -> &str {
+        self.value.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.setting)?;
+        if let Some(value) = &self.value {
+            write!(f, "`{}` ", value.escape_debug())?;
+        }
+        f.write_str(self.problem)
+    }
+}
+
+impl Error for ConfigError {}
+
+/// Reads an entry of `allowed_hosts`.
+pub(super) fn allowed_host(text: &str) -> Result<Pattern, ConfigError> {
+    Pattern::parse(text).map_err(|problem| ConfigError {
+        setting: "allowed_hosts",
+        value: Some(text.to_owned()),
+        problem: match problem {
+            HostProblem::Port => "has a port; pass ports to `ports`",
+            HostProblem::Star => {
+                "has a `*` that is not the whole first label of a longer name, as in `*.app.example`; to allow \
+                 every host, leave `allowed_hosts` out"
+            }
+            HostProblem::Other(problem) => problem,
+        },
+    })
+}

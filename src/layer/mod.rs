@@ -1,0 +1,14 @@
+//! The layer, its settings and its service. What the service asks for each request lives in `authority`, `verdict`
+//! and `answer`.
+
+mod error;
+mod future;
+mod misdirected_layer;
+mod responders;
+mod service;
+mod settings;
+
+pub use self::error::ConfigError;
+pub use self::future::ResponseFuture;
+pub use self::misdirected_layer::MisdirectedLayer;
+pub use self::service::Misdirected;

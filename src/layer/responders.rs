@@ -1,0 +1,77 @@
+//! The choice of who writes the answer to a refused request. The responders themselves live in `answer`.
+
+use http::Response;
+
+use super::misdirected_layer::MisdirectedLayer;
+use crate::answer::{JsonBody, ProblemJsonBody, Refusal};
+
+impl<R> MisdirectedLayer<R> {
+    /// Answers with the body `{"error":"misdirected_request"}` of type `application/json`. The response body
+    /// type must be `From<Bytes>`.
+    ///
+    /// ```
+    /// use tower_misdirected::MisdirectedLayer;
+    ///
+    /// let app: axum::Router = axum::Router::new().layer(MisdirectedLayer::new().json());
+    /// ```
+    pub fn json(self) -> MisdirectedLayer<JsonBody> {
+        self.with_responder(JsonBody)
+    }
+
+    /// Answers with problem details (RFC 9457) of type `application/problem+json`. The response body type must
+    /// be `From<Bytes>`.
+    ///
+    /// ```
+    /// use tower_misdirected::MisdirectedLayer;
+    ///
+    /// let app: axum::Router = axum::Router::new().layer(MisdirectedLayer::new().problem_json());
+    /// ```
+    pub fn problem_json(self) -> MisdirectedLayer<ProblemJsonBody> {
+        self.with_responder(ProblemJsonBody)
+    }
+
+    /// Answers with the response that a closure writes.
+    ///
+    /// The layer calls it for every refusal, also for malformed requests (400) and for missing connection info
+    /// (500). The response then gets `Cache-Control: no-store`, and the status of the rejection if its own status
+    /// is not an error. For a `HEAD` request the layer removes the body.
+    ///
+    /// # Security
+    ///
+    /// Do not tell the client the reason. It would show how the server is set up.
+    ///
+    /// ```
+    /// use axum::response::IntoResponse;
+    /// use http::StatusCode;
+    /// use tower_misdirected::{MisdirectedLayer, Rejection};
+    ///
+    /// let layer = MisdirectedLayer::new().responder(|refusal| match refusal.rejection() {
+    ///     // Another connection would not help, so some operators prefer 404 here.
+    ///     Rejection::UnknownHost => StatusCode::NOT_FOUND.into_response(),
+    ///     _ => (refusal.status(), "try another connection\n").into_response(),
+    /// });
+    /// # let _: axum::Router = axum::Router::new().layer(layer);
+    /// ```
+    pub fn responder<F, B>(self, responder: F) -> MisdirectedLayer<F>
+    where
+        F: Fn(&Refusal<'_>) -> Response<B>,
+    {
+        self.with_responder(responder)
+    }
+
+    /// Answers with what a [`Responder`](crate::Responder) writes: a type of your own, or a closure as in
+    /// [`responder`](Self::responder).
+    ///
+    /// ```
+    /// use tower_misdirected::{JsonBody, MisdirectedLayer};
+    ///
+    /// let layer = MisdirectedLayer::new().with_responder(JsonBody::default());
+    /// # let _: axum::Router = axum::Router::new().layer(layer);
+    /// ```
+    pub fn with_responder<N>(self, responder: N) -> MisdirectedLayer<N> {
+        MisdirectedLayer {
+            settings: self.settings,
+            responder,
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! TLS alerts as quinn reports them. Which one fits is decided where a handshake fails.
+
+use quinn_proto::{TransportError, TransportErrorCode};
+
+// RFC 8446 §6.2
+pub(super) const UNEXPECTED_MESSAGE: u8 = 10;
+pub(super) const HANDSHAKE_FAILURE: u8 = 40;
+pub(super) const DECODE_ERROR: u8 = 50;
+
+/// Ends the connection with a TLS alert (RFC 9001 §4.8).
+pub(super) fn alert(number: u8) -> TransportError {
+    TransportError {
+        code: TransportErrorCode::crypto(number),
+        frame: None,
+        reason: String::new(),
+    }
+}

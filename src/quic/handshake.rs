@@ -1,0 +1,148 @@
+//! A QUIC handshake under the configuration that its ClientHello chose. Collecting the ClientHello lives in
+//! `session`.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use quinn_proto::TransportError;
+use quinn_proto::crypto;
+use quinn_proto::transport_parameters::TransportParameters;
+use rustls::pki_types::CertificateDer;
+use rustls::quic::{ServerConnection, Version};
+
+use super::alert::{HANDSHAKE_FAILURE, alert};
+use crate::certificate::CertificateNames;
+use crate::connection::{Facts, Security, TlsVersion};
+use crate::handshake::{Chooser, Chosen, Recorder, Transport, UNRECOGNIZED_NAME};
+use crate::host::Host;
+use crate::virtual_hosts::Binding;
+
+/// A type that makes the sessions of one configuration, such as quinn's `QuicServerConfig`.
+pub(super) trait MakesSessions:
+    crypto::ServerConfig
+    + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
+    + 'static
+{
+}
+
+impl<Q> MakesSessions for Q where
+    Q: crypto::ServerConfig
+        + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
+        + 'static
+{
+}
+
+/// Returns what makes the sessions of one configuration, or why the configuration cannot serve QUIC.
+pub(super) fn prepare<Q>(
+    config: Arc<rustls::ServerConfig>,
+) -> Result<Q, Box<dyn Error + Send + Sync>>
+where
+    Q: TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>,
+{
+    // quinn panics on a configuration that rustls does not accept for QUIC.
+    ServerConnection::new(config.clone(), Version::V1, Vec::new())?;
+    Ok(Q::try_from(config)?)
+}
+
+pub(super) struct Handshake {
+    pub(super) session: Box<dyn crypto::Session>,
+    server_name: Option<Host>,
+    alpn: Option<Vec<u8>>,
+    recorder: Arc<Recorder>,
+    names: CertificateNames,
+    binding: Option<Binding>,
+}
+
+impl Handshake {
+    /// Starts a session of `Q` under the configuration that the ClientHello chooses.
+    pub(super) fn start<Q: MakesSessions>(
+        chooser: &Chooser,
+        hello: &rustls::server::ClientHello<'_>,
+        version: u32,
+        params: &TransportParameters,
+    ) -> Result<Self, TransportError> {
+        let Some(chosen) = chooser.choose(hello, Transport::Quic) else {
+            #[cfg(feature = "tracing")]
+            tracing::debug!(
+                server_name = hello.server_name(),
+                "QUIC handshake refused: no virtual host for the server name, and no default"
+            );
+            return Err(alert(UNRECOGNIZED_NAME));
+        };
+        let Chosen {
+            mut config,
+            recorder,
+            binding,
+            server_name,
+        } = chosen;
+        // rustls will negotiate the first of our protocols that the client offers too. Only that one is left in
+        // the configuration, because a session reveals the negotiated protocol only in a type that quinn has
+        // with a crypto provider.
+        let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();
+        let mut ours = config.alpn_protocols.iter();
+        let alpn = ours.find(|ours| offered.contains(&&***ours)).cloned();
+        if let Some(alpn) = &alpn {
+            Arc::make_mut(&mut config).alpn_protocols = vec![alpn.clone()];
+        }
+        let sessions = prepare::<Q>(config).map_err(|_error| {
+            #[cfg(feature = "tracing")]
+            tracing::debug!(error = ?_error, "QUIC handshake refused: its configuration cannot serve QUIC");
+            alert(HANDSHAKE_FAILURE)
+        })?;
+        let unread = || hello.server_name()?.parse().ok();
+        Ok(Self {
+            session: Arc::new(sessions).start_session(version, params),
+            server_name: server_name.or_else(unread),
+            alpn,
+            recorder,
+            names: CertificateNames::unknown(),
+            binding,
+        })
+    }
+
+    pub(super) fn read(&mut self, bytes: &[u8], chooser: &Chooser) -> Result<bool, TransportError> {
+        let ready = self.session.read_handshake(bytes)?;
+        // rustls asks for the certificate while it reads the ClientHello, and again after a HelloRetryRequest.
+        if let Some(names) = chooser.names_presented(&self.recorder) {
+            self.names = names;
+        }
+        Ok(ready)
+    }
+
+    /// Returns what the session tells quinn about the handshake.
+    pub(super) fn data(&self) -> HandshakeData {
+        HandshakeData {
+            facts: self.facts(),
+            client_is_known: self.client_is_known(),
+        }
+    }
+
+    fn facts(&self) -> Facts {
+        let mut facts = Facts::new(Security::Tls);
+        facts.set_server_name(self.server_name.clone());
+        facts.certificate_names = self.names.clone();
+        facts.tls_version = Some(TlsVersion::V1_3);
+        facts.alpn = self.alpn.as_deref().map(Into::into);
+        facts.binding = self.binding.clone();
+        let identity = self.session.peer_identity();
+        if let Some(Ok(chain)) = identity.map(|identity| identity.downcast::<Chain>()) {
+            facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
+        }
+        facts
+    }
+
+    /// Returns whether the client is known: the handshake is complete, or it resumes a session, and 0-RTT data may
+    /// come under the client certificate of that session.
+    fn client_is_known(&self) -> bool {
+        !self.session.is_handshaking() || self.session.early_crypto().is_some()
+    }
+}
+
+/// The type in which a session returns the certificates of the client.
+type Chain = Vec<CertificateDer<'static>>;
+
+/// What a session tells quinn about its handshake.
+pub(super) struct HandshakeData {
+    pub(super) facts: Facts,
+    pub(super) client_is_known: bool,
+}

@@ -1,0 +1,158 @@
+//! The crypto configuration of a quinn endpoint. The sessions that it starts live in `session`.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use quinn_proto::ConnectionId;
+use quinn_proto::crypto::{self, Keys, UnsupportedVersion};
+use quinn_proto::transport_parameters::TransportParameters;
+
+use super::handshake::prepare;
+use super::session::Session;
+use crate::handshake::{Chooser, Transport};
+use crate::tls::TlsAcceptor;
+
+/// TLS for HTTP/3: the crypto configuration of a quinn endpoint.
+///
+/// Like [`TlsAcceptor`], it chooses the configuration of a connection by the ClientHello and records what the
+/// handshake presented. Make it from a `TlsAcceptor`, or from anything that makes one. TCP and QUIC share the
+/// names of certificates if both use clones of one acceptor.
+///
+/// [`ConnectionInfo::from_quinn`](crate::ConnectionInfo::from_quinn) returns what is known about a connection. Insert
+/// it into the extensions of every request, and the layer judges HTTP/3 requests like all others.
+///
+/// `Q` makes the sessions of one configuration. Use [`quinn::crypto::rustls::QuicServerConfig`], which exists if one of
+/// quinn's features selects a crypto provider.
+///
+/// # Configurations
+///
+/// A configuration needs TLS 1.3, and `h3` among its ALPN protocols (RFC 9114 §3.1). If it cannot serve QUIC, the
+/// handshake is refused and the client falls back to TCP.
+///
+/// 0-RTT is offered if `max_early_data_size` is not 0 and sessions are kept in a store; rustls offers none with
+/// tickets. Handlers must then tolerate replays (RFC 8470).
+///
+/// `quinn::Connection::handshake_data` returns a private type, which only `from_quinn` can read.
+///
+/// [`quinn::crypto::rustls::QuicServerConfig`]: https://docs.rs/quinn/0.11/quinn/crypto/rustls/struct.QuicServerConfig.html
+///
+/// ```no_run
+/// use std::sync::Arc;
+///
+/// use quinn::crypto::rustls::QuicServerConfig;
+/// use tower_misdirected::{ConnectionInfo, QuicTls, VirtualHosts};
+///
+/// # async fn serve(hosts: VirtualHosts) -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = QuicTls::<QuicServerConfig>::new(hosts)?;
+/// let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
+/// let endpoint = quinn::Endpoint::server(config, "0.0.0.0:443".parse()?)?;
+///
+/// while let Some(incoming) = endpoint.accept().await {
+///     tokio::spawn(async move {
+///         let connection = incoming.await?;
+///         let info = ConnectionInfo::from_quinn(&connection);
+///         // Serve h3 on the connection, and insert `info` into the extensions of every request.
+///         # drop(info);
+///         Ok::<_, quinn::ConnectionError>(())
+///     });
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct QuicTls<Q> {
+    chooser: Chooser,
+    initial: Arc<Q>,
+}
+
+impl<Q> QuicTls<Q>
+where
+    Q: TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>,
+{
+    /// Creates the configuration from anything that makes a [`TlsAcceptor`]. The time limit and the bound of the
+    /// acceptor do not apply, because quinn has its own.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`QuicTlsError`] if none of the configurations can serve QUIC.
+    pub fn new(tls: impl Into<TlsAcceptor>) -> Result<Self, QuicTlsError> {
+        let chooser = tls.into().into_chooser();
+        let mut error: Box<dyn Error + Send + Sync> = "there is no configuration".into();
+        for mut config in chooser.configs() {
+            Transport::Quic.fit(Arc::make_mut(&mut config));
+            match prepare::<Q>(config) {
+                Ok(initial) => {
+                    let initial = Arc::new(initial);
+                    return Ok(Self { chooser, initial });
+                }
+                Err(reason) => error = reason,
+            }
+        }
+        Err(QuicTlsError(error))
+    }
+}
+
+impl<Q> crypto::ServerConfig for QuicTls<Q>
+where
+    Q: crypto::ServerConfig
+        + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
+        + 'static,
+{
+    fn initial_keys(
+        &self,
+        version: u32,
+        dst_cid: &ConnectionId,
+    ) -> Result<Keys, UnsupportedVersion> {
+        self.initial.initial_keys(version, dst_cid)
+    }
+
+    fn retry_tag(&self, version: u32, orig_dst_cid: &ConnectionId, packet: &[u8]) -> [u8; 16] {
+        self.initial.retry_tag(version, orig_dst_cid, packet)
+    }
+
+    fn start_session(
+        self: Arc<Self>,
+        version: u32,
+        params: &TransportParameters,
+    ) -> Box<dyn crypto::Session> {
+        let (initial, chooser) = (self.initial.clone(), self.chooser.clone());
+        Box::new(Session::new(initial, chooser, version, *params))
+    }
+}
+
+/// Error returned when none of the TLS configurations can serve QUIC.
+///
+/// ```
+/// use tower_misdirected::QuicTlsError;
+///
+/// fn report(error: QuicTlsError) {
+///     // no TLS configuration can serve QUIC, which needs TLS 1.3 and its cipher suite
+///     // TLS13_AES_128_GCM_SHA256: unexpected error: TLS 1.3 support is required for QUIC
+///     eprintln!("{error}");
+/// }
+/// ```
+#[derive(Debug)]
+pub struct QuicTlsError(Box<dyn Error + Send + Sync>);
+
+impl fmt::Display for QuicTlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no TLS configuration can serve QUIC, which needs TLS 1.3 and its cipher suite \
+             TLS13_AES_128_GCM_SHA256: {}",
+            self.0
+        )
+    }
+}
+
+impl Error for QuicTlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&*self.0)
+    }
+}
+
+impl<Q> fmt::Debug for QuicTls<Q> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QuicTls").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,214 @@
+//! One handshake over TCP, from the first byte to the `ConnectionInfo`, within its time limit. The bound on how many
+//! handshakes are pending lives in `pending`.
+
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+use rustls::ProtocolVersion;
+use rustls::server::Acceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::task::{Unconstrained, unconstrained};
+use tokio::time::Sleep;
+use tokio_rustls::{Accept, LazyConfigAcceptor};
+
+use super::pending::{Pending, Place};
+use super::stream::TlsStream;
+use crate::connection::{ConnectionInfo, Facts, Security, TlsVersion};
+use crate::handshake::{Chooser, Chosen, Transport};
+
+/// What all handshakes of an acceptor share.
+#[derive(Clone)]
+pub(super) struct Handshakes {
+    pub(super) chooser: Chooser,
+    pub(super) timeout: Duration,
+    pub(super) pending: Arc<Pending>,
+}
+
+pin_project! {
+    /// The future of a handshake. It is written by hand because a connection is large, and every async function
+    /// that returns one copies it.
+    #[project = AcceptingProjection]
+    pub(super) struct Accepting<IO, F> {
+        handshakes: Handshakes,
+        refuse: fn(IO, Option<String>) -> F,
+        stage: Stage<IO, F>,
+        chosen: Option<Chosen>,
+        // Set from the first poll, when the time starts, to the last.
+        #[pin]
+        bounds: Option<Bounds>,
+    }
+}
+
+enum Stage<IO, F> {
+    /// Waits for the ClientHello.
+    Choosing(LazyConfigAcceptor<IO>),
+    Begun(Accept<IO>),
+    Refusing(Pin<Box<F>>),
+    Over,
+}
+
+impl<IO, F> Accepting<IO, F>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    pub(super) fn new(handshakes: Handshakes, io: IO, refuse: fn(IO, Option<String>) -> F) -> Self {
+        let chosen = handshakes.chooser.choose_early(Transport::Tcp);
+        let stage = match &chosen {
+            Some(chosen) => {
+                let config = chosen.config.clone();
+                Stage::Begun(tokio_rustls::TlsAcceptor::from(config).accept(io))
+            }
+            None => Stage::Choosing(LazyConfigAcceptor::new(Acceptor::default(), io)),
+        };
+        Self {
+            handshakes,
+            refuse,
+            stage,
+            chosen,
+            bounds: None,
+        }
+    }
+}
+
+impl<IO, F> Future for Accepting<IO, F>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: Future<Output = io::Error>,
+{
+    type Output = io::Result<TlsStream<IO>>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.bounds.is_none() && !matches!(this.stage, Stage::Over) {
+            this.bounds.set(Some(Bounds::new(this.handshakes)));
+        }
+        let mut accepted = this.poll_stage(context);
+        if accepted.is_pending() {
+            let Some(bounds) = this.bounds.as_mut().as_pin_mut() else {
+                return Poll::Pending;
+            };
+            accepted = Poll::Ready(Err(ready!(bounds.poll(context))));
+        }
+        this.bounds.set(None);
+        *this.stage = Stage::Over;
+        let chosen = this.chosen.take();
+        // The stream is read where it is, so that it is moved only once.
+        let info = match accepted {
+            Poll::Ready(Ok(ref stream)) => info(&this.handshakes.chooser, chosen, stream),
+            Poll::Ready(Err(error)) => {
+                // The debug form escapes whatever a peer may have put there.
+                #[cfg(feature = "tracing")]
+                tracing::debug!(?error, "TLS handshake failed");
+                return Poll::Ready(Err(error));
+            }
+            Poll::Pending => return Poll::Pending,
+        };
+        accepted.map_ok(|stream| TlsStream::new(stream, info))
+    }
+}
+
+impl<IO, F> AcceptingProjection<'_, IO, F>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    F: Future<Output = io::Error>,
+{
+    #[inline]
+    fn poll_stage(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<tokio_rustls::server::TlsStream<IO>>> {
+        if let Stage::Choosing(start) = self.stage {
+            let start = ready!(Pin::new(start).poll(context))?;
+            let client_hello = start.client_hello();
+            *self.chosen = self
+                .handshakes
+                .chooser
+                .choose(&client_hello, Transport::Tcp);
+            if let Some(chosen) = self.chosen {
+                *self.stage = Stage::Begun(start.into_stream(chosen.config.clone()));
+            } else {
+                let server_name = client_hello.server_name().map(str::to_owned);
+                let refused = (self.refuse)(start.io, server_name);
+                *self.stage = Stage::Refusing(Box::pin(refused));
+            }
+        }
+        match self.stage {
+            Stage::Begun(accept) => Pin::new(accept).poll(context),
+            Stage::Refusing(refused) => refused.as_mut().poll(context).map(Err),
+            Stage::Choosing(_) | Stage::Over => Poll::Pending,
+        }
+    }
+}
+
+pin_project! {
+    /// The time limit of a handshake and its place among the pending ones.
+    struct Bounds {
+        // Unconstrained, so that a client that sends data without end cannot keep the timer from being polled.
+        #[pin]
+        time_limit: Unconstrained<Sleep>,
+        place: Place,
+    }
+}
+
+impl Bounds {
+    fn new(handshakes: &Handshakes) -> Self {
+        Self {
+            time_limit: unconstrained(tokio::time::sleep(handshakes.timeout)),
+            place: handshakes.pending.enter(),
+        }
+    }
+
+    /// Ready with an error when the handshake must end.
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
+        let this = self.project();
+        if this.place.poll_lost(context).is_ready() {
+            return Poll::Ready(io::Error::other(
+                "too many TLS handshakes are pending, and this is the oldest",
+            ));
+        }
+        let late = "the TLS handshake took too long";
+        let time_limit = this.time_limit.poll(context);
+        time_limit.map(|()| io::Error::new(io::ErrorKind::TimedOut, late))
+    }
+}
+
+/// Collects what is known about the connection after its handshake.
+fn info<IO: 'static>(
+    chooser: &Chooser,
+    chosen: Option<Chosen>,
+    stream: &tokio_rustls::server::TlsStream<IO>,
+) -> ConnectionInfo {
+    let (io, connection) = stream.get_ref();
+    let mut facts = Facts::new(Security::Tls);
+    let mut server_name = None;
+    if let Some(chosen) = chosen {
+        if let Some(names) = chooser.names_presented(&chosen.recorder) {
+            facts.certificate_names = names;
+        }
+        facts.binding = chosen.binding;
+        server_name = chosen.server_name;
+    }
+    let unread = || connection.server_name()?.parse().ok();
+    facts.set_server_name(server_name.or_else(unread));
+    facts.alpn = connection.alpn_protocol().map(Into::into);
+    facts.tls_version = match connection.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => Some(TlsVersion::V1_2),
+        Some(ProtocolVersion::TLSv1_3) => Some(TlsVersion::V1_3),
+        _ => None,
+    };
+    if let Some(chain) = connection.peer_certificates() {
+        facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
+    }
+    if let Some(tcp) = (io as &dyn Any).downcast_ref::<TcpStream>() {
+        facts.peer_addr = tcp.peer_addr().ok();
+        facts.local_addr = tcp.local_addr().ok();
+    }
+    ConnectionInfo::new(facts)
+}

@@ -1,0 +1,190 @@
+//! The acceptor and its settings. Running a handshake lives in `accepting`, choosing its configuration in
+//! `handshake`.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::accepting::{Accepting, Handshakes};
+use super::pending::Pending;
+use super::refuse::refuse;
+use super::stream::TlsStream;
+use crate::handshake::Chooser;
+use crate::virtual_hosts::VirtualHosts;
+
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_PENDING_HANDSHAKES: usize = 4096;
+
+/// Accepts TLS connections with rustls and records what each handshake presented.
+///
+/// Make it from an `Arc<ServerConfig>`, from [`VirtualHosts`], or from axum-server's `RustlsConfig`. One acceptor
+/// serves a whole server: clones share the names of certificates and the bound on pending handshakes.
+///
+/// - With `axum::serve` or a loop of your own over TCP, pass it to [`TlsListener`](crate::TlsListener).
+/// - With axum-server, it is an acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`.
+/// - For a transport other than TCP, call [`accept`](Self::accept), and insert the stream's
+///   [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request.
+///
+/// # The configuration of a connection
+///
+/// The acceptor accepts each connection under a copy of the configuration. In the copy, the certificate resolver
+/// records what it presented, and the sessions of virtual hosts are kept apart. The copy is otherwise unchanged,
+/// with two exceptions: early data is disabled, because tokio-rustls cannot read it, and `h3` is removed from the
+/// ALPN protocols, because it only works over QUIC.
+///
+/// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls has none by default, and clients then
+/// use HTTP/1.1.
+///
+/// # Example
+///
+/// A server on an in-memory transport:
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use tower_misdirected::TlsAcceptor;
+///
+/// async fn serve(config: rustls::ServerConfig, transport: tokio::io::DuplexStream) -> std::io::Result<()> {
+///     let acceptor = TlsAcceptor::new(Arc::new(config));
+///     let stream = acceptor.accept(transport).await?;
+///     println!("for {:?}", stream.connection_info().server_name());
+///     Ok(())
+/// }
+/// ```
+#[derive(Clone)]
+pub struct TlsAcceptor {
+    handshakes: Handshakes,
+}
+
+impl TlsAcceptor {
+    /// Creates an acceptor that accepts every connection under `config`.
+    pub fn new(config: Arc<ServerConfig>) -> Self {
+        Self::with_chooser(Chooser::fixed(config))
+    }
+
+    /// Creates an acceptor that asks `current` for the configuration of each new connection.
+    ///
+    /// So the configuration can change while the server runs. The acceptor calls `current` once for each
+    /// handshake, after the ClientHello has arrived, and [`QuicTls::new`](crate::QuicTls::new) calls it once. It
+    /// must not block.
+    ///
+    /// # Security
+    ///
+    /// Open connections keep the configuration they began under, and the layer judges them by it. If `current`
+    /// starts to return a stricter configuration, requests on open connections are still served under the old
+    /// one. So are sessions that began under the old one and resume, unless the new configuration has a session
+    /// store and a ticketer of its own. [`VirtualHosts`] do both: after
+    /// [`replace`](VirtualHosts::replace), open connections are judged by the new configuration and old sessions
+    /// do not resume. For a server with a single configuration use virtual hosts with a
+    /// [default](crate::VirtualHostsBuilder::default) alone.
+    ///
+    /// ```
+    /// use std::sync::{Arc, RwLock};
+    /// use tower_misdirected::TlsAcceptor;
+    ///
+    /// fn acceptor(shared: Arc<RwLock<Arc<rustls::ServerConfig>>>) -> TlsAcceptor {
+    ///     TlsAcceptor::from_fn(move || shared.read().unwrap().clone())
+    /// }
+    /// ```
+    pub fn from_fn(current: impl Fn() -> Arc<ServerConfig> + Send + Sync + 'static) -> Self {
+        Self::with_chooser(Chooser::current(Arc::new(current)))
+    }
+
+    fn with_chooser(chooser: Chooser) -> Self {
+        Self {
+            handshakes: Handshakes {
+                chooser,
+                timeout: HANDSHAKE_TIMEOUT,
+                pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
+            },
+        }
+    }
+
+    /// Sets how long a handshake may take, counted from the first poll of [`accept`](Self::accept). The default
+    /// is 10 seconds.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tower_misdirected::TlsAcceptor;
+    ///
+    /// fn acceptor(config: Arc<rustls::ServerConfig>) -> TlsAcceptor {
+    ///     TlsAcceptor::new(config)
+    ///         .handshake_timeout(Duration::from_secs(5))
+    ///         .max_pending_handshakes(1024)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.handshakes.timeout = timeout;
+        self
+    }
+
+    /// Sets how many handshakes may be pending at once, at least one. The default is 4,096.
+    ///
+    /// If the bound is reached, the oldest handshake ends, so clients that open connections and send nothing
+    /// cannot keep others out. Set the bound below the process's limit of file descriptors. If that limit is
+    /// reached first, [`TlsListener`](crate::TlsListener) ends the older handshakes.
+    #[must_use]
+    pub fn max_pending_handshakes(mut self, limit: usize) -> Self {
+        self.handshakes.pending = Arc::new(Pending::new(limit));
+        self
+    }
+
+    /// Runs the server's side of a handshake. For a `TcpStream` it also records the addresses.
+    ///
+    /// The future does not borrow the acceptor. Spawn it, or poll it concurrently with the next accept, because
+    /// a client may be slow. [`TlsListener`](crate::TlsListener) does so.
+    ///
+    /// # Errors
+    ///
+    /// An error concerns this connection only. With the feature `tracing` it is logged at debug level.
+    ///
+    /// - the error of the transport or of rustls
+    /// - [`TimedOut`](io::ErrorKind::TimedOut), if the handshake exceeded its time limit
+    /// - [`InvalidData`](io::ErrorKind::InvalidData), if no virtual host has the server name and there is no
+    ///   default
+    /// - [`Other`](io::ErrorKind::Other), if this handshake was ended because too many were pending
+    pub fn accept<IO>(&self, io: IO) -> impl Future<Output = io::Result<TlsStream<IO>>> + use<IO>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        Accepting::new(self.handshakes.clone(), io, refuse)
+    }
+
+    pub(super) fn pending(&self) -> &Pending {
+        &self.handshakes.pending
+    }
+
+    /// Returns what QUIC shares with this acceptor.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn into_chooser(self) -> Chooser {
+        self.handshakes.chooser
+    }
+}
+
+impl From<Arc<ServerConfig>> for TlsAcceptor {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        Self::new(config)
+    }
+}
+
+/// The server name of the ClientHello chooses the virtual host, and so the configuration.
+impl From<VirtualHosts> for TlsAcceptor {
+    fn from(hosts: VirtualHosts) -> Self {
+        Self::with_chooser(Chooser::virtual_hosts(hosts))
+    }
+}
+
+impl fmt::Debug for TlsAcceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsAcceptor")
+            .field("handshake_timeout", &self.handshakes.timeout)
+            .finish_non_exhaustive()
+    }
+}

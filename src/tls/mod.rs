@@ -1,0 +1,13 @@
+//! TLS over TCP: the acceptor, the stream it returns, and the listener that accepts both. What QUIC has in common
+//! with it lives in `handshake`.
+
+mod accepting;
+mod acceptor;
+mod listener;
+mod pending;
+mod refuse;
+mod stream;
+
+pub use self::acceptor::TlsAcceptor;
+pub use self::listener::TlsListener;
+pub use self::stream::TlsStream;

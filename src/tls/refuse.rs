@@ -1,0 +1,29 @@
+//! Refuses a handshake because of its server name. Other failures of a handshake are reported by rustls.
+
+use std::io;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+
+use crate::handshake::UNRECOGNIZED_NAME;
+
+/// Tells the client that no virtual host has its server name (RFC 6066 §3). The alert is not encrypted, because
+/// nothing has been negotiated yet.
+pub(super) async fn refuse<IO: AsyncWrite + Unpin>(
+    mut io: IO,
+    server_name: Option<String>,
+) -> io::Error {
+    const ALERT: u8 = 21;
+    const FATAL: u8 = 2;
+    let alert = [ALERT, 3, 3, 0, 2, FATAL, UNRECOGNIZED_NAME];
+    let sent = async {
+        io.write_all(&alert).await?;
+        io.shutdown().await
+    };
+    match sent.await {
+        Ok(()) => io::Error::new(
+            io::ErrorKind::InvalidData,
+            format!("no virtual host for the server name {server_name:?}, and no default"),
+        ),
+        Err(error) => error,
+    }
+}

@@ -1,0 +1,19 @@
+//! The verdict on a request: may this connection serve this authority? The answer to the client lives in
+//! `answer`.
+//!
+//! `Evidence` is gathered from the request and the connection, `judge` decides by it alone, and `Verdict`
+//! reports the decision to the operator.
+
+mod coalescing;
+mod evidence;
+mod judge;
+mod rejection;
+mod report;
+mod rules;
+
+pub use self::coalescing::Coalescing;
+pub(crate) use self::evidence::Evidence;
+pub(crate) use self::judge::judge;
+pub use self::rejection::Rejection;
+pub use self::report::{Outcome, Verdict};
+pub(crate) use self::rules::Rules;

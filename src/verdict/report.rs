@@ -1,0 +1,153 @@
+//! The report to the operator: what a callback gets, and the `tracing` event. The answer to the client lives in
+//! `answer`.
+
+use std::fmt;
+
+use http::Method;
+
+use super::rejection::Rejection;
+use crate::authority::{EffectiveAuthority, Target};
+use crate::connection::ConnectionInfo;
+use crate::malformed::Malformed;
+
+/// The verdict on one request, for [`on_verdict`](crate::MisdirectedLayer::on_verdict).
+///
+/// ```
+/// use tower_misdirected::{MisdirectedLayer, Outcome};
+///
+/// let layer = MisdirectedLayer::new().on_verdict(|verdict| match verdict.outcome() {
+///     Outcome::Refused(rejection) => println!("{rejection}, host {:?}", verdict.authority()),
+///     Outcome::Coalesced => println!("the connection was opened for another server name"),
+///     _ => {}
+/// });
+/// ```
+pub struct Verdict<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) target: Result<Target<'a>, Malformed>,
+    pub(crate) connection: Option<&'a ConnectionInfo>,
+    pub(crate) outcome: Result<(), Rejection>,
+    pub(crate) report_only: bool,
+}
+
+/// The result of a verdict.
+///
+/// ```
+/// use tower_misdirected::{Outcome, Rejection};
+///
+/// fn label(outcome: Outcome) -> &'static str {
+///     match outcome {
+///         Outcome::Served => "served",
+///         Outcome::Coalesced => "coalesced",
+///         Outcome::Refused(rejection) => rejection.as_str(),
+///         _ => "other",
+///     }
+/// }
+/// assert_eq!(label(Outcome::Refused(Rejection::UnknownHost)), "unknown_host");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The connection can serve the request.
+    Served,
+    /// The connection can serve the request, but was opened for another server name (RFC 9113 §9.1.1).
+    Coalesced,
+    /// The layer refused the request. Under [`report_only`](crate::MisdirectedLayer::report_only) the request
+    /// is served all the same.
+    Refused(Rejection),
+}
+
+impl Verdict<'_> {
+    /// Returns the result.
+    pub fn outcome(&self) -> Outcome {
+        match self.outcome {
+            Ok(()) if self.is_coalesced() => Outcome::Coalesced,
+            Ok(()) => Outcome::Served,
+            Err(rejection) => Outcome::Refused(rejection),
+        }
+    }
+
+    /// Returns whether the connection is a TLS connection that was opened for another server name.
+    fn is_coalesced(&self) -> bool {
+        let connection = self.connection.filter(|connection| connection.is_tls());
+        let server_name = connection.and_then(ConnectionInfo::server_name_host);
+        match (server_name, &self.target) {
+            (Some(server_name), Ok(target)) => !server_name.is(&target.authority.host),
+            _ => false,
+        }
+    }
+
+    /// Returns whether the layer only reports, so that a refused request is served all the same.
+    pub fn is_report_only(&self) -> bool {
+        self.report_only
+    }
+
+    /// Returns the authority that was judged, or `None` for a malformed request.
+    ///
+    /// The client chose the value. As a label of a metric it can have any number of distinct values.
+    pub fn authority(&self) -> Option<EffectiveAuthority> {
+        let target = self.target.as_ref().ok()?;
+        Some(EffectiveAuthority::of_ref(target.authority))
+    }
+
+    /// Returns what is known about the connection.
+    pub fn connection(&self) -> Option<&ConnectionInfo> {
+        self.connection
+    }
+
+    /// Returns the method of the request.
+    pub fn method(&self) -> &Method {
+        self.method
+    }
+
+    /// Emits one event for a refusal. Field names follow OpenTelemetry's semantic conventions where these have
+    /// one. Every value is ours or has passed the grammar of a host, a method or an address, so none can forge
+    /// a line.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn trace(&self) {
+        let Err(rejection) = self.outcome else {
+            return;
+        };
+        // Closures, so that nothing is computed if nobody listens.
+        let authority = || self.target.ok().map(|target| target.authority);
+        let server_name = || self.connection.and_then(ConnectionInfo::server_name);
+        let peer = || self.connection.and_then(ConnectionInfo::peer_addr);
+        macro_rules! event {
+            ($level:expr) => {
+                tracing::event!(
+                    $level,
+                    error.r#type = rejection.as_str(),
+                    http.request.method = self.method.as_str(),
+                    http.response.status_code = rejection.status().as_u16(),
+                    server.address = authority().map(|a| tracing::field::display(a.host)),
+                    server.port = authority().and_then(|a| a.port),
+                    tls.client.server_name = server_name(),
+                    network.peer.address = peer().map(|peer| tracing::field::display(peer.ip())),
+                    network.peer.port = peer().map(|peer| peer.port()),
+                    report_only = self.report_only,
+                    "{}: {rejection}",
+                    if self.report_only {
+                        "request would be refused"
+                    } else {
+                        "request refused"
+                    },
+                )
+            };
+        }
+        match rejection {
+            Rejection::NoConnectionInfo => event!(tracing::Level::ERROR),
+            _ => event!(tracing::Level::INFO),
+        }
+    }
+}
+
+impl fmt::Debug for Verdict<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verdict")
+            .field("outcome", &self.outcome())
+            .field("report_only", &self.report_only)
+            .field("authority", &self.authority())
+            .field("connection", &self.connection)
+            .field("method", &self.method)
+            .finish()
+    }
+}

@@ -1,0 +1,16 @@
+//! What a host is to a connection. The answer is a fact and not a verdict: `verdict` decides what each level
+//! refuses.
+
+/// How the virtual host of a request relates to the one that accepted the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(not(feature = "rustls"), expect(dead_code))]
+pub(crate) enum Relation {
+    /// No virtual host matches the host, and there is no default.
+    Nobodys,
+    /// The host has another TLS configuration than the connection.
+    OtherConfig,
+    /// Another virtual host matches the host, with the TLS configuration of the connection.
+    SameConfig,
+    /// The virtual host that accepted the connection matches the host, with the same TLS configuration.
+    SameVirtualHost,
+}
