@@ -77,7 +77,7 @@ fn allocations(layer: &MisdirectedLayer, request: Request<()>) -> (u16, u64) {
 }
 
 #[test]
-fn passing_allocates_nothing() {
+fn c5_passing_allocates_nothing() {
     let plain = MisdirectedLayer::new();
     let configured = MisdirectedLayer::new()
         .coalescing(Coalescing::SameVirtualHost)

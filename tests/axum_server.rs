@@ -39,7 +39,7 @@ where
 }
 
 #[tokio::test]
-async fn connections_are_judged_by_what_they_presented_across_a_reload() {
+async fn d5_connections_are_judged_by_what_they_presented_across_a_reload() {
     let config = RustlsConfig::from_config(pki::server(&["a.test", "old.test"]));
     let (addr, _) = serve(TlsAcceptor::from(config.clone())).await;
     let connect = || wire::connect(addr, pki::client(&["http/1.1"]), Some("a.test"));

@@ -60,7 +60,7 @@ async fn hello(request: http::Request<Incoming>) -> Result<Response<Full<Bytes>>
 }
 
 #[tokio::test]
-async fn both_versions_are_judged() {
+async fn d5_both_versions_are_judged() {
     let addr = serve(MisdirectedLayer::new().json().close_http1(false)).await;
     let mut io = wire::connect(addr, pki::client(&["http/1.1"]), Some("a.test")).await;
     let client = wire::connect(addr, pki::client(&["h2"]), Some("a.test")).await;

@@ -39,7 +39,7 @@ async fn connect(endpoint: &Endpoint, addr: std::net::SocketAddr, sni: Option<&s
 }
 
 #[tokio::test]
-async fn a_certificate_serves_its_names_and_a_refusal_leaves_the_connection_alone() {
+async fn d5_a_certificate_serves_its_names_and_a_refusal_leaves_the_connection_alone() {
     let calls = Calls::default();
     let app = server::echo(&calls).layer(MisdirectedLayer::new().json());
     let addr = server::quic(app, config(&["a.test", "*.b.test", "::1"])).await;

@@ -312,7 +312,7 @@ async fn graceful_shutdown_finishes_requests_and_ends() {
 }
 
 #[tokio::test]
-async fn a_tapped_listener_has_the_same_connect_info() {
+async fn d5_a_tapped_listener_has_the_same_connect_info() {
     let listener = TlsListener::bind("127.0.0.1:0", pki::server(&["a.test"]))
         .await
         .unwrap();
@@ -343,7 +343,7 @@ async fn without_connect_info_the_server_fails_closed() {
 }
 
 #[tokio::test]
-async fn a_plaintext_listener_has_connect_info_too() {
+async fn d5_a_plaintext_listener_has_connect_info_too() {
     let handler = get(|info: ConnectionInfo| async move { format!("{:?}", info.peer_addr()) });
     let app = Router::new()
         .route("/", handler)

@@ -37,7 +37,7 @@ fn accept(tcp: TcpStream, leaf: &Leaf) -> ConnectionInfo {
 }
 
 #[tokio::test]
-async fn the_recipe_records_what_the_handshake_presented() {
+async fn d5_the_recipe_records_what_the_handshake_presented() {
     for sni in [Some("a.test"), None] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();

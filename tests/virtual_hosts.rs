@@ -1,4 +1,4 @@
-//! B6, B7 and B9: virtual hosts, in the handshake and for every request after it.
+//! B6, B7, B9 and B10: virtual hosts, in the handshake and for every request after it.
 
 mod pki;
 mod server;
@@ -384,7 +384,7 @@ fn mistakes_are_found_when_virtual_hosts_are_built() {
 }
 
 #[test]
-fn get_gives_exact_before_wildcard_before_default() {
+fn b10_an_exact_name_comes_before_a_wildcard_before_the_default() {
     let hosts = Hosts::new();
     let hosts = hosts
         .builder()
