@@ -5,6 +5,7 @@
 //! - [`other_tls_stacks`]: OpenSSL, BoringSSL and everything else.
 //! - [`clients`]: what browsers and other clients do with a 421, and HAProxy and nginx in front.
 //! - [`troubleshooting`]: by symptom.
+//! - [`rules`]: which rules does the layer follow?
 //! - [`speed`]: what it costs, measured.
 
 #[doc = include_str!("servers.md")]
@@ -48,6 +49,9 @@ pub mod clients {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[doc = include_str!("rules.md")]
+pub mod rules {}
 
 #[doc = include_str!("speed.md")]
 #[doc = include_str!("speed.svg")]
