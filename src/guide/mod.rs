@@ -1,44 +1,45 @@
-//! The guide: which server to set up how, other TLS stacks, and what to do about a 421.
+//! A guide with one page for each question.
 //!
-//! - [`servers`]: which server am I using?
-//! - [`virtual_hosts`]: hosts that differ in TLS, client certificates, changes while serving.
-//! - [`other_tls_stacks`]: OpenSSL, BoringSSL and everything else.
-//! - [`clients`]: what browsers and other clients do with a 421, and HAProxy and nginx in front.
-//! - [`troubleshooting`]: by symptom.
-//! - [`rules`]: which rules does the layer follow?
-//! - [`speed`]: what it costs, measured.
+//! | question | page |
+//! |---|---|
+//! | What do I add to my server? | [`servers`] |
+//! | How do I serve hosts that differ in TLS, and change them while the server runs? | [`virtual_hosts`] |
+//! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
+//! | What do browsers and other clients do with a 421, and how do I configure HAProxy and nginx? | [`clients`] |
+//! | How do I find the cause of a 421? | [`troubleshooting`] |
+//! | Which rules does the layer follow? | [`rules`] |
+//! | What does the layer cost? | [`speed`] |
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}
 
-/// TLS stacks other than rustls.
+/// How do I use another TLS stack than rustls?
 ///
-/// An acceptor has one duty: to say what *this* handshake presented. Build a
-/// [`ConnectionInfo`](crate::ConnectionInfo) from the connection when its handshake is complete, and
-/// put it into the extensions of every request of the connection. A stack that cannot tell which
-/// certificate it presented leaves the names out; then the layer serves the server name only, which is
-/// safe and refuses all coalescing.
+/// Build a [`ConnectionInfo`](crate::ConnectionInfo) from the connection when its handshake is complete, and
+/// insert it into the extensions of every request on that connection. It must say which certificate *this*
+/// handshake presented. If the TLS stack cannot tell, leave the certificate names out. The layer then serves
+/// only the server name, which is safe and refuses all coalescing.
 ///
 /// # OpenSSL and BoringSSL
 ///
-/// With the `openssl` crate, and with no feature of this one:
+/// With the `openssl` crate, no feature of this crate is needed:
 ///
 /// ```rust,ignore
 #[doc = include_str!("openssl.rs")]
 /// ```
 ///
-/// With the `boring` crate everything is the same but for one line:
+/// With the `boring` crate, only one line differs:
 ///
 /// ```rust,ignore
 /// use boring::ssl::{NameType, SslRef};
 /// ```
 ///
-/// # Where the request gets it
+/// # How does the info reach the request?
 ///
-/// In a loop over hyper, insert a clone per request, as in
-/// [`TlsAcceptor`](crate::TlsAcceptor)'s example. With `axum::serve`, implement axum's `Listener` for
-/// your listener and `Connected` for a type of your own, and let a middleware outside the layer copy
-/// the `ConnectionInfo` from it into the extensions.
+/// In a loop over hyper, insert a clone into every request, as the example of
+/// [`TlsAcceptor`](crate::TlsAcceptor) does. With `axum::serve`, implement axum's `Listener` for your listener
+/// and `Connected` for a type of your own. Then let a middleware outside the layer copy the `ConnectionInfo`
+/// from that type into the extensions.
 pub mod other_tls_stacks {}
 
 #[doc = include_str!("virtual_hosts.md")]
