@@ -5,8 +5,10 @@ use std::io;
 use std::process::Command;
 use std::time::Duration;
 
+use crate::cores::{Side, pinned};
+use crate::names::{MISDIRECTED, NAME};
 use crate::server::Server;
-use crate::{MISDIRECTED, NAME, pki, wire};
+use crate::{pki, wire};
 
 pub const CONNECTIONS: u32 = 16;
 /// Requests under way on a connection of HTTP/2.
@@ -112,38 +114,4 @@ pub fn statuses(server: &Server, protocol: Protocol) -> (u16, u16) {
     };
     let statuses = async { (status(NAME).await, status(MISDIRECTED).await) };
     runtime.unwrap().block_on(statuses)
-}
-
-/// Which of two programs that should not disturb each other.
-#[derive(Clone, Copy)]
-pub enum Side {
-    Server,
-    Client,
-}
-
-pub fn can_pin() -> bool {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    cores > 1 && Command::new("taskset").arg("--version").output().is_ok()
-}
-
-/// The program on a core of its side's, if there are two.
-pub fn pinned(command: Command, side: Side) -> Command {
-    if !can_pin() {
-        return command;
-    }
-    let core = match side {
-        Side::Server => "0",
-        Side::Client => "1",
-    };
-    let mut pinned = Command::new("taskset");
-    pinned
-        .args(["-c", core])
-        .arg(command.get_program())
-        .args(command.get_args());
-    for (name, value) in command.get_envs() {
-        if let Some(value) = value {
-            pinned.env(name, value);
-        }
-    }
-    pinned
 }

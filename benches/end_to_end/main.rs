@@ -5,7 +5,11 @@
 //! whatever else the machine does meets both. A server is made to show that it does check, and that
 //! without the check it does not, before anything is counted.
 
+mod cores;
 mod load;
+mod names;
+mod ours;
+mod pair;
 mod peers;
 #[path = "../../tests/pki/mod.rs"]
 mod pki;
@@ -18,13 +22,9 @@ mod wire;
 use std::time::Duration;
 
 use self::load::{Protocol, Sample};
+use self::pair::Pair;
 use self::results::{Bound, Row};
 use self::server::Server;
-
-/// The host that is asked for, by SNI and by authority.
-pub const NAME: &str = "a.test";
-/// The host that is asked for on a connection for the other.
-pub const MISDIRECTED: &str = "b.test";
 
 /// What the layer has to leave.
 const TARGET: Bound = Bound::AtLeast(0.97);
@@ -39,7 +39,7 @@ struct Plan {
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "serve") {
-        return server::serve(&arguments[at + 1], arguments[at + 2].parse().unwrap());
+        return ours::serve(&arguments[at + 1], arguments[at + 2].parse().unwrap());
     }
     let plan = match results::is_short() {
         true => Plan {
@@ -60,7 +60,7 @@ fn main() {
         plan.rounds,
         plan.run.as_millis(),
         load::CONNECTIONS,
-        match load::can_pin() {
+        match cores::can_pin() {
             true => " on one core, h2load runs on another",
             false => "",
         },
@@ -80,14 +80,14 @@ fn main() {
 }
 
 fn measure(plan: &Plan) -> Vec<Row> {
-    let mut rows = compare("axum with the layer", &server::OVER_NOTHING, plan);
+    let mut rows = compare("axum with the layer", &ours::OVER_NOTHING, plan);
     for row in rows.iter_mut().filter(|row| !row.is_skipped()) {
         row.target = Some(TARGET);
         // On a machine that does other things too, the other number says nothing.
         row.limit = row.case.ends_with("CPU").then_some(plan.limit);
     }
     let empty = "axum with the layer, for one that does nothing";
-    rows.extend(compare(empty, &server::OVER_EMPTY, plan));
+    rows.extend(compare(empty, &ours::OVER_EMPTY, plan));
     for peer in peers::ALL {
         rows.extend(match peer.version() {
             Ok(version) => {
@@ -104,12 +104,6 @@ fn measure(plan: &Plan) -> Vec<Row> {
         });
     }
     rows
-}
-
-/// A server that can be started with its check and without.
-pub trait Pair {
-    /// Starts it, and waits until it listens.
-    fn start(&self, checks: bool) -> std::io::Result<Server>;
 }
 
 fn compare(name: &str, pair: &dyn Pair, plan: &Plan) -> Vec<Row> {

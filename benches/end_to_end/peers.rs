@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::names::{MISDIRECTED, NAME};
+use crate::pair::Pair;
+use crate::results;
 use crate::server::{Server, free_addr};
-use crate::{MISDIRECTED, NAME, Pair, results};
 
 pub struct Peer {
     pub name: &'static str,

@@ -8,12 +8,14 @@ mod picture;
 mod requests;
 #[path = "../results/mod.rs"]
 mod results;
+mod section;
 
 use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
 use self::results::{Bound, Row};
+use self::section::Section;
 
 /// The benchmarks, each with its heading.
 const SECTIONS: [(&str, &str); 4] = [
@@ -22,14 +24,6 @@ const SECTIONS: [(&str, &str); 4] = [
     ("connections", "An idle connection"),
     ("end_to_end", "A server under load"),
 ];
-
-/// What one benchmark found.
-struct Section {
-    heading: &'static str,
-    /// What it measured.
-    what: String,
-    rows: Vec<Row>,
-}
 
 fn main() -> ExitCode {
     requests::collect();

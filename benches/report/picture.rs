@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::Section;
 use crate::results::{Bound, Row};
+use crate::section::Section;
 
 const WIDTH: f64 = 760.0;
 const BARS_FROM: f64 = 420.0;

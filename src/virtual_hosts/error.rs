@@ -73,7 +73,7 @@ impl InvalidName {
 impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = match self.problem {
-            HostProblem::Port => "has a port; give the name alone",
+            HostProblem::Port => "has a port; give the name without a port",
             HostProblem::Star => {
                 "has a `*` that is not the whole first label of a longer name, as in `*.app.example`; to \
                  serve every other host, set a default"
