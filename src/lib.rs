@@ -206,7 +206,7 @@ pub mod guide;
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-pub use self::answer::{EmptyBody, JsonBody, ProblemJsonBody, Refusal, Responder};
+pub use self::answer::{EmptyBody, JsonBody, ProblemJsonBody, Refusal, Responder, ResponderFn};
 pub use self::authority::EffectiveAuthority;
 pub use self::certificate::CertificateNames;
 pub use self::connection::{ConnectionInfo, ConnectionInfoBuilder, TlsVersion};

@@ -361,3 +361,44 @@ fn a8_an_address_is_no_other_address_of_either_family() {
         }
     }
 }
+
+/// The layer looks for a leading `Host` first. `HeaderMap` promises no order, so a second `Host` must be found in
+/// any.
+#[test]
+fn a4_a_second_host_is_found_wherever_it_stands() {
+    const FIELDS: [(&str, &str); 5] = [
+        ("host", "a.test"),
+        ("host", "b.test"),
+        ("accept", "*/*"),
+        ("cookie", "a=1"),
+        ("cookie", "b=2"),
+    ];
+    /// Calls `check` with every order of the fields.
+    fn orders(fields: &mut [usize; 5], fixed: usize, check: &mut impl FnMut(&[usize])) {
+        check(&fields[..fixed]);
+        for next in fixed..fields.len() {
+            fields.swap(fixed, next);
+            orders(fields, fixed + 1, check);
+            fields.swap(fixed, next);
+        }
+    }
+    let mut seen = [0; 3];
+    orders(&mut [0, 1, 2, 3, 4], 0, &mut |order| {
+        let mut request = Request::get("/").version(Version::HTTP_11);
+        for &number in order {
+            let (name, value) = FIELDS[number];
+            request = request.header(name, value);
+        }
+        let hosts: Vec<_> = order.iter().filter(|&&number| number < 2).collect();
+        let expected = match hosts[..] {
+            [] => Err(Malformed::MissingAuthority),
+            [&host] => Ok(FIELDS[host].1.to_owned()),
+            _ => Err(Malformed::SeveralHosts),
+        };
+        let authority = EffectiveAuthority::of(&request.body(()).unwrap());
+        let authority = authority.map(|authority| authority.to_string());
+        assert_eq!(authority, expected, "{order:?}");
+        seen[hosts.len()] += 1;
+    });
+    assert_eq!(seen, [16, 98, 212]);
+}

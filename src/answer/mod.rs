@@ -8,5 +8,5 @@ mod seal;
 
 pub use self::bodies::{EmptyBody, JsonBody, ProblemJsonBody};
 pub use self::refusal::Refusal;
-pub use self::responder::Responder;
+pub use self::responder::{Responder, ResponderFn};
 pub(crate) use self::seal::{forbid_caching, seal};

@@ -1,16 +1,17 @@
 //! The trait of those who write the response to a refused request. What the layer then adds to it lives in `seal`.
 
+use std::fmt;
+
 use http::Response;
 
 use super::refusal::Refusal;
 
 /// Writes the response to a refused request.
 ///
-/// [`EmptyBody`](crate::EmptyBody), [`JsonBody`](crate::JsonBody) and
-/// [`ProblemJsonBody`](crate::ProblemJsonBody) implement it, and so does every closure from `&Refusal` to a
-/// [`Response`]. Pass a closure to
-/// [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder), and a type of your own to
-/// [`with_responder`](crate::MisdirectedLayer::with_responder).
+/// Most users never name it: [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder) takes a closure, and
+/// [`json`](crate::MisdirectedLayer::json) and [`problem_json`](crate::MisdirectedLayer::problem_json) choose the
+/// responders of this crate. Implement it for a type of your own that other layers or other programs reuse, and pass
+/// that type to [`with_responder`](crate::MisdirectedLayer::with_responder).
 ///
 /// A responder need not treat `HEAD` requests in any special way. The layer removes the body and keeps its length in
 /// `Content-Length` (RFC 9110 §9.3.2).
@@ -37,20 +38,47 @@ use super::refusal::Refusal;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot answer refused requests with a body of type `{B}`",
     label = "not a `Responder<{B}>`",
-    note = "a responder is a closure `|refusal: &Refusal<'_>| -> Response<{B}>`, or a type that implements \
-            `Responder<{B}>`",
-    note = "`EmptyBody` needs a body that is `Default`; `JsonBody` and `ProblemJsonBody` need one that is `From<Bytes>`"
+    note = "pass a closure to `.responder(|refusal| …)`, which must return a `Response<{B}>`, or implement \
+            `Responder<{B}>` for `{Self}`"
 )]
 pub trait Responder<B> {
     /// Writes the response. The layer then adds what every refusal carries, such as `Cache-Control: no-store`.
     fn respond(&self, refusal: &Refusal<'_>) -> Response<B>;
 }
 
-impl<F, B> Responder<B> for F
+/// A closure as a [`Responder`], made by [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder).
+///
+/// ```
+/// use axum::response::IntoResponse;
+/// use tower_misdirected::{MisdirectedLayer, Refusal, ResponderFn};
+///
+/// fn answer(refusal: &Refusal<'_>) -> axum::response::Response {
+///     refusal.status().into_response()
+/// }
+///
+/// let layer: MisdirectedLayer<ResponderFn<_>> = MisdirectedLayer::new().responder(answer);
+/// # let _: axum::Router = axum::Router::new().layer(layer);
+/// ```
+#[derive(Clone, Copy)]
+pub struct ResponderFn<F>(F);
+
+impl<F> ResponderFn<F> {
+    pub(crate) fn new(closure: F) -> Self {
+        Self(closure)
+    }
+}
+
+impl<F, B> Responder<B> for ResponderFn<F>
 where
     F: Fn(&Refusal<'_>) -> Response<B>,
 {
     fn respond(&self, refusal: &Refusal<'_>) -> Response<B> {
-        self(refusal)
+        (self.0)(refusal)
+    }
+}
+
+impl<F> fmt::Debug for ResponderFn<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponderFn").finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use http::Response;
 
 use super::misdirected_layer::MisdirectedLayer;
-use crate::answer::{JsonBody, ProblemJsonBody, Refusal};
+use crate::answer::{JsonBody, ProblemJsonBody, Refusal, ResponderFn};
 
 impl<R> MisdirectedLayer<R> {
     /// Answers with the body `{"error":"misdirected_request"}` of type `application/json`. The response body
@@ -52,14 +52,14 @@ impl<R> MisdirectedLayer<R> {
     /// });
     /// # let _: axum::Router = axum::Router::new().layer(layer);
     /// ```
-    pub fn responder<F, B>(self, responder: F) -> MisdirectedLayer<F>
+    pub fn responder<F, B>(self, responder: F) -> MisdirectedLayer<ResponderFn<F>>
     where
         F: Fn(&Refusal<'_>) -> Response<B>,
     {
-        self.with_responder(responder)
+        self.with_responder(ResponderFn::new(responder))
     }
 
-    /// Answers with what a [`Responder`](crate::Responder) writes: a type of your own, or a closure as in
+    /// Answers with what a [`Responder`](crate::Responder) writes, such as a type of your own. For a closure use
     /// [`responder`](Self::responder).
     ///
     /// ```
