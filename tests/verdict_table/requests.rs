@@ -115,7 +115,7 @@ pub fn asking(layer: MisdirectedLayer) -> impl FnMut(Request<()>) -> Seen {
         let calls = calls.clone();
         move |_: Request<()>| {
             *calls.lock().unwrap() += 1;
-            ready(Ok::<_, Infallible>(Response::new(())))
+            ready(Ok::<_, Infallible>(Response::new(String::new())))
         }
     }));
     move |request| {
