@@ -94,6 +94,7 @@
 //! let connection = ConnectionInfo::tls()
 //!     .server_name("www.example.com")
 //!     .certificate_names(CertificateNames::from_sans(["www.example.com", "api.example.com"], []))
+//!     .single_tls_config()
 //!     .build();
 //! let app = Router::new()
 //!     .route("/", get(|| async { "hello" }))
@@ -116,7 +117,7 @@
 //! | axum-server | [`TlsAcceptor`] as its acceptor | `axum-server` |
 //! | a loop over hyper | [`TlsListener::accept`] | `rustls` |
 //! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
-//! | another TLS stack | a [`ConnectionInfo`] built by hand | none |
+//! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
 //! | plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
 //!
 //! [`guide::servers`] has each of them in full, proxies included. [`guide::virtual_hosts`] is for hosts that differ in
@@ -189,6 +190,8 @@ mod handshake;
 #[cfg(feature = "quinn")]
 mod quic;
 #[cfg(feature = "rustls")]
+mod sessions;
+#[cfg(feature = "rustls")]
 mod tls;
 
 // Documentation only. Its examples need every feature.
@@ -214,6 +217,10 @@ pub use self::host::Host;
 pub use self::layer::{ConfigError, Misdirected, MisdirectedLayer, ResponseFuture};
 pub use self::malformed::Malformed;
 pub use self::verdict::{Coalescing, Outcome, Rejection, Verdict};
+pub use self::virtual_hosts::{
+    InvalidName, Overlap, Selection, VirtualHost, VirtualHosts, VirtualHostsBuilder,
+    VirtualHostsError,
+};
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingConnectionInfo;
@@ -223,7 +230,3 @@ pub use self::axum_server::WithConnectionInfo;
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]
 pub use self::tls::{TlsAcceptor, TlsListener, TlsStream};
-#[cfg(feature = "rustls")]
-pub use self::virtual_hosts::{
-    InvalidName, Overlap, VirtualHost, VirtualHosts, VirtualHostsBuilder, VirtualHostsError,
-};

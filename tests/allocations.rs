@@ -48,12 +48,11 @@ fn request(authority: &str, version: Version) -> Request<()> {
     let names = (0..1000).map(|n| format!("h{n}.test"));
     let names = names.chain(["a.test".into(), "*.w.test".into()]);
     let info = ConnectionInfo::tls()
-        .server_name("a.test")
+        .selection(HOSTS.select(Some("a.test")).unwrap())
         .certificate_names(CertificateNames::from_sans(
             names,
             ["2001:db8::1".parse().unwrap()],
         ))
-        .virtual_hosts(&HOSTS)
         .build();
     let request = match version {
         Version::HTTP_2 => Request::get(format!("https://{authority}/")),

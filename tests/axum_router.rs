@@ -20,6 +20,7 @@ fn connection(server_name: &str) -> ConnectionInfo {
             ["localhost", "a.test", "b.test"],
             [],
         ))
+        .single_tls_config()
         .build()
 }
 

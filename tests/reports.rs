@@ -18,6 +18,7 @@ fn connection() -> ConnectionInfo {
         .server_name("a.test")
         .certificate_names(CertificateNames::from_sans(["a.test", "b.test"], []))
         .peer_addr("192.0.2.7:50000".parse().unwrap())
+        .single_tls_config()
         .build()
 }
 
@@ -93,7 +94,10 @@ async fn c6_without_a_server_name_nothing_is_coalesced() {
         .on_verdict(move |verdict| *sink.lock().unwrap() = Some(verdict.outcome()));
     let mut nameless = request("a.test");
     let names = CertificateNames::from_sans(["a.test"], []);
-    let info = ConnectionInfo::tls().certificate_names(names).build();
+    let info = ConnectionInfo::tls()
+        .certificate_names(names)
+        .single_tls_config()
+        .build();
     nameless.extensions_mut().insert(info);
     send(&layer, nameless).await;
     assert_eq!(*outcome.lock().unwrap(), Some(Outcome::Served));

@@ -61,6 +61,7 @@ fn tls(server_name: Option<&str>) -> ConnectionInfo {
     ConnectionInfo::tls()
         .server_name(server_name)
         .certificate_names(names())
+        .single_tls_config()
         .build()
 }
 
@@ -489,4 +490,36 @@ async fn the_first_rule_that_fails_is_the_reason() {
 fn levels_are_ordered_from_open_to_strict() {
     assert!(LEVELS.is_sorted());
     assert_eq!(Coalescing::default(), Coalescing::SameTlsConfig);
+}
+
+/// A TLS stack that chooses among contexts by server name, and an info that says nothing about it. At the default
+/// level this was 200 for a host that requires a client certificate.
+#[tokio::test]
+async fn d9_only_the_server_name_is_served_if_nobody_told_the_configuration() {
+    let untold = ConnectionInfo::tls()
+        .server_name("a.test")
+        .certificate_names(names())
+        .build();
+    let single = ConnectionInfo::tls()
+        .server_name("a.test")
+        .certificate_names(names())
+        .single_tls_config()
+        .build();
+    let refused = Err(Rejection::DifferentTlsConfig);
+    for level in LEVELS {
+        let layer = at(level);
+        assert_eq!(judge(&layer, get("A.test:1", Some(&untold))).await, Ok(()));
+        for host in ["b.test", "x.w.test", "192.0.2.1"] {
+            let verdict = judge(&layer, get(host, Some(&untold))).await;
+            let known_to_pass = level < Coalescing::SameTlsConfig;
+            assert_eq!(
+                verdict,
+                if known_to_pass { Ok(()) } else { refused },
+                "{host}"
+            );
+            if level < Coalescing::Never {
+                assert_eq!(judge(&layer, get(host, Some(&single))).await, Ok(()));
+            }
+        }
+    }
 }

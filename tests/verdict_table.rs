@@ -25,7 +25,7 @@ use crate::requests::{PORT, Seen, asking, layer, request};
 use crate::rows::{PASSED, ROWS, passed};
 
 /// How many combinations the test sends through a layer: 749 arrivals, 5 schemes and 180 settings.
-const COMBINATIONS: usize = 749 * 5 * 180;
+const COMBINATIONS: usize = 542 * 5 * 180;
 
 #[test]
 fn the_first_rule_that_fails_decides_every_combination() {
@@ -118,7 +118,7 @@ fn a7_an_absent_port_is_the_default_of_the_scheme_or_of_the_connection() {
                 let connection = configs.connection(&Arrival {
                     host,
                     security,
-                    relation: Relation::NoVirtualHosts,
+                    relation: Relation::SingleConfig,
                     history: History::NotReplaced,
                     coverage: Coverage::Unknown,
                     server_name: ServerName::Absent,

@@ -58,8 +58,7 @@ impl Hosts {
 fn connection(hosts: &VirtualHosts, server_name: Option<&str>) -> ConnectionInfo {
     let ips = ["192.0.2.1".parse().unwrap()];
     ConnectionInfo::tls()
-        .virtual_hosts(hosts)
-        .server_name(server_name)
+        .selection(hosts.select(server_name).expect("a virtual host"))
         .certificate_names(CertificateNames::from_sans(&NAMES[..6], ips))
         .build()
 }
@@ -190,8 +189,7 @@ async fn b7_listeners_of_a_gateway_keep_to_their_hosts() {
         ("unknown.test", "unknown.test", Ok(())),
     ] {
         let info = ConnectionInfo::tls()
-            .virtual_hosts(&hosts)
-            .server_name(server_name)
+            .selection(hosts.select(Some(server_name)).unwrap())
             .certificate_names(CertificateNames::from_sans(names, []))
             .build();
         let found = judge(Coalescing::SameVirtualHost, &info, host).await;
@@ -297,16 +295,30 @@ async fn b8_an_ip_address_that_the_certificate_covers_passes_without_a_server_na
 }
 
 #[tokio::test]
-async fn a_connection_that_would_have_been_refused_serves_nobody() {
-    let hosts = Hosts::new().builder().build().unwrap();
-    for server_name in [None, Some("nobody.test")] {
-        let info = connection(&hosts, server_name);
-        assert!(info.virtual_host().is_none());
-        let found = judge(Coalescing::SameTlsConfig, &info, "a.test").await;
-        assert_eq!(found, OTHER_CONFIG);
-        let found = judge(Coalescing::SameTlsConfig, &info, "d.test").await;
-        assert_eq!(found, UNKNOWN);
+async fn b9_nothing_is_selected_for_a_handshake_that_must_be_refused() {
+    let hosts = Hosts::new();
+    let (shared, hosts) = (hosts.shared.clone(), hosts.builder().build().unwrap());
+    for server_name in [None, Some("nobody.test"), Some("192.0.2.1")] {
+        assert!(hosts.select(server_name).is_none(), "{server_name:?}");
     }
+    let selection = hosts.select(Some("A.Test.")).unwrap();
+    assert_eq!(selection.server_name(), Some("a.test"));
+    assert_eq!(selection.virtual_host().id(), "a.test");
+    assert!(Arc::ptr_eq(selection.config(), &shared));
+}
+
+/// The bypass that a hand-made connection had: a server name that was never looked up.
+#[tokio::test]
+async fn d9_the_server_name_of_a_selection_is_the_one_that_was_looked_up() {
+    let hosts = Hosts::new().builder().build().unwrap();
+    let info = ConnectionInfo::tls()
+        .selection(hosts.select(Some("a.test")).unwrap())
+        .server_name("c.test")
+        .certificate_names(CertificateNames::from_sans(&NAMES[..6], []))
+        .build();
+    assert_eq!(info.server_name(), Some("a.test"));
+    let found = judge(Coalescing::SameTlsConfig, &info, "c.test").await;
+    assert_eq!(found, OTHER_CONFIG);
 }
 
 #[test]

@@ -357,8 +357,8 @@ async fn b6_no_connection_that_begins_during_a_replacement_stays_under_the_old_c
     let hosts = |number: usize| VirtualHosts::builder().host("a.test", configs[number].clone());
     let current = hosts(0).build().unwrap();
     let begins = || {
-        let info = ConnectionInfo::tls().server_name("a.test");
-        info.virtual_hosts(&current).build()
+        let selection = current.select(Some("a.test")).unwrap();
+        ConnectionInfo::tls().selection(selection).build()
     };
     let mut app = MisdirectedLayer::new().layer(Router::new().fallback(|| async {}));
     for round in 1..=400 {
@@ -385,7 +385,8 @@ async fn b6_no_connection_that_begins_during_a_replacement_stays_under_the_old_c
                 .collect()
         });
         for info in connections {
-            let accepted = info.virtual_host().unwrap().config().clone();
+            let accepted = info.virtual_host().unwrap().config::<ServerConfig>();
+            let accepted = accepted.unwrap().clone();
             let mut request = http::Request::get("/").header("host", "a.test");
             request = request.extension(info);
             let request = request.body(axum::body::Body::empty()).unwrap();

@@ -115,7 +115,7 @@ fn connection(case: &Case, names: usize) -> ConnectionInfo {
         .server_name("www.example.com")
         .certificate_names(CertificateNames::from_sans(&dns, [[192, 0, 2, 1].into()]));
     if !case.virtual_hosts {
-        return connection.build();
+        return connection.single_tls_config().build();
     }
     let (public, admin) = (config(), config());
     let hosts = dns
@@ -128,7 +128,10 @@ fn connection(case: &Case, names: usize) -> ConnectionInfo {
             hosts.host(name, config.clone())
         });
     let hosts = hosts.build().expect("proper names");
-    connection.virtual_hosts(&hosts).build()
+    let selection = hosts.select(Some("www.example.com"));
+    connection
+        .selection(selection.expect("a virtual host"))
+        .build()
 }
 
 fn config() -> Arc<ServerConfig> {

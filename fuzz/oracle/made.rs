@@ -87,6 +87,9 @@ impl Connection {
         if let Some(certificate) = self.certificate {
             info = info.certificate_names(CertificateNames::from_der(certificate.der()));
         }
+        if !self.untold {
+            info = info.single_tls_config();
+        }
         let Some(layout) = &self.virtual_hosts else {
             return info.build();
         };
@@ -94,11 +97,14 @@ impl Connection {
             .builder()
             .build()
             .expect("a layout that can be built");
-        let info = info.virtual_hosts(&hosts).build();
+        let server_name = self.server_name.as_ref().map(|name| &*name.0);
+        if let Some(selection) = hosts.select(server_name) {
+            info = info.selection(selection);
+        }
         if let Some(layout) = &self.replaced_by {
             hosts.replace(layout.builder()).expect("another one");
         }
-        info
+        info.build()
     }
 }
 

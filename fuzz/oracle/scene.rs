@@ -39,6 +39,8 @@ pub struct Connection {
     pub virtual_hosts: Option<Layout>,
     /// What they were replaced by since the handshake.
     pub replaced_by: Option<Layout>,
+    /// Nobody said that the server has a single configuration. Only counts if no virtual host was selected.
+    pub untold: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +125,7 @@ impl<'a> Arbitrary<'a> for Connection {
             certificate: sometimes(7, bytes)?,
             virtual_hosts: sometimes(6, bytes)?,
             replaced_by: sometimes(4, bytes)?,
+            untold: false,
         })
     }
 }

@@ -8,10 +8,10 @@ use http_body::Body;
 use super::refusal::Refusal;
 
 pub(crate) fn seal<B: Body + Default>(
-    mut response: Response<B>,
+    response: &mut Response<B>,
     refusal: &Refusal<'_>,
     close_http1: bool,
-) -> Response<B> {
+) {
     // A responder may choose another error, such as 404 for an unknown host. It must not turn a refusal into a
     // success, which happens if it forgets to set a status.
     if response.status() < StatusCode::BAD_REQUEST {
@@ -29,20 +29,19 @@ pub(crate) fn seal<B: Body + Default>(
         *response.version_mut() = version;
     }
     response.extensions_mut().insert(refusal.rejection());
-    match *refusal.method() {
-        Method::HEAD => without_body(response),
-        _ => response,
+    if *refusal.method() == Method::HEAD {
+        remove_body(response);
     }
 }
 
 /// Removes the body of an answer to `HEAD`, and states its length (RFC 9110 §9.3.2). Not every server removes
 /// it, and some would state the length of what is left.
-fn without_body<B: Body + Default>(mut response: Response<B>) -> Response<B> {
+fn remove_body<B: Body + Default>(response: &mut Response<B>) {
     if let Some(length) = response.body().size_hint().exact() {
         let headers = response.headers_mut();
         headers.entry(CONTENT_LENGTH).or_insert(length.into());
     }
-    response.map(|_| B::default())
+    *response.body_mut() = B::default();
 }
 
 /// Keeps a refusal out of caches. It describes the connection and never the resource, while 421 was cacheable

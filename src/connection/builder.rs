@@ -8,8 +8,8 @@ use super::facts::{Facts, Security};
 use super::info::ConnectionInfo;
 use super::tls_version::TlsVersion;
 use crate::certificate::CertificateNames;
-#[cfg(feature = "rustls")]
-use crate::virtual_hosts::{Binding, VirtualHosts};
+use crate::host::Host;
+use crate::virtual_hosts::{Binding, Selection};
 
 /// Builds a [`ConnectionInfo`] by hand; see [`ConnectionInfo::tls`].
 ///
@@ -28,16 +28,17 @@ use crate::virtual_hosts::{Binding, VirtualHosts};
 #[must_use]
 pub struct ConnectionInfoBuilder {
     facts: Facts,
-    /// The virtual hosts that accept the connection when it is built.
-    #[cfg(feature = "rustls")]
-    virtual_hosts: Option<VirtualHosts>,
+    /// What a handshake selected, and its server name.
+    selected: Option<(Binding, Option<Host>)>,
 }
 
 impl ConnectionInfo {
     /// Describes a TLS connection to this server.
     ///
-    /// Without [`certificate_names`](ConnectionInfoBuilder::certificate_names) the names are unknown, and the
-    /// layer serves the server name only.
+    /// The layer serves only the server name, unless the builder also gets the
+    /// [`certificate_names`](ConnectionInfoBuilder::certificate_names) and either a
+    /// [`selection`](ConnectionInfoBuilder::selection) among virtual hosts or
+    /// [`single_tls_config`](ConnectionInfoBuilder::single_tls_config).
     pub fn tls() -> ConnectionInfoBuilder {
         ConnectionInfoBuilder::new(Security::Tls)
     }
@@ -77,8 +78,7 @@ impl ConnectionInfoBuilder {
     fn new(security: Security) -> Self {
         Self {
             facts: Facts::new(security),
-            #[cfg(feature = "rustls")]
-            virtual_hosts: None,
+            selected: None,
         }
     }
 
@@ -144,35 +144,61 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Makes these virtual hosts accept the connection for its server name.
+    /// Says which virtual host accepted the connection, and for which server name. It replaces the
+    /// [`server_name`](Self::server_name).
     ///
-    /// [`build`](Self::build) looks the server name up in the virtual hosts as they are then. If they would
-    /// refuse the handshake, the layer refuses every request under
-    /// [`Coalescing::SameTlsConfig`](crate::Coalescing::SameTlsConfig).
+    /// Make the selection *during* the handshake; see [`VirtualHosts::select`](crate::VirtualHosts::select).
     ///
     /// ```
-    /// use tower_misdirected::{CertificateNames, ConnectionInfo, VirtualHosts};
+    /// use std::sync::Arc;
+    /// use tower_misdirected::{ConnectionInfo, VirtualHosts};
     ///
-    /// fn connection_for_www(hosts: &VirtualHosts) -> ConnectionInfo {
-    ///     ConnectionInfo::tls()
-    ///         .server_name("www.example")
-    ///         .certificate_names(CertificateNames::from_sans(["www.example"], []))
-    ///         .virtual_hosts(hosts)
-    ///         .build()
-    /// }
+    /// # struct Context;
+    /// # fn run(context: Arc<Context>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hosts = VirtualHosts::builder().host("www.example", context).build()?;
+    /// let selection = hosts.select(Some("www.example")).ok_or("unrecognized_name")?;
+    /// let info = ConnectionInfo::tls().selection(selection).build();
+    /// assert_eq!(info.virtual_host().unwrap().id(), "www.example");
+    /// # Ok(())
+    /// # }
+    /// # run(Arc::new(Context)).unwrap();
     /// ```
-    #[cfg(feature = "rustls")]
-    pub fn virtual_hosts(mut self, hosts: &VirtualHosts) -> Self {
-        self.virtual_hosts = Some(hosts.clone());
+    pub fn selection<C: Send + Sync + 'static>(mut self, selection: Selection<C>) -> Self {
+        let (binding, server_name) = selection.into_parts();
+        self.selected = Some((binding, server_name));
+        self
+    }
+
+    /// Says that this server has a single TLS configuration, which serves every host.
+    ///
+    /// Without this and without a [`selection`](Self::selection), nobody knows which hosts have the TLS
+    /// configuration of the connection. The layer then serves only the server name under
+    /// [`Coalescing::SameTlsConfig`](crate::Coalescing::SameTlsConfig) and stricter levels.
+    ///
+    /// # Security
+    ///
+    /// Do not use this if the TLS stack chooses among several contexts, such as one that asks for client
+    /// certificates. A connection for one host would then reach the others without the checks of their handshakes.
+    ///
+    /// ```
+    /// use tower_misdirected::{CertificateNames, ConnectionInfo};
+    ///
+    /// let info = ConnectionInfo::tls()
+    ///     .server_name("www.example")
+    ///     .certificate_names(CertificateNames::from_sans(["www.example", "api.example"], []))
+    ///     .single_tls_config() // so the connection also serves api.example
+    ///     .build();
+    /// ```
+    pub fn single_tls_config(mut self) -> Self {
+        self.facts.single_tls_config = true;
         self
     }
 
     /// Builds the info.
-    #[cfg_attr(not(feature = "rustls"), expect(unused_mut))]
     pub fn build(mut self) -> ConnectionInfo {
-        #[cfg(feature = "rustls")]
-        if let Some(hosts) = &self.virtual_hosts {
-            self.facts.binding = Some(Binding::new(hosts, self.facts.server_name.as_ref()));
+        if let Some((binding, server_name)) = self.selected {
+            self.facts.set_server_name(server_name);
+            self.facts.binding = Some(binding);
         }
         ConnectionInfo::new(self.facts)
     }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use super::tls_version::TlsVersion;
 use crate::certificate::CertificateNames;
 use crate::host::Host;
-#[cfg(feature = "rustls")]
 use crate::virtual_hosts::Binding;
 
 /// All facts about one connection. Acceptors fill in the fields, because each method of a builder would copy
@@ -21,8 +20,10 @@ pub(crate) struct Facts {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) client_certificates: Box<[Box<[u8]>]>,
-    #[cfg(feature = "rustls")]
+    /// The virtual host that accepted the connection, if virtual hosts did.
     pub(crate) binding: Option<Binding>,
+    /// Without a binding: the TLS configuration of the connection is that of every host.
+    pub(crate) single_tls_config: bool,
 }
 
 /// Who terminated TLS, if anyone.
@@ -46,8 +47,8 @@ impl Facts {
             peer_addr: None,
             local_addr: None,
             client_certificates: Box::default(),
-            #[cfg(feature = "rustls")]
             binding: None,
+            single_tls_config: false,
         }
     }
 

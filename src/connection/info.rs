@@ -9,9 +9,7 @@ use super::facts::{Facts, Security};
 use super::tls_version::TlsVersion;
 use crate::certificate::CertificateNames;
 use crate::host::{Host, HostRef};
-use crate::virtual_hosts::Relation;
-#[cfg(feature = "rustls")]
-use crate::virtual_hosts::VirtualHost;
+use crate::virtual_hosts::{Binding, Relation, VirtualHost};
 
 /// What the server knows about the connection that a request arrived on.
 ///
@@ -28,6 +26,7 @@ use crate::virtual_hosts::VirtualHost;
 /// let info = ConnectionInfo::tls()
 ///     .server_name("app.example")
 ///     .certificate_names(CertificateNames::from_sans(["app.example", "api.example"], []))
+///     .single_tls_config()
 ///     .alpn("h2")
 ///     .tls_version(TlsVersion::V1_3)
 ///     .peer_addr("192.0.2.7:50000".parse()?)
@@ -118,9 +117,8 @@ impl ConnectionInfo {
     ///
     /// On a coalesced connection a request may be for another virtual host; see
     /// [`VirtualHosts::get`](crate::VirtualHosts::get).
-    #[cfg(feature = "rustls")]
     pub fn virtual_host(&self) -> Option<&VirtualHost> {
-        self.0.binding.as_ref()?.virtual_host()
+        self.0.binding.as_ref().map(Binding::virtual_host)
     }
 
     #[inline]
@@ -133,35 +131,46 @@ impl ConnectionInfo {
         self.0.server_name.as_ref()
     }
 
-    /// Returns whether the certificate covers the host. A certificate with unknown names counts as covering
-    /// the server name alone.
+    /// Returns whether the certificate covers the server name. A certificate with unknown names counts as
+    /// covering it.
     #[inline]
-    pub(crate) fn covers(&self, host: &HostRef<'_>, is_server_name: bool) -> bool {
-        match is_server_name {
-            true => self.0.covers_server_name,
-            false => self.0.certificate_names.cover(host).unwrap_or(false),
+    pub(crate) fn covers_server_name(&self) -> bool {
+        self.0.covers_server_name
+    }
+
+    /// Returns whether the certificate covers a host that is not the server name. A certificate with unknown names
+    /// counts as covering none.
+    #[inline]
+    pub(crate) fn covers(&self, host: &HostRef<'_>) -> bool {
+        self.0.certificate_names.cover(host).unwrap_or(false)
+    }
+
+    /// Returns what the server name is to this connection. Even if nobody said which configurations there are, the
+    /// server name has that of the connection.
+    #[inline]
+    pub(crate) fn relation_of_server_name(&self, host: &HostRef<'_>) -> Relation {
+        match &self.0.binding {
+            Some(binding) => binding.relation_of_server_name(host),
+            None => Relation::SameVirtualHost,
         }
     }
 
-    /// Returns what the host is to this connection. A connection that no virtual hosts accepted has one
-    /// configuration for every host.
+    /// Returns what a host that is not the server name is to this connection.
     #[inline]
-    #[cfg_attr(not(feature = "rustls"), expect(unused_variables))]
-    pub(crate) fn relation(&self, host: &HostRef<'_>, is_server_name: bool) -> Relation {
-        #[cfg(feature = "rustls")]
-        if let Some(binding) = &self.0.binding {
-            return binding.relation(host, is_server_name);
+    pub(crate) fn relation(&self, host: &HostRef<'_>) -> Relation {
+        match &self.0.binding {
+            Some(binding) => binding.relation(host),
+            None if self.0.single_tls_config => Relation::SameVirtualHost,
+            None => Relation::OtherConfig,
         }
-        Relation::SameVirtualHost
     }
 }
 
 impl fmt::Debug for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut debug = f.debug_struct("ConnectionInfo");
-        #[cfg(feature = "rustls")]
-        debug.field("virtual_host", &self.virtual_host());
-        debug
+        f.debug_struct("ConnectionInfo")
+            .field("virtual_host", &self.virtual_host())
+            .field("single_tls_config", &self.0.single_tls_config)
             .field("security", &self.0.security)
             .field("server_name", &self.server_name())
             .field("certificate_names", &self.0.certificate_names)

@@ -9,7 +9,8 @@ use super::recorder::Recorder;
 use super::transport::Transport;
 use crate::certificate::{CertificateNames, Certificates};
 use crate::host::Host;
-use crate::virtual_hosts::{Binding, Sessions, VirtualHosts};
+use crate::sessions::Sessions;
+use crate::virtual_hosts::{Binding, VirtualHosts};
 
 /// The alert for a server name that no virtual host has (RFC 6066 §3).
 pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
@@ -25,7 +26,7 @@ pub(crate) struct Chooser {
 /// Where the configuration of the next connection comes from.
 #[derive(Clone)]
 enum Source {
-    Fixed(Arc<ServerConfig>),
+    Fixed(Arc<ServerConfig>, Arc<Sessions>),
     Current(Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>),
     Hosts(VirtualHosts),
 }
@@ -34,7 +35,7 @@ enum Source {
 pub(crate) struct Chosen {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) recorder: Arc<Recorder>,
-    /// The virtual host that was chosen, if there are virtual hosts.
+    /// The virtual host that was chosen. Without virtual hosts, the configuration is that of every host.
     pub(crate) binding: Option<Binding>,
     /// The server name, if it chose the configuration.
     pub(crate) server_name: Option<Host>,
@@ -43,7 +44,11 @@ pub(crate) struct Chosen {
 impl Chooser {
     /// Chooses the same configuration for every handshake.
     pub(crate) fn fixed(config: Arc<ServerConfig>) -> Self {
-        Self::new(Source::Fixed(config), Arc::new(Certificates::new()))
+        let sessions = Sessions::of(&config);
+        Self::new(
+            Source::Fixed(config, sessions),
+            Arc::new(Certificates::new()),
+        )
     }
 
     /// Asks `current` for the configuration of each handshake.
@@ -67,7 +72,7 @@ impl Chooser {
     /// Returns the choice, if it needs no ClientHello.
     pub(crate) fn choose_early(&self, transport: Transport) -> Option<Chosen> {
         match &self.source {
-            Source::Fixed(config) => Some(Chosen::new(config, transport, None)),
+            Source::Fixed(config, sessions) => Some(Chosen::new(config, transport, sessions)),
             Source::Current(_) | Source::Hosts(_) => None,
         }
     }
@@ -79,15 +84,20 @@ impl Chooser {
         transport: Transport,
     ) -> Option<Chosen> {
         let hosts = match &self.source {
-            Source::Fixed(config) => return Some(Chosen::new(config, transport, None)),
-            Source::Current(current) => return Some(Chosen::new(&current(), transport, None)),
+            Source::Fixed(config, sessions) => {
+                return Some(Chosen::new(config, transport, sessions));
+            }
+            Source::Current(current) => {
+                let config = current();
+                return Some(Chosen::new(&config, transport, &Sessions::of(&config)));
+            }
             Source::Hosts(hosts) => hosts,
         };
         let server_name = client_hello.server_name();
-        let server_name = server_name.and_then(|name| name.parse().ok());
-        let binding = Binding::new(hosts, server_name.as_ref());
-        let host = binding.virtual_host()?;
-        let mut chosen = Chosen::new(host.config(), transport, Some(host.sessions()));
+        let selection = hosts.select_host(server_name.and_then(|name| name.parse().ok()))?;
+        let sessions = Sessions::of(selection.config());
+        let mut chosen = Chosen::new(selection.config(), transport, &sessions);
+        let (binding, server_name) = selection.into_parts();
         chosen.binding = Some(binding);
         chosen.server_name = server_name;
         Some(chosen)
@@ -97,7 +107,7 @@ impl Chooser {
     #[cfg(feature = "quinn")]
     pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
         match &self.source {
-            Source::Fixed(config) => vec![config.clone()],
+            Source::Fixed(config, _) => vec![config.clone()],
             Source::Current(current) => vec![current()],
             Source::Hosts(hosts) => hosts.configs(),
         }
@@ -111,19 +121,13 @@ impl Chooser {
 }
 
 impl Chosen {
-    fn new(
-        shared: &Arc<ServerConfig>,
-        transport: Transport,
-        sessions: Option<&Arc<Sessions>>,
-    ) -> Self {
+    fn new(shared: &Arc<ServerConfig>, transport: Transport, sessions: &Arc<Sessions>) -> Self {
         let mut config = shared.clone();
         // Copies the configuration, because `shared` exists too, and leaves the copy where it is.
         let own = Arc::make_mut(&mut config);
         let recorder = Recorder::install(own);
         transport.fit(own);
-        if let Some(sessions) = sessions {
-            sessions.bind(own);
-        }
+        sessions.bind(own);
         Self {
             config,
             recorder,

@@ -33,7 +33,7 @@ impl<V> NameMap<V> {
     }
 
     /// Returns the value of every pattern, in no particular order.
-    #[cfg(feature = "rustls")]
+    #[cfg(feature = "quinn")]
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         let names = self.exact.values().chain(self.wildcard.values());
         names.chain(self.ips.values())

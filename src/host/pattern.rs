@@ -41,7 +41,6 @@ impl Pattern {
     }
 }
 
-#[cfg(feature = "rustls")]
 impl Pattern {
     /// Returns what follows `*.` in the wildcard that is this pattern or matches it.
     pub(crate) fn base(&self) -> Option<&[u8]> {

@@ -50,6 +50,7 @@ use crate::verdict::{Coalescing, Verdict};
 /// let connection = ConnectionInfo::tls()
 ///     .server_name("app.example")
 ///     .certificate_names(CertificateNames::from_sans(["app.example", "api.example"], []))
+///     .single_tls_config()
 ///     .build();
 /// let get = |host: &str| {
 ///     Request::get("/")

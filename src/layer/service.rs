@@ -104,8 +104,9 @@ impl<S, R> Misdirected<S, R> {
         ResBody: Body + Default,
     {
         let refusal = Refusal::new(rejection, request);
-        let response = self.responder.respond(&refusal);
-        answer::seal(response, &refusal, self.settings.close_http1)
+        let mut response = self.responder.respond(&refusal);
+        answer::seal(&mut response, &refusal, self.settings.close_http1);
+        response
     }
 }
 
@@ -118,8 +119,9 @@ fn judge<B>(settings: &Settings, request: &Request<B>) -> (bool, Option<Rejectio
     let target = Target::of(request, likely);
     let outcome = match &target {
         Ok(target) => {
-            let evidence = Evidence::gather(target, connection, &settings.rules);
-            verdict::judge(&evidence, &settings.rules)
+            let (host, level) = (&target.authority.host, settings.rules.coalescing);
+            let evidence = connection.map(|info| Evidence::gather(info, host, level));
+            verdict::judge(target, evidence, &settings.rules)
         }
         Err(malformed) => Err(Rejection::Malformed(*malformed)),
     };

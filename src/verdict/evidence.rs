@@ -1,97 +1,73 @@
-//! What a verdict is based on: the facts about a request, its connection and the lists, gathered before anything
-//! is decided. Locks and look-ups happen here, decisions in `judge`.
+//! What a connection is to the host of a request, found out before anything is decided. Locks and look-ups in virtual
+//! hosts happen here, decisions in `judge`.
 
 use super::coalescing::Coalescing;
-use super::rules::Rules;
-use crate::authority::{Scheme, Target};
 use crate::connection::{ConnectionInfo, Security};
+use crate::host::HostRef;
 use crate::virtual_hosts::Relation;
 
-/// The facts about one request, without the names themselves.
+/// The facts about a connection that a verdict on one host needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {
-    /// The scheme that the request names.
-    pub(super) scheme: Option<Scheme>,
-    /// Who terminated TLS; `None` without a `ConnectionInfo`.
-    pub(super) security: Option<Security>,
-    /// The list of hosts contains the host, or there is no list.
-    pub(super) host_allowed: bool,
-    /// The list of ports contains the port, or there is no list.
-    pub(super) port_allowed: bool,
+    /// Who terminated TLS. Without TLS at this server the other facts have no meaning.
+    pub(super) security: Security,
     pub(super) server_name: ServerName,
     /// The certificate covers the host. True if the level does not ask.
     pub(super) covered: bool,
-    /// What the virtual hosts say about the host. [`Relation::SameVirtualHost`] if the level does not ask.
+    /// What the virtual hosts say about the host. [`Relation::SameVirtualHost`] if the level does not ask, or need not
+    /// ask because the certificate does not cover the host.
     pub(super) relation: Relation,
 }
 
-/// How the host compares with the server name of a TLS connection.
+/// How the host compares with the server name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ServerName {
     /// The host is the server name.
     Same,
-    /// The host is another name, or a name on a connection without a server name.
+    /// The host is another name, or there is no server name.
     Different,
-    /// The host is an address on a connection without a server name. SNI cannot carry an address
-    /// (RFC 6066 §3), so the client had no way to name it.
+    /// The host is an address, and there is no server name. SNI cannot carry an address (RFC 6066 §3), so the
+    /// client had no way to name it.
     Unsayable,
 }
 
 impl Evidence {
     #[inline(always)]
     pub(crate) fn gather(
-        target: &Target<'_>,
-        connection: Option<&ConnectionInfo>,
-        rules: &Rules,
+        connection: &ConnectionInfo,
+        host: &HostRef<'_>,
+        level: Coalescing,
     ) -> Self {
-        let host = &target.authority.host;
-        let allowed = rules.allowed_hosts.as_deref();
-        let ports = rules.ports.as_deref();
-        let mut evidence = Self {
-            scheme: target.scheme(),
-            security: connection.map(ConnectionInfo::security),
-            host_allowed: allowed.is_none_or(|hosts| hosts.get(host).is_some()),
-            port_allowed: ports.is_none_or(|ports| port_listed(target, connection, ports)),
-            server_name: ServerName::Different,
-            covered: true,
-            relation: Relation::SameVirtualHost,
-        };
-        let Some(connection) = connection.filter(|connection| connection.is_tls()) else {
-            return evidence;
-        };
+        let security = connection.security();
         let server_name = connection.server_name_host();
-        let is_server_name = server_name.is_some_and(|name| name.is(host));
-        if is_server_name {
-            evidence.server_name = ServerName::Same;
-        } else if server_name.is_none() && host.ip().is_some() {
-            evidence.server_name = ServerName::Unsayable;
+        if security != Security::Tls {
+            return Self {
+                security,
+                server_name: ServerName::Different,
+                covered: true,
+                relation: Relation::SameVirtualHost,
+            };
         }
-        if rules.coalescing >= Coalescing::Certificate {
-            evidence.covered = connection.covers(host, is_server_name);
+        if server_name.is_some_and(|name| name.is(host)) {
+            return Self {
+                security,
+                server_name: ServerName::Same,
+                covered: connection.covers_server_name(),
+                relation: connection.relation_of_server_name(host),
+            };
         }
-        if rules.coalescing >= Coalescing::SameTlsConfig {
-            evidence.relation = connection.relation(host, is_server_name);
+        let covered = level < Coalescing::Certificate || connection.covers(host);
+        Self {
+            security,
+            server_name: match server_name.is_none() && host.ip().is_some() {
+                true => ServerName::Unsayable,
+                false => ServerName::Different,
+            },
+            covered,
+            relation: match covered && level >= Coalescing::SameTlsConfig {
+                true => connection.relation(host),
+                false => Relation::SameVirtualHost,
+            },
         }
-        evidence
-    }
-}
-
-/// Returns whether a list of ports contains the port of the target.
-///
-/// An absent port is the default of the scheme. In origin-form the scheme is that of the connection
-/// (RFC 9110 §7.1). If the connection is unknown too, either default may be listed.
-fn port_listed(target: &Target<'_>, connection: Option<&ConnectionInfo>, ports: &[u16]) -> bool {
-    let scheme = target
-        .scheme()
-        .or(match connection.map(ConnectionInfo::security) {
-            Some(Security::Plaintext) => Some(Scheme::Http),
-            Some(Security::TrustedGateway | Security::Tls) => Some(Scheme::Https),
-            None => None,
-        });
-    let listed = |port| ports.contains(&port);
-    match (target.authority.port, scheme) {
-        (Some(port), _) => listed(port),
-        (None, Some(scheme)) => scheme.default_port().is_some_and(listed),
-        (None, None) => listed(80) || listed(443),
     }
 }

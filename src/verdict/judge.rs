@@ -1,47 +1,66 @@
-//! The verdict: one pure function over the evidence and the rules. It takes no lock, does no I/O and reads no
-//! clock; the first rule that fails is the reason.
+//! The verdict: one pure function over the target of a request, what its connection is to it, and the rules. It takes
+//! no lock, does no I/O and reads no clock; the first rule that fails is the reason.
 
 use super::coalescing::Coalescing;
 use super::evidence::{Evidence, ServerName};
 use super::rejection::Rejection;
 use super::rules::Rules;
-use crate::authority::Scheme;
+use crate::authority::{Scheme, Target};
 use crate::connection::Security;
 use crate::virtual_hosts::Relation;
 
 #[inline(always)]
-pub(crate) fn judge(evidence: &Evidence, rules: &Rules) -> Result<(), Rejection> {
-    if !evidence.host_allowed {
+pub(crate) fn judge(
+    target: &Target<'_>,
+    connection: Option<Evidence>,
+    rules: &Rules,
+) -> Result<(), Rejection> {
+    // The last rules, computed first: only their result has to be kept until the others have passed.
+    let last = connection.map_or(Ok(()), |connection| {
+        judge_host(connection, rules.coalescing)
+    });
+    let security = connection.map(|connection| connection.security);
+
+    let allowed = rules.allowed_hosts.as_deref();
+    if allowed.is_some_and(|hosts| hosts.get(&target.authority.host).is_none()) {
         return Err(Rejection::UnknownHost);
     }
-    if !evidence.port_allowed {
+    let ports = rules.ports.as_deref();
+    if ports.is_some_and(|ports| !port_listed(target, security, ports)) {
         return Err(Rejection::UnknownPort);
     }
-
-    let Some(security) = evidence.security else {
+    let Some(security) = security else {
         return match rules.need_connection() {
             true => Err(Rejection::NoConnectionInfo),
             false => Ok(()),
         };
     };
-
     let plaintext = security == Security::Plaintext && rules.need_connection();
-    if plaintext && (rules.require_tls || may_be_https(evidence.scheme)) {
+    if plaintext && (rules.require_tls || may_be_https(target.scheme())) {
         return Err(Rejection::InsecureConnection);
     }
-    if rules.strict_scheme && !scheme_fits(evidence.scheme, security) {
+    if rules.strict_scheme && !scheme_fits(target.scheme(), security) {
         return Err(Rejection::SchemeMismatch);
     }
-    if security != Security::Tls {
+    last
+}
+
+/// Judges the host on a connection, by rules B5 to B8. Without TLS at this server they do not apply.
+#[inline(always)]
+fn judge_host(connection: Evidence, level: Coalescing) -> Result<(), Rejection> {
+    // Most requests pass here, by the same rules in short.
+    let good = connection.covered && connection.relation == Relation::SameVirtualHost;
+    if good && (level < Coalescing::Never || connection.server_name != ServerName::Different) {
         return Ok(());
     }
-
-    let level = rules.coalescing;
-    if level >= Coalescing::Certificate && !evidence.covered {
+    if connection.security != Security::Tls {
+        return Ok(());
+    }
+    if level >= Coalescing::Certificate && !connection.covered {
         return Err(Rejection::NotInCertificate);
     }
     if level >= Coalescing::SameTlsConfig {
-        match evidence.relation {
+        match connection.relation {
             Relation::Nobodys => return Err(Rejection::UnknownHost),
             Relation::OtherConfig => return Err(Rejection::DifferentTlsConfig),
             Relation::SameConfig if level >= Coalescing::SameVirtualHost => {
@@ -50,10 +69,28 @@ pub(crate) fn judge(evidence: &Evidence, rules: &Rules) -> Result<(), Rejection>
             Relation::SameConfig | Relation::SameVirtualHost => {}
         }
     }
-    if level >= Coalescing::Never && evidence.server_name == ServerName::Different {
+    if level >= Coalescing::Never && connection.server_name == ServerName::Different {
         return Err(Rejection::ServerNameMismatch);
     }
     Ok(())
+}
+
+/// Returns whether a list of ports contains the port of the target.
+///
+/// An absent port is the default of the scheme. In origin-form the scheme is that of the connection
+/// (RFC 9110 §7.1). If the connection is unknown too, either default may be listed.
+fn port_listed(target: &Target<'_>, security: Option<Security>, ports: &[u16]) -> bool {
+    let of_connection = || match security? {
+        Security::Plaintext => Some(Scheme::Http),
+        Security::TrustedGateway | Security::Tls => Some(Scheme::Https),
+    };
+    let scheme = target.scheme().or_else(of_connection);
+    let listed = |port| ports.contains(&port);
+    match (target.authority.port, scheme) {
+        (Some(port), _) => listed(port),
+        (None, Some(scheme)) => scheme.default_port().is_some_and(listed),
+        (None, None) => listed(80) || listed(443),
+    }
 }
 
 /// A scheme that is lost on the way here may have been `https`.

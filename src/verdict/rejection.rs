@@ -47,8 +47,8 @@ pub enum Rejection {
     SchemeMismatch,
     /// 421: the certificate that this connection's handshake presented is not known to cover the host.
     NotInCertificate,
-    /// 421: the current virtual hosts give the host another TLS configuration than the one that the connection
-    /// was accepted under.
+    /// 421: the host is not known to have the TLS configuration that the connection was accepted under. The current
+    /// virtual hosts give it another one, or nobody said which configurations the server has.
     DifferentTlsConfig,
     /// 421: the host is matched by another virtual host than the one that served the handshake, under
     /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost).
@@ -104,7 +104,7 @@ impl fmt::Display for Rejection {
                 "the certificate presented on this connection is not known to cover the host"
             }
             Self::DifferentTlsConfig => {
-                "the host has another TLS configuration than the one the connection was accepted under"
+                "the host is not known to have the TLS configuration that the connection was accepted under"
             }
             Self::OtherVirtualHost => "the host is matched by another virtual host than the one of the handshake",
             Self::ServerNameMismatch => "the host is not the server name of the handshake",

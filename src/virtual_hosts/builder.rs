@@ -5,11 +5,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-
+use super::config_type::ServerConfig;
 use super::error::{InvalidName, VirtualHostsError};
 use super::map::{Map, VirtualHost};
-use super::sessions::Sessions;
 use crate::host::{NameMap, Pattern};
 
 /// The id of a default that is a virtual host of its own.
@@ -33,27 +31,24 @@ const DEFAULT: &str = "default";
 ///         .build()
 /// }
 /// ```
-#[derive(Clone)]
 #[must_use]
-pub struct VirtualHostsBuilder {
-    hosts: Vec<Named>,
-    default: Vec<Default>,
+pub struct VirtualHostsBuilder<C = ServerConfig> {
+    hosts: Vec<Named<C>>,
+    default: Vec<Default<C>>,
 }
 
-#[derive(Clone)]
-struct Named {
+struct Named<C> {
     id: Box<str>,
     names: Vec<String>,
-    config: Arc<ServerConfig>,
+    config: Arc<C>,
 }
 
-#[derive(Clone)]
-enum Default {
-    Config(Arc<ServerConfig>),
+enum Default<C> {
+    Config(Arc<C>),
     Id(String),
 }
 
-impl VirtualHostsBuilder {
+impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     pub(super) fn new() -> Self {
         Self {
             hosts: Vec::new(),
@@ -69,7 +64,7 @@ impl VirtualHostsBuilder {
     ///
     /// Hosts have the same configuration if they have clones of one `Arc`. Two equal configurations in two
     /// `Arc`s are different.
-    pub fn host(self, name: impl Into<String>, config: Arc<ServerConfig>) -> Self {
+    pub fn host(self, name: impl Into<String>, config: Arc<C>) -> Self {
         let name = name.into();
         self.virtual_host(name.clone(), [name], config)
     }
@@ -78,12 +73,7 @@ impl VirtualHostsBuilder {
     ///
     /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) compares virtual hosts by their ids,
     /// also across [replacements](crate::VirtualHosts::replace).
-    pub fn virtual_host<N>(
-        mut self,
-        id: impl Into<String>,
-        names: N,
-        config: Arc<ServerConfig>,
-    ) -> Self
+    pub fn virtual_host<N>(mut self, id: impl Into<String>, names: N, config: Arc<C>) -> Self
     where
         N: IntoIterator<Item: Into<String>>,
     {
@@ -99,7 +89,7 @@ impl VirtualHostsBuilder {
     /// virtual host with the id `default`.
     ///
     /// A connection under the default serves no host that has another configuration: the layer answers 421.
-    pub fn default(mut self, config: Arc<ServerConfig>) -> Self {
+    pub fn default(mut self, config: Arc<C>) -> Self {
         self.default.push(Default::Config(config));
         self
     }
@@ -110,94 +100,85 @@ impl VirtualHostsBuilder {
         self
     }
 
-    /// Builds the map. A configuration that is also in `present` keeps its sessions.
-    pub(super) fn map(self, present: Option<&Map>) -> Result<Map, VirtualHostsError> {
+    /// Builds the map. The builder keeps its configurations, so nothing is dropped in here.
+    pub(super) fn map(&self) -> Result<Map, VirtualHostsError> {
         if self.hosts.is_empty() && self.default.is_empty() {
             return Err(VirtualHostsError::Empty);
         }
-        let mut entries = Entries::new(present);
+        let mut by_id = HashMap::new();
         let mut names = NameMap::default();
-        for host in self.hosts {
+        for host in &self.hosts {
             let is_default =
-                |default: &Default| matches!(default, Default::Id(id) if **id == *host.id);
+                |default: &Default<C>| matches!(default, Default::Id(id) if **id == *host.id);
             if host.names.is_empty() && !self.default.iter().any(is_default) {
-                return Err(VirtualHostsError::NoNames(host.id.into()));
+                return Err(VirtualHostsError::NoNames((*host.id).into()));
             }
-            let entry = entries.add(host.id, host.config)?;
-            for name in host.names {
-                let pattern = match Pattern::parse(&name) {
-                    Ok(pattern) => pattern,
-                    Err(problem) => {
-                        let invalid = InvalidName { name, problem };
-                        return Err(VirtualHostsError::InvalidName(invalid));
-                    }
-                };
+            let entry = add(&mut by_id, &host.id, &host.config)?;
+            for name in &host.names {
+                let pattern = Pattern::parse(name).map_err(|problem| {
+                    let name = name.clone();
+                    VirtualHostsError::InvalidName(InvalidName { name, problem })
+                })?;
                 if names.insert(pattern.clone(), entry.clone()).is_some() {
                     return Err(VirtualHostsError::DuplicateName(pattern.to_string()));
                 }
             }
         }
-        let mut defaults = self.default.into_iter();
-        let default = match defaults.next() {
-            Some(Default::Config(config)) => Some(entries.add(DEFAULT.into(), config)?),
-            Some(Default::Id(id)) => match entries.by_id.get(&*id) {
+        let default = match &self.default[..] {
+            [] => None,
+            [Default::Config(config)] => Some(add(&mut by_id, DEFAULT, config)?),
+            [Default::Id(id)] => match by_id.get(&**id) {
                 Some(entry) => Some(entry.clone()),
-                None => return Err(VirtualHostsError::UnknownDefault(id)),
+                None => return Err(VirtualHostsError::UnknownDefault(id.clone())),
             },
-            None => None,
+            _ => return Err(VirtualHostsError::SeveralDefaults),
         };
-        match defaults.next() {
-            Some(_) => Err(VirtualHostsError::SeveralDefaults),
-            None => Ok(Map { names, default }),
-        }
+        Ok(Map { names, default })
     }
 }
 
-/// The virtual hosts built so far, and the sessions of their configurations.
-struct Entries {
-    by_id: HashMap<Box<str>, VirtualHost>,
-    /// By the address of a configuration. An entry or the present map keeps the configuration alive.
-    sessions: HashMap<usize, Arc<Sessions>>,
+/// Makes a virtual host whose id no other has.
+fn add<'a, C: Send + Sync + 'static>(
+    by_id: &mut HashMap<&'a str, VirtualHost>,
+    id: &'a str,
+    config: &Arc<C>,
+) -> Result<VirtualHost, VirtualHostsError> {
+    let host = VirtualHost::new(id.into(), config.clone());
+    match by_id.insert(id, host.clone()) {
+        Some(_) => Err(VirtualHostsError::DuplicateId(id.to_owned())),
+        None => Ok(host),
+    }
 }
 
-impl Entries {
-    fn new(present: Option<&Map>) -> Self {
-        let present = present.into_iter().flat_map(Map::entries);
+impl<C> Clone for VirtualHostsBuilder<C> {
+    fn clone(&self) -> Self {
         Self {
-            by_id: HashMap::new(),
-            sessions: present
-                .map(|host| (address(host.config()), host.sessions().clone()))
-                .collect(),
-        }
-    }
-
-    fn add(
-        &mut self,
-        id: Box<str>,
-        config: Arc<ServerConfig>,
-    ) -> Result<VirtualHost, VirtualHostsError> {
-        let sessions = match self.sessions.get(&address(&config)) {
-            Some(sessions) => sessions.clone(),
-            None => {
-                let sessions = Sessions::of(&config);
-                let sessions = Arc::new(sessions.ok_or(VirtualHostsError::NoRandomness)?);
-                self.sessions.insert(address(&config), sessions.clone());
-                sessions
-            }
-        };
-        let host = VirtualHost::new(id.clone(), config, sessions);
-        match self.by_id.insert(id, host.clone()) {
-            Some(_) => Err(VirtualHostsError::DuplicateId(host.id().to_owned())),
-            None => Ok(host),
+            hosts: self.hosts.clone(),
+            default: self.default.clone(),
         }
     }
 }
 
-fn address(config: &Arc<ServerConfig>) -> usize {
-    Arc::as_ptr(config) as usize
+impl<C> Clone for Named<C> {
+    fn clone(&self) -> Self {
+        Self {
+            id: self.id.clone(),
+            names: self.names.clone(),
+            config: self.config.clone(),
+        }
+    }
 }
 
-impl fmt::Debug for VirtualHostsBuilder {
+impl<C> Clone for Default<C> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Config(config) => Self::Config(config.clone()),
+            Self::Id(id) => Self::Id(id.clone()),
+        }
+    }
+}
+
+impl<C> fmt::Debug for VirtualHostsBuilder<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids = self.hosts.iter().map(|host| &host.id);
         f.debug_list().entries(ids).finish()

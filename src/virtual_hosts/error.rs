@@ -13,7 +13,8 @@ use crate::host::HostProblem;
 /// use std::sync::Arc;
 /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
 ///
-/// assert_eq!(VirtualHosts::builder().build().unwrap_err(), VirtualHostsError::Empty);
+/// let empty = VirtualHosts::<rustls::ServerConfig>::builder();
+/// assert_eq!(empty.build().unwrap_err(), VirtualHostsError::Empty);
 ///
 /// fn twice(config: Arc<rustls::ServerConfig>) {
 ///     let error = VirtualHosts::builder()
@@ -41,8 +42,6 @@ pub enum VirtualHostsError {
     UnknownDefault(String),
     /// The default is set twice.
     SeveralDefaults,
-    /// The crypto provider failed to provide random bytes.
-    NoRandomness,
 }
 
 /// A name that a virtual host cannot have; see [`VirtualHostsError::InvalidName`].
@@ -117,7 +116,6 @@ impl fmt::Display for VirtualHostsError {
                 )
             }
             Self::SeveralDefaults => f.write_str("the default is set twice: set it once"),
-            Self::NoRandomness => f.write_str("the crypto provider failed to provide random bytes"),
         }
     }
 }

@@ -1,29 +1,36 @@
-//! The public handle to virtual hosts, and replacing them while the server runs. What a map contains lives in
-//! `map`, how one is built in `builder`.
+//! The public handle to virtual hosts. What handles share lives in `shared`, building them in `builder`.
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::marker::PhantomData;
+use std::sync::Arc;
 
+use super::binding::Binding;
 use super::builder::VirtualHostsBuilder;
+use super::config_type::ServerConfig;
 use super::error::VirtualHostsError;
-use super::map::{Map, VirtualHost};
-use crate::certificate::Certificates;
+use super::map::VirtualHost;
+use super::selection::Selection;
+use super::shared::Shared;
 use crate::host::Host;
 
 /// TLS configurations by host name.
 ///
+/// `C` is the type of a configuration: `rustls::ServerConfig`, or the context of another TLS stack. Virtual hosts
+/// only compare configurations, by the identity of their `Arc`.
+///
 /// The server name of a ClientHello chooses the configuration of the handshake. The host of a request is
 /// looked up in the same way: an exact name before a wildcard, which stands for one label, before the
 /// default. Under [`Coalescing::SameTlsConfig`], the layer's default, a request is served if both look-ups
-/// give the same `Arc<ServerConfig>`. So hosts that share an `Arc` share connections, and all others are kept
+/// give the same `Arc`. So hosts that share an `Arc` share connections, and all others are kept
 /// apart.
 ///
-/// A [`TlsAcceptor`](crate::TlsAcceptor) is made from virtual hosts. A client without a server name, or with
-/// one that nothing matches, gets the default. Without a default the acceptor refuses the handshake with the
-/// alert `unrecognized_name` (RFC 6066 §3).
+/// A client without a server name, or with one that nothing matches, gets the default. Without a default its
+/// handshake is refused with the alert `unrecognized_name` (RFC 6066 §3).
+///
+/// With rustls, pass virtual hosts to a [`TlsAcceptor`](crate::TlsAcceptor) or a
+/// [`TlsListener`](crate::TlsListener). With another TLS stack, call [`select`](Self::select) in the handshake's
+/// callback for the server name; [`guide::other_tls_stacks`](crate::guide::other_tls_stacks) has tested recipes.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -53,8 +60,8 @@ use crate::host::Host;
 /// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes them for all handles at
 /// once. Requests on open connections are judged by the new virtual hosts: if a host has a new
 /// configuration, old connections answer 421 for it until they end. Some clients do not end them by
-/// themselves; see [`guide::clients`](crate::guide::clients). Hosts that keep their `Arc<ServerConfig>` are
-/// not affected.
+/// themselves; see [`guide::clients`](crate::guide::clients). Hosts that keep their `Arc` are not
+/// affected.
 ///
 /// To renew a certificate, keep the configuration and renew the certificate inside its resolver. That causes
 /// no 421.
@@ -77,8 +84,8 @@ use crate::host::Host;
 /// virtual hosts.
 ///
 /// Sessions are bound to the process: a ticket from another process, from a shared ticketer, leads to a full
-/// handshake. Virtual hosts that were built separately do not resume each other's sessions. TCP and QUIC do,
-/// if both have clones of the same virtual hosts.
+/// handshake. TCP and QUIC resume each other's sessions if both have the same `Arc<ServerConfig>`. All this is
+/// for rustls; another TLS stack has to keep sessions apart itself, as the recipes do.
 ///
 /// # IP addresses
 ///
@@ -88,21 +95,15 @@ use crate::host::Host;
 ///
 /// [`Coalescing::SameTlsConfig`]: crate::Coalescing::SameTlsConfig
 /// [`ConnectionInfo`]: crate::ConnectionInfo
-#[derive(Clone)]
-pub struct VirtualHosts(Arc<Shared>);
-
-struct Shared {
-    current: RwLock<Arc<Map>>,
-    /// How often `current` has been replaced. Changes only while `current` is locked.
-    generation: AtomicU64,
-    /// Locked while a new map is built from the current one.
-    replacing: Mutex<()>,
-    certificates: Arc<Certificates>,
+pub struct VirtualHosts<C = ServerConfig> {
+    shared: Arc<Shared>,
+    /// All configurations are of this type.
+    config: PhantomData<fn(C) -> C>,
 }
 
-impl VirtualHosts {
+impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Starts a builder without any virtual host.
-    pub fn builder() -> VirtualHostsBuilder {
+    pub fn builder() -> VirtualHostsBuilder<C> {
         VirtualHostsBuilder::new()
     }
 
@@ -128,17 +129,9 @@ impl VirtualHosts {
     ///     hosts.replace(VirtualHosts::builder().host("www.example", www).host("admin.example", admin))
     /// }
     /// ```
-    pub fn replace(&self, hosts: VirtualHostsBuilder) -> Result<(), VirtualHostsError> {
-        // Dropped last, because a configuration in it may have a `drop` that calls this method.
-        let present;
-        let replacing = self.0.replacing.lock();
-        let _replacing = replacing.unwrap_or_else(PoisonError::into_inner);
-        present = self.snapshot();
-        let next = Arc::new(hosts.map(Some(&present))?);
-        let current = self.0.current.write();
-        let mut current = current.unwrap_or_else(PoisonError::into_inner);
-        *current = next;
-        self.0.generation.fetch_add(1, Release);
+    pub fn replace(&self, hosts: VirtualHostsBuilder<C>) -> Result<(), VirtualHostsError> {
+        let next = Arc::new(hosts.map()?);
+        drop(self.shared.replace(next));
         Ok(())
     }
 
@@ -157,76 +150,103 @@ impl VirtualHosts {
     /// # let _: axum::routing::MethodRouter<VirtualHosts> = axum::routing::get(which);
     /// ```
     pub fn get(&self, host: &Host) -> Option<VirtualHost> {
-        self.read(|map| map.get(&host.as_ref()).cloned())
+        self.shared.read(|map| map.get(&host.as_ref()).cloned())
     }
 
-    /// Returns the virtual host for a handshake with this server name, or without one, and the generation that
-    /// it belongs to.
-    pub(super) fn accept(&self, server_name: Option<&Host>) -> (Option<VirtualHost>, u64) {
-        self.read(|map| {
-            let matching = match server_name {
-                Some(host) => map.get(&host.as_ref()),
-                None => map.default.as_ref(),
-            };
-            (matching.cloned(), self.generation())
-        })
+    /// Selects the virtual host for a handshake with this server name, or without one. `None` means that the
+    /// handshake must be refused with the alert `unrecognized_name` (RFC 6066 §3).
+    ///
+    /// Call it *during* the handshake, where the TLS stack asks for the configuration of a server name. Use the
+    /// [configuration](Selection::config) that was selected, and pass the selection to
+    /// [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection) afterwards. The layer then
+    /// knows which configuration the connection was accepted under, whatever is replaced meanwhile. The acceptors
+    /// for rustls do so by themselves.
+    ///
+    /// A server name that is not a DNS name counts as none. That includes IP addresses, which SNI cannot carry
+    /// (RFC 6066 §3).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_misdirected::{CertificateNames, ConnectionInfo, VirtualHosts};
+    ///
+    /// # struct Context;
+    /// # fn run(www: Arc<Context>, admin: Arc<Context>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hosts = VirtualHosts::builder().host("www.example", www).host("admin.example", admin).build()?;
+    ///
+    /// // In the handshake:
+    /// let selection = hosts.select(Some("www.example")).ok_or("unrecognized_name")?;
+    /// let context: &Arc<Context> = selection.config();
+    ///
+    /// // After the handshake:
+    /// let info = ConnectionInfo::tls()
+    ///     .selection(selection)
+    ///     .certificate_names(CertificateNames::from_sans(["www.example"], []))
+    ///     .build();
+    /// assert_eq!(info.server_name(), Some("www.example"));
+    /// # Ok(())
+    /// # }
+    /// # run(Arc::new(Context), Arc::new(Context)).unwrap();
+    /// ```
+    pub fn select(&self, server_name: Option<&str>) -> Option<Selection<C>> {
+        self.select_host(server_name.and_then(|name| name.parse().ok()))
     }
 
-    /// Returns how often these virtual hosts have been replaced.
-    #[inline]
-    pub(super) fn generation(&self) -> u64 {
-        self.0.generation.load(Acquire)
+    /// Selects by a server name that has been read.
+    pub(crate) fn select_host(&self, server_name: Option<Host>) -> Option<Selection<C>> {
+        let server_name = server_name.filter(|name| name.ip().is_none());
+        let binding = Binding::new(&self.shared, server_name.as_ref())?;
+        Selection::new(binding, server_name)
     }
 
-    /// Calls `look_up` with the current map, which cannot be replaced meanwhile.
-    #[inline]
-    pub(super) fn read<T>(&self, look_up: impl FnOnce(&Map) -> T) -> T {
-        look_up(&self.current())
-    }
-
-    /// Returns the current map, without keeping it from being replaced.
-    pub(super) fn snapshot(&self) -> Arc<Map> {
-        self.current().clone()
-    }
-
-    /// Returns the configurations, once for each name.
-    #[cfg(feature = "quinn")]
-    pub(crate) fn configs(&self) -> Vec<Arc<rustls::ServerConfig>> {
-        self.read(|map| map.entries().map(|host| host.config().clone()).collect())
-    }
-
-    pub(crate) fn certificates(&self) -> &Arc<Certificates> {
-        &self.0.certificates
-    }
-
-    #[inline]
-    fn current(&self) -> RwLockReadGuard<'_, Arc<Map>> {
-        let current = self.0.current.read();
-        current.unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
     }
 }
 
-impl VirtualHostsBuilder {
+#[cfg(feature = "rustls")]
+impl VirtualHosts {
+    /// Returns the configurations, once for each name.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
+        let configs = |map: &super::map::Map| {
+            let configs = map.entries().filter_map(VirtualHost::config);
+            configs.cloned().collect()
+        };
+        self.shared.read(configs)
+    }
+
+    pub(crate) fn certificates(&self) -> &Arc<crate::certificate::Certificates> {
+        &self.shared.certificates
+    }
+}
+
+impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     /// Builds the virtual hosts.
     ///
     /// # Errors
     ///
     /// Returns [`VirtualHostsError`] if a name or an id occurs twice, a name is invalid, the default does not
     /// exist or is set twice, or there are no virtual hosts at all.
-    pub fn build(self) -> Result<VirtualHosts, VirtualHostsError> {
-        let map = self.map(None)?;
-        Ok(VirtualHosts(Arc::new(Shared {
-            current: RwLock::new(Arc::new(map)),
-            generation: AtomicU64::new(0),
-            replacing: Mutex::new(()),
-            certificates: Arc::new(Certificates::new()),
-        })))
+    pub fn build(self) -> Result<VirtualHosts<C>, VirtualHostsError> {
+        Ok(VirtualHosts {
+            shared: Arc::new(Shared::new(self.map()?)),
+            config: PhantomData,
+        })
     }
 }
 
-impl fmt::Debug for VirtualHosts {
+impl<C> Clone for VirtualHosts<C> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+            config: PhantomData,
+        }
+    }
+}
+
+impl<C> fmt::Debug for VirtualHosts<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let map = self.snapshot();
+        let map = self.shared.snapshot();
         let names = map.names.iter().map(|(name, _)| name.to_string());
         f.debug_struct("VirtualHosts")
             .field("names", &names.collect::<BTreeSet<_>>())

@@ -1,12 +1,10 @@
-//! The map from names to virtual hosts. It never changes once it is built; replacing it lives in `hosts`.
+//! The map from names to virtual hosts. It never changes once it is built; replacing it lives in `shared`.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-
-use super::sessions::Sessions;
-use crate::host::{HostRef, NameMap};
+use crate::host::{Host, HostRef, NameMap};
 
 /// One generation of virtual hosts.
 pub(super) struct Map {
@@ -20,7 +18,16 @@ impl Map {
         self.names.get(host).or(self.default.as_ref())
     }
 
+    /// Returns the virtual host for a handshake with this server name, or without one.
+    pub(super) fn select(&self, server_name: Option<&Host>) -> Option<&VirtualHost> {
+        match server_name {
+            Some(host) => self.get(&host.as_ref()),
+            None => self.default.as_ref(),
+        }
+    }
+
     /// Returns every virtual host, once for each of its names.
+    #[cfg(feature = "quinn")]
     pub(super) fn entries(&self) -> impl Iterator<Item = &VirtualHost> {
         self.names.values().chain(&self.default)
     }
@@ -30,33 +37,39 @@ impl Map {
 ///
 /// ```
 /// use std::sync::Arc;
-/// use rustls::ServerConfig;
 /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
 ///
-/// fn example(config: Arc<ServerConfig>) -> Result<(), VirtualHostsError> {
+/// # struct Context; // of any TLS stack
+/// fn example(context: Arc<Context>) -> Result<(), VirtualHostsError>
+/// # where Context: Send + Sync
+/// {
 ///     let hosts = VirtualHosts::builder()
-///         .virtual_host("site", ["example.com", "*.example.com"], config)
+///         .virtual_host("site", ["example.com", "*.example.com"], context.clone())
 ///         .build()?;
 ///     let host = hosts.get(&"www.example.com".parse().unwrap()).unwrap();
 ///     assert_eq!(host.id(), "site");
+///     assert!(Arc::ptr_eq(host.config().unwrap(), &context));
 ///     Ok(())
 /// }
+/// # example(Arc::new(Context)).unwrap();
 /// ```
 #[derive(Clone)]
 pub struct VirtualHost(Arc<Entry>);
 
 struct Entry {
     id: Box<str>,
-    config: Arc<ServerConfig>,
-    sessions: Arc<Sessions>,
+    /// The address of the configuration, which `config` keeps alive.
+    identity: usize,
+    /// An `Arc` of the user's type.
+    config: Box<dyn Any + Send + Sync>,
 }
 
 impl VirtualHost {
-    pub(super) fn new(id: Box<str>, config: Arc<ServerConfig>, sessions: Arc<Sessions>) -> Self {
+    pub(super) fn new<C: Send + Sync + 'static>(id: Box<str>, config: Arc<C>) -> Self {
         Self(Arc::new(Entry {
             id,
-            config,
-            sessions,
+            identity: Arc::as_ptr(&config) as usize,
+            config: Box::new(config),
         }))
     }
 
@@ -66,13 +79,14 @@ impl VirtualHost {
         &self.0.id
     }
 
-    /// Returns the TLS configuration.
-    pub fn config(&self) -> &Arc<ServerConfig> {
-        &self.0.config
+    /// Returns the TLS configuration, or `None` if `C` is not the type that the virtual hosts were built with.
+    pub fn config<C: Send + Sync + 'static>(&self) -> Option<&Arc<C>> {
+        self.0.config.downcast_ref()
     }
 
-    pub(crate) fn sessions(&self) -> &Arc<Sessions> {
-        &self.0.sessions
+    /// Returns whether both have the same TLS configuration: clones of one `Arc`.
+    pub(super) fn same_config(&self, other: &Self) -> bool {
+        self.0.identity == other.0.identity
     }
 }
 

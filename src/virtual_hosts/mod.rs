@@ -3,32 +3,24 @@
 //!
 //! Virtual hosts say what a host is to a connection. What is refused because of it is decided in `verdict`.
 
-#[cfg(feature = "rustls")]
 mod binding;
-#[cfg(feature = "rustls")]
 mod builder;
-#[cfg(feature = "rustls")]
+mod config_type;
 mod error;
-#[cfg(feature = "rustls")]
 mod hosts;
-#[cfg(feature = "rustls")]
 mod map;
-#[cfg(feature = "rustls")]
 mod overlaps;
 #[cfg(feature = "rustls")]
 mod probe;
 mod relation;
-#[cfg(feature = "rustls")]
-mod sessions;
+mod selection;
+mod shared;
 
+pub(crate) use self::binding::Binding;
+pub use self::builder::VirtualHostsBuilder;
+pub use self::error::{InvalidName, VirtualHostsError};
+pub use self::hosts::VirtualHosts;
+pub use self::map::VirtualHost;
+pub use self::overlaps::Overlap;
 pub(crate) use self::relation::Relation;
-#[cfg(feature = "rustls")]
-pub(crate) use self::{binding::Binding, sessions::Sessions};
-#[cfg(feature = "rustls")]
-pub use self::{
-    builder::VirtualHostsBuilder,
-    error::{InvalidName, VirtualHostsError},
-    hosts::VirtualHosts,
-    map::VirtualHost,
-    overlaps::Overlap,
-};
+pub use self::selection::Selection;

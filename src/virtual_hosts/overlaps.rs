@@ -4,11 +4,11 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use super::hosts::VirtualHosts;
 use super::map::{Map, VirtualHost};
-use super::probe::Probe;
 use crate::certificate::CertificateNames;
 use crate::host::{Host, Pattern};
 
@@ -62,40 +62,43 @@ impl fmt::Display for Overlap {
     }
 }
 
-impl VirtualHosts {
+impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Finds virtual hosts that clients will coalesce although their configurations differ, because a
     /// certificate of one covers a name of the other. Each pair is listed once, in the order of the ids.
     ///
     /// A request for one of them on a connection for the other gets 421 and costs the client a second
-    /// connection. Separate certificates avoid that. So does a shared `Arc<ServerConfig>`, if the two may share
+    /// connection. Separate certificates avoid that. So does a shared configuration, if the two may share
     /// connections.
     ///
-    /// # What it does
-    ///
-    /// The iterator asks the certificate resolver of each configuration which certificate it presents, once
-    /// for each name and once for clients without a server name. It passes a ClientHello that a rustls client
-    /// writes; a wildcard is asked about as the name `any` under it. A resolver that issues certificates on
-    /// demand may act on that. Each name takes some tens of microseconds. Nothing else in this crate asks a
-    /// resolver without a client.
+    /// The iterator calls `presents` with each configuration, once for each name and once for clients without a
+    /// server name, which `None` stands for. It returns the names of the certificate that the configuration
+    /// presents for that server name. A wildcard is asked about as the name `any` under it. With rustls use
+    /// `overlaps`, which asks the certificate resolvers.
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use rustls::ServerConfig;
-    /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
+    /// use tower_misdirected::{CertificateNames, VirtualHosts};
     ///
-    /// fn check(www: Arc<ServerConfig>, admin: Arc<ServerConfig>) -> Result<(), VirtualHostsError> {
-    ///     let hosts = VirtualHosts::builder()
-    ///         .host("www.example.com", www) // its certificate is for *.example.com
-    ///         .host("admin.example.com", admin)
-    ///         .build()?;
-    ///     for overlap in hosts.overlaps() {
-    ///         println!("{overlap}"); // the certificate of "www.example.com" covers …
-    ///     }
-    ///     Ok(())
-    /// }
+    /// // A context of some TLS stack, with the names of its certificate.
+    /// struct Context(Vec<&'static str>);
+    ///
+    /// let hosts = VirtualHosts::builder()
+    ///     .host("www.example.com", Arc::new(Context(vec!["*.example.com"])))
+    ///     .host("admin.example.com", Arc::new(Context(vec!["admin.example.com"])))
+    ///     .build()?;
+    /// let presents = |context: &Context, _server_name: Option<&str>| {
+    ///     Some(CertificateNames::from_sans(&context.0, []))
+    /// };
+    /// let overlap = hosts.overlaps_by(presents).next().unwrap();
+    /// assert_eq!(overlap.opened_for().id(), "www.example.com");
+    /// assert_eq!(overlap.requested().id(), "admin.example.com");
+    /// # Ok::<_, tower_misdirected::VirtualHostsError>(())
     /// ```
-    pub fn overlaps(&self) -> impl Iterator<Item = Overlap> + use<> {
-        let audit = Audit::of(self);
+    pub fn overlaps_by<P>(&self, presents: P) -> impl Iterator<Item = Overlap> + use<C, P>
+    where
+        P: Fn(&C, Option<&str>) -> Option<CertificateNames>,
+    {
+        let audit = Audit::<C, P>::of(self.shared().snapshot(), presents);
         let hosts = if audit.has_one_config() {
             0
         } else {
@@ -106,14 +109,14 @@ impl VirtualHosts {
 }
 
 /// The virtual hosts in the order of their ids, and an index to find them by the names of a certificate.
-struct Audit {
-    virtual_hosts: VirtualHosts,
+struct Audit<C, P> {
     map: Arc<Map>,
     hosts: Vec<Audited>,
     /// By what follows `*.`: the wildcard and the names that it covers, each with the number of its virtual
     /// host.
     by_base: HashMap<Box<[u8]>, Vec<(Pattern, usize)>>,
-    probe: Probe,
+    presents: P,
+    config: PhantomData<fn(&C)>,
 }
 
 struct Audited {
@@ -124,9 +127,12 @@ struct Audited {
     presents: OnceCell<Vec<CertificateNames>>,
 }
 
-impl Audit {
-    fn of(virtual_hosts: &VirtualHosts) -> Self {
-        let map = virtual_hosts.snapshot();
+impl<C, P> Audit<C, P>
+where
+    C: Send + Sync + 'static,
+    P: Fn(&C, Option<&str>) -> Option<CertificateNames>,
+{
+    fn of(map: Arc<Map>, presents: P) -> Self {
         let mut patterns: BTreeMap<&str, (&VirtualHost, Vec<_>)> = BTreeMap::new();
         let named = map
             .names
@@ -158,16 +164,16 @@ impl Audit {
             }
         }
         Self {
-            virtual_hosts: virtual_hosts.clone(),
             map,
             hosts,
             by_base,
-            probe: Probe::default(),
+            presents,
+            config: PhantomData,
         }
     }
 
     fn has_one_config(&self) -> bool {
-        let same = |pair: &[Audited]| Arc::ptr_eq(pair[0].host.config(), pair[1].host.config());
+        let same = |pair: &[Audited]| pair[0].host.same_config(&pair[1].host);
         self.hosts.windows(2).all(same)
     }
 
@@ -178,9 +184,9 @@ impl Audit {
         // Each overlap names the first of the names that are covered.
         let mut overlaps: BTreeMap<usize, Pattern> = BTreeMap::new();
         self.covered_by(number, |requested, name| {
-            let requested_config = self.hosts[requested].host.config();
+            let requested_host = &self.hosts[requested].host;
             let first = overlaps.get(&requested).is_none_or(|first| name < first);
-            if first && !Arc::ptr_eq(requested_config, opened_for.config()) {
+            if first && !requested_host.same_config(opened_for) {
                 overlaps.insert(requested, name.clone());
             }
         });
@@ -265,10 +271,17 @@ impl Audit {
         presents.get_or_init(|| {
             let mut presents: Vec<CertificateNames> = Vec::new();
             for pattern in patterns {
-                let Some(key) = self.probe.certificate(host.config(), pattern.as_ref()) else {
+                // Clients send no SNI for an address.
+                let server_name = match pattern {
+                    Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
+                        Some(name.to_string().replace('*', "any"))
+                    }
+                    Some(Pattern::Ip(_)) | None => None,
+                };
+                let names = |config| (self.presents)(config, server_name.as_deref());
+                let Some(names) = host.config().and_then(|config: &Arc<C>| names(config)) else {
                     continue;
                 };
-                let names = self.virtual_hosts.certificates().names(&key);
                 if !presents.iter().any(|others| others.ptr_eq(&names)) {
                     presents.push(names);
                 }

@@ -12,21 +12,63 @@ use rustls::server::Acceptor;
 use rustls::sign::CertifiedKey;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig};
 
-use crate::host::Pattern;
+use super::hosts::VirtualHosts;
+use super::overlaps::Overlap;
+
+impl VirtualHosts {
+    /// Finds virtual hosts that clients will coalesce although their configurations differ, because a
+    /// certificate of one covers a name of the other. Each pair is listed once, in the order of the ids.
+    ///
+    /// A request for one of them on a connection for the other gets 421 and costs the client a second
+    /// connection. Separate certificates avoid that. So does a shared `Arc<ServerConfig>`, if the two may share
+    /// connections.
+    ///
+    /// # What it does
+    ///
+    /// The iterator asks the certificate resolver of each configuration which certificate it presents, once
+    /// for each name and once for clients without a server name. It passes a ClientHello that a rustls client
+    /// writes; a wildcard is asked about as the name `any` under it. A resolver that issues certificates on
+    /// demand may act on that. Each name takes some tens of microseconds. Nothing else in this crate asks a
+    /// resolver without a client.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustls::ServerConfig;
+    /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
+    ///
+    /// fn check(www: Arc<ServerConfig>, admin: Arc<ServerConfig>) -> Result<(), VirtualHostsError> {
+    ///     let hosts = VirtualHosts::builder()
+    ///         .host("www.example.com", www) // its certificate is for *.example.com
+    ///         .host("admin.example.com", admin)
+    ///         .build()?;
+    ///     for overlap in hosts.overlaps() {
+    ///         println!("{overlap}"); // the certificate of "www.example.com" covers …
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn overlaps(&self) -> impl Iterator<Item = Overlap> + use<> {
+        let (probe, certificates) = (Probe::default(), self.certificates().clone());
+        self.overlaps_by(move |config, server_name| {
+            let key = probe.certificate(config, server_name)?;
+            Some(certificates.names(&key))
+        })
+    }
+}
 
 /// Asks certificate resolvers. They need a ClientHello, so a rustls client writes one.
 #[derive(Default)]
-pub(super) struct Probe {
+struct Probe {
     /// By the address of the crypto provider, which the client's configuration keeps alive.
     clients: RefCell<HashMap<usize, Option<Arc<ClientConfig>>>>,
 }
 
 impl Probe {
-    /// Returns the certificate for a server name that the pattern matches. `None` stands for no server name.
-    pub(super) fn certificate(
+    /// Returns the certificate for a server name, or for a client without one.
+    fn certificate(
         &self,
         config: &ServerConfig,
-        pattern: Option<&Pattern>,
+        server_name: Option<&str>,
     ) -> Option<Arc<CertifiedKey>> {
         let provider = config.crypto_provider();
         let mut clients = self.clients.borrow_mut();
@@ -35,13 +77,10 @@ impl Probe {
             .or_insert_with(|| client(provider));
         let client = client.clone()?;
         drop(clients);
-        let server_name = match pattern {
-            // A wildcard is asked about as some name under it.
-            Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
-                ServerName::try_from(name.to_string().replace('*', "any")).ok()?
-            }
+        let server_name = match server_name {
+            Some(name) => ServerName::try_from(name.to_owned()).ok()?,
             // A client sends no SNI for an address.
-            Some(Pattern::Ip(_)) | None => ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
+            None => ServerName::from(IpAddr::from(Ipv4Addr::LOCALHOST)),
         };
         let mut client = ClientConnection::new(client, server_name).ok()?;
         let mut hello = Vec::new();

@@ -3,11 +3,10 @@
 
 /// How the virtual host of a request relates to the one that accepted the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(feature = "rustls"), expect(dead_code))]
 pub(crate) enum Relation {
     /// No virtual host matches the host, and there is no default.
     Nobodys,
-    /// The host has another TLS configuration than the connection.
+    /// The host has another TLS configuration than the connection, or nobody said which one it has.
     OtherConfig,
     /// Another virtual host matches the host, with the TLS configuration of the connection.
     SameConfig,

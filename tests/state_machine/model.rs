@@ -3,7 +3,7 @@
 
 use crate::material::{CERTIFICATES, CLIENT_CHECKS, ClientCheck};
 use crate::rules::{is_exactly, is_wildcard_of};
-use crate::sequence::{ByDefault, CONFIGS, Client, Hello, Limits, Map, Sequence, Server};
+use crate::sequence::{ByDefault, Client, Hello, Limits, Map, Sequence, Server};
 
 pub struct Model {
     server: Server,
@@ -11,8 +11,6 @@ pub struct Model {
     /// What each configuration presents now.
     certificates: Vec<usize>,
     one_resolver: bool,
-    /// How often each configuration has left the virtual hosts.
-    departures: [usize; CONFIGS],
     pub connections: Vec<Connection>,
 }
 
@@ -42,15 +40,12 @@ pub enum Refused {
 #[derive(Clone, Debug)]
 pub struct Session {
     opened: Connection,
-    departures: usize,
 }
 
 /// Why a session that a client offers is not resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fresh {
     OtherConfig,
-    /// It began before its configuration was away.
-    ConfigWasAway,
     OtherServerName,
     OtherVersion,
 }
@@ -62,7 +57,6 @@ impl Model {
             limits: sequence.limits.clone(),
             certificates: sequence.certificates.clone(),
             one_resolver: sequence.one_resolver,
-            departures: [0; CONFIGS],
             connections: Vec::new(),
         }
     }
@@ -76,11 +70,6 @@ impl Model {
             return false;
         }
         *present = map.clone();
-        for config in 0..CONFIGS {
-            if !map.configs().contains(&config) {
-                self.departures[config] += 1;
-            }
-        }
         true
     }
 
@@ -134,8 +123,6 @@ impl Model {
         let fresh = session.and_then(|session| {
             if session.opened.config != config {
                 Some(Fresh::OtherConfig)
-            } else if session.departures != self.departures[config] {
-                Some(Fresh::ConfigWasAway)
             } else if session.opened.server_name.as_deref() != server_name {
                 Some(Fresh::OtherServerName)
             } else if session.opened.tls13 != hello.tls13 {
@@ -166,7 +153,6 @@ impl Model {
     pub fn session(&self, opened: &Connection) -> Session {
         Session {
             opened: opened.clone(),
-            departures: self.departures[opened.config],
         }
     }
 

@@ -90,7 +90,7 @@ impl World {
         let virtual_host = info.virtual_host();
         let config = virtual_host.map_or(self.alone, |host| {
             let mut configs = self.configs.iter();
-            let config = configs.position(|config| Arc::ptr_eq(config, host.config()));
+            let config = configs.position(|config| Arc::ptr_eq(config, host.config().unwrap()));
             config.expect("one of the configurations")
         });
         let names = info.certificate_names();

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use tower_misdirected::{CertificateNames, ConnectionInfo, VirtualHosts, VirtualHostsBuilder};
+use tower_misdirected::{
+    CertificateNames, ConnectionInfo, VirtualHost, VirtualHosts, VirtualHostsBuilder,
+};
 
 use crate::axes::{Arrival, Coverage, History, HostKind, Relation, Security, ServerName};
 use crate::pki;
@@ -57,12 +59,19 @@ impl Configs {
         let builder = builder
             .server_name(server_name)
             .certificate_names(certificate_names(on));
+        let builder = match on.relation {
+            Relation::SingleConfig => builder.single_tls_config(),
+            _ => builder,
+        };
         let relations = relations(on);
         let Some((at_handshake, after)) = relations.split_first() else {
             return Some(builder.build());
         };
         let hosts = self.virtual_hosts(on, *at_handshake, 0).build().unwrap();
-        let connection = builder.virtual_hosts(&hosts).build();
+        let selection = hosts
+            .select(server_name)
+            .expect("a handshake that succeeds");
+        let connection = builder.selection(selection).build();
         for (count, relation) in (1..).zip(after) {
             let next = self.virtual_hosts(on, *relation, count);
             hosts.replace(next).unwrap();
@@ -78,7 +87,7 @@ impl Configs {
         let hosts = VirtualHosts::builder().host(format!("bystander{count}.test"), first.clone());
         let host = on.host.text();
         match relation {
-            Relation::NoVirtualHosts => unreachable!(),
+            Relation::SingleConfig | Relation::Untold => unreachable!(),
             Relation::SameEntry => self.with_site(hosts, on, true),
             Relation::OtherEntry => {
                 let hosts = self.with_site(hosts, on, false);
@@ -95,8 +104,6 @@ impl Configs {
             // The default that accepted the connection is gone.
             Relation::Unmatched if on.server_name == ServerName::Absent => hosts,
             Relation::Unmatched => self.with_site(hosts, on, false),
-            Relation::Refused => hosts.virtual_host(OTHER, [host], first),
-            Relation::RefusedUnmatched => hosts,
         }
     }
 
@@ -126,21 +133,16 @@ impl Configs {
 
 /// Returns the relation at the handshake and after each replacement.
 fn relations(on: &Arrival) -> Vec<Relation> {
-    use Relation::{NoVirtualHosts, OtherConfig, Refused, RefusedUnmatched, SameEntry};
+    use Relation::{OtherConfig, SameEntry, SingleConfig, Untold};
     let by_server_name = on.server_name == ServerName::TheHost;
     match (on.history, on.relation) {
-        (_, NoVirtualHosts) => vec![],
+        (_, SingleConfig | Untold) => vec![],
         (History::NotReplaced, now) => vec![now],
         (History::UnrelatedReplacement, now) => vec![now, now],
-        // If the server name is the host, the handshake and the host match the same entry or none. So the
-        // relation has to change twice.
+        // If the server name is the host, the handshake and the host match the same entry. So the relation has
+        // to change twice.
         (_, SameEntry) if by_server_name => vec![SameEntry, OtherConfig, SameEntry],
         (_, SameEntry) => vec![OtherConfig, SameEntry],
-        (_, now @ RefusedUnmatched) if by_server_name => {
-            vec![now, Refused, now]
-        }
-        (_, now @ RefusedUnmatched) => vec![Refused, now],
-        (_, now @ Refused) => vec![RefusedUnmatched, now],
         (_, now) => vec![SameEntry, now],
     }
 }
@@ -163,15 +165,13 @@ fn certificate_names(on: &Arrival) -> CertificateNames {
 
 /// Checks that the connection and the virtual hosts match the axes.
 fn check(on: &Arrival, connection: &ConnectionInfo, hosts: &VirtualHosts) {
-    let accepted_by = connection.virtual_host();
-    let accepted_by = accepted_by.map(|entry| entry.id().to_owned());
-    let refused = matches!(on.relation, Relation::Refused | Relation::RefusedUnmatched);
-    assert_eq!(accepted_by.as_deref(), (!refused).then_some(SITE), "{on:?}");
+    let accepted_by = connection.virtual_host().map(VirtualHost::id);
+    assert_eq!(accepted_by, Some(SITE), "{on:?}");
 
     let matching = hosts.get(&on.host.text().parse().unwrap());
     let matching = matching.map(|entry| entry.id().to_owned());
     let expected = match on.relation {
-        Relation::Unmatched | Relation::RefusedUnmatched => None,
+        Relation::Unmatched => None,
         Relation::SameEntry => Some(SITE),
         Relation::OtherConfig if on.server_name == ServerName::TheHost => Some(SITE),
         _ => Some(OTHER),

@@ -196,10 +196,7 @@ async fn report_only_refuses_nothing_and_says_so() {
     let (_, errors) = example.ends().await;
     // Before serving, which hosts clients will coalesce.
     let (overlap, errors) = errors.split_first().unwrap();
-    assert!(
-        overlap.contains(r#"covers www.test of \"www\""#),
-        "{overlap}"
-    );
+    assert!(overlap.contains(r#"covers www.test of "www""#), "{overlap}");
     // Then one line for each request, with the reason.
     let reasons = ["different_tls_config", "not_in_certificate", "invalid_host"];
     assert_eq!(errors.len(), reasons.len(), "{errors:?}");

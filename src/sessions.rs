@@ -1,0 +1,191 @@
+//! Sessions that resume only under the configuration they began under. Which configuration a handshake gets is
+//! decided in `handshake`.
+//!
+//! rustls binds a session to its server name. That is not enough if the name gets another configuration while a
+//! store or a ticketer that both configurations share keeps the session. A resumed handshake does not check the
+//! client certificate again, so it would rely on the check of the old configuration.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+
+use foldhash::HashMap;
+use rustls::ServerConfig;
+use rustls::server::{ProducesTickets, StoresServerSessions};
+
+/// Identifies a configuration. Random, so that it is unique across processes.
+type Mark = [u8; 16];
+
+/// The session store and the ticketer of one configuration. They put a mark on every session, and accept only
+/// sessions with that mark.
+pub(crate) struct Sessions {
+    /// `None` if the crypto provider failed to provide random bytes. Then no session is kept.
+    mark: Option<Mark>,
+    store: Arc<dyn StoresServerSessions>,
+    ticketer: Arc<dyn ProducesTickets>,
+}
+
+/// The sessions of every configuration in use. One for the process, because the identity of a configuration is its
+/// `Arc`: whatever accepts connections under it, over TCP or QUIC, resumes the same sessions.
+static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
+
+#[derive(Default)]
+struct InUse {
+    /// By the address of a configuration. The weak reference keeps the address from being reused.
+    by_address: HashMap<usize, (Weak<ServerConfig>, Arc<Sessions>)>,
+    /// How many entries may gather before the next search for dead ones.
+    sweep_at: usize,
+}
+
+/// How many entries may gather before the first search for dead ones.
+const FIRST_SWEEP: usize = 64;
+
+impl Sessions {
+    /// Returns the sessions of a configuration: always the same ones for the same `Arc`.
+    pub(crate) fn of(config: &Arc<ServerConfig>) -> Arc<Self> {
+        let address = Arc::as_ptr(config) as usize;
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, sessions)) = in_use.by_address.get(&address) {
+            return sessions.clone();
+        }
+        let sessions = Arc::new(Self::new(config));
+        let entry = (Arc::downgrade(config), sessions.clone());
+        in_use.by_address.insert(address, entry);
+        let dead = in_use.sweep();
+        drop(in_use);
+        // A session store is the user's, and so is what its `drop` does. It runs without the lock.
+        drop(dead);
+        sessions
+    }
+
+    fn new(config: &ServerConfig) -> Self {
+        let mut mark = Mark::default();
+        let random = config.crypto_provider().secure_random.fill(&mut mark);
+        Self {
+            mark: random.is_ok().then_some(mark),
+            store: config.session_storage.clone(),
+            ticketer: config.ticketer.clone(),
+        }
+    }
+
+    /// Makes a connection's copy of the configuration keep its sessions here.
+    pub(crate) fn bind(self: &Arc<Self>, config: &mut ServerConfig) {
+        config.session_storage = self.clone();
+        config.ticketer = self.clone();
+    }
+
+    fn marked(&self, session: &[u8]) -> Option<Vec<u8>> {
+        Some([&self.mark?, session].concat())
+    }
+
+    fn unmarked(&self, mut marked: Vec<u8>) -> Option<Vec<u8>> {
+        let mark = self.mark?;
+        marked.starts_with(&mark).then(|| {
+            marked.drain(..mark.len());
+            marked
+        })
+    }
+}
+
+impl InUse {
+    /// Removes and returns dead entries. The amortized cost per insertion is constant.
+    fn sweep(&mut self) -> Vec<Arc<Sessions>> {
+        if self.by_address.len() < self.sweep_at.max(FIRST_SWEEP) {
+            return Vec::new();
+        }
+        let mut dead = Vec::new();
+        self.by_address.retain(|_, (config, sessions)| {
+            let is_live = config.strong_count() > 0;
+            if !is_live {
+                dead.push(sessions.clone());
+            }
+            is_live
+        });
+        self.sweep_at = 2 * self.by_address.len();
+        dead
+    }
+}
+
+impl StoresServerSessions for Sessions {
+    fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
+        let marked = self.marked(&value);
+        marked.is_some_and(|marked| self.store.put(key, marked))
+    }
+
+    fn get(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.unmarked(self.store.get(key)?)
+    }
+
+    fn take(&self, key: &[u8]) -> Option<Vec<u8>> {
+        self.unmarked(self.store.take(key)?)
+    }
+
+    fn can_cache(&self) -> bool {
+        self.mark.is_some() && self.store.can_cache()
+    }
+}
+
+impl ProducesTickets for Sessions {
+    fn enabled(&self) -> bool {
+        self.mark.is_some() && self.ticketer.enabled()
+    }
+
+    fn lifetime(&self) -> u32 {
+        self.ticketer.lifetime()
+    }
+
+    fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+        self.ticketer.encrypt(&self.marked(plain)?)
+    }
+
+    fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+        self.unmarked(self.ticketer.decrypt(cipher)?)
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::crypto::ring;
+    use rustls::server::ResolvesServerCertUsingSni;
+
+    use super::*;
+
+    fn config() -> Arc<ServerConfig> {
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(ResolvesServerCertUsingSni::new()));
+        Arc::new(config)
+    }
+
+    #[test]
+    fn one_configuration_has_one_mark_however_often_it_is_asked_for() {
+        let (one, other) = (config(), config());
+        let sessions = Sessions::of(&one);
+        assert!(Arc::ptr_eq(&sessions, &Sessions::of(&one.clone())));
+        assert_ne!(sessions.mark, Sessions::of(&other).mark);
+    }
+
+    #[test]
+    fn configurations_that_are_gone_are_forgotten() {
+        let held: Vec<_> = (0..10).map(|_| config()).collect();
+        let marks: Vec<_> = held
+            .iter()
+            .map(|config| Sessions::of(config).mark)
+            .collect();
+        for _ in 0..500 {
+            Sessions::of(&config());
+        }
+        let known = IN_USE.lock().unwrap().by_address.len();
+        assert!(known <= 2 * FIRST_SWEEP, "{known}");
+        for (config, mark) in held.iter().zip(marks) {
+            assert_eq!(Sessions::of(config).mark, mark);
+        }
+    }
+}

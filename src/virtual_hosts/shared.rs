@@ -1,0 +1,61 @@
+//! The state that all handles to virtual hosts share, and how it is replaced. The public handle lives in `hosts`.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Release};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+
+use super::map::Map;
+#[cfg(feature = "rustls")]
+use crate::certificate::Certificates;
+
+pub(super) struct Shared {
+    current: RwLock<Arc<Map>>,
+    /// How often `current` has been replaced. Changes only while `current` is locked.
+    generation: AtomicU64,
+    #[cfg(feature = "rustls")]
+    pub(super) certificates: Arc<Certificates>,
+}
+
+impl Shared {
+    pub(super) fn new(map: Map) -> Self {
+        Self {
+            current: RwLock::new(Arc::new(map)),
+            generation: AtomicU64::new(0),
+            #[cfg(feature = "rustls")]
+            certificates: Arc::new(Certificates::new()),
+        }
+    }
+
+    /// Puts `next` in place of the current map, and returns the latter. The caller drops it, because a
+    /// configuration in it may have a `drop` that comes back here.
+    pub(super) fn replace(&self, next: Arc<Map>) -> Arc<Map> {
+        let current = self.current.write();
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        let former = std::mem::replace(&mut *current, next);
+        self.generation.fetch_add(1, Release);
+        former
+    }
+
+    /// Returns how often the map has been replaced.
+    #[inline]
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Acquire)
+    }
+
+    /// Calls `look_up` with the current map, which cannot be replaced meanwhile.
+    #[inline]
+    pub(super) fn read<T>(&self, look_up: impl FnOnce(&Map) -> T) -> T {
+        look_up(&self.current())
+    }
+
+    /// Returns the current map, without keeping it from being replaced.
+    pub(super) fn snapshot(&self) -> Arc<Map> {
+        self.current().clone()
+    }
+
+    #[inline]
+    fn current(&self) -> RwLockReadGuard<'_, Arc<Map>> {
+        let current = self.current.read();
+        current.unwrap_or_else(PoisonError::into_inner)
+    }
+}
