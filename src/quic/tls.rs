@@ -76,7 +76,7 @@ where
     ///
     /// Returns [`QuicTlsError`] if none of the configurations can serve QUIC.
     pub fn new(tls: impl Into<TlsAcceptor>) -> Result<Self, QuicTlsError> {
-        let chooser = tls.into().into_chooser();
+        let chooser = tls.into().chooser();
         let mut error: Box<dyn Error + Send + Sync> = "there is no configuration".into();
         for mut config in chooser.configs() {
             Transport::Quic.fit(Arc::make_mut(&mut config));

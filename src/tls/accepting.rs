@@ -36,7 +36,7 @@ pin_project! {
     /// that returns one copies it.
     #[project = AcceptingProjection]
     pub(super) struct Accepting<IO, F> {
-        handshakes: Handshakes,
+        handshakes: Arc<Handshakes>,
         refuse: fn(IO, Option<String>) -> F,
         stage: Stage<IO, F>,
         chosen: Option<Chosen>,
@@ -58,7 +58,11 @@ impl<IO, F> Accepting<IO, F>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    pub(super) fn new(handshakes: Handshakes, io: IO, refuse: fn(IO, Option<String>) -> F) -> Self {
+    pub(super) fn new(
+        handshakes: Arc<Handshakes>,
+        io: IO,
+        refuse: fn(IO, Option<String>) -> F,
+    ) -> Self {
         let chosen = handshakes.chooser.choose_early(Transport::Tcp);
         let stage = match &chosen {
             Some(chosen) => {

@@ -58,7 +58,7 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 /// ```
 #[derive(Clone)]
 pub struct TlsAcceptor {
-    handshakes: Handshakes,
+    handshakes: Arc<Handshakes>,
 }
 
 impl TlsAcceptor {
@@ -97,11 +97,11 @@ impl TlsAcceptor {
 
     fn with_chooser(chooser: Chooser) -> Self {
         Self {
-            handshakes: Handshakes {
+            handshakes: Arc::new(Handshakes {
                 chooser,
                 timeout: HANDSHAKE_TIMEOUT,
                 pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
-            },
+            }),
         }
     }
 
@@ -121,7 +121,7 @@ impl TlsAcceptor {
     /// ```
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
-        self.handshakes.timeout = timeout;
+        Arc::make_mut(&mut self.handshakes).timeout = timeout;
         self
     }
 
@@ -132,7 +132,7 @@ impl TlsAcceptor {
     /// reached first, [`TlsListener`](crate::TlsListener) ends the older handshakes.
     #[must_use]
     pub fn max_pending_handshakes(mut self, limit: usize) -> Self {
-        self.handshakes.pending = Arc::new(Pending::new(limit));
+        Arc::make_mut(&mut self.handshakes).pending = Arc::new(Pending::new(limit));
         self
     }
 
@@ -163,8 +163,8 @@ impl TlsAcceptor {
 
     /// Returns what QUIC shares with this acceptor.
     #[cfg(feature = "quinn")]
-    pub(crate) fn into_chooser(self) -> Chooser {
-        self.handshakes.chooser
+    pub(crate) fn chooser(&self) -> Chooser {
+        self.handshakes.chooser.clone()
     }
 }
 
