@@ -146,6 +146,7 @@
 //! - The crate has no `unsafe` code.
 //!
 //! A layer that is [report-only](MisdirectedLayer::report_only) refuses nothing, so it gives none of these guarantees.
+//! [`guide::promises`] says what else is your part, and names a test for each sentence.
 //!
 //! # Features
 //!

@@ -114,3 +114,25 @@ fn the_counter_counts() {
     assert_eq!(refused.0, 421);
     assert!(refused.1 > 0, "the refusal's headers are allocated");
 }
+
+#[test]
+fn a_request_that_the_layer_changes_may_allocate() {
+    let layer = MisdirectedLayer::new();
+    let absolute = |host: &str| {
+        let mut request = request("a.test", Version::HTTP_11);
+        *request.uri_mut() = "https://a.test/".parse().unwrap();
+        request.headers_mut().insert("host", host.parse().unwrap());
+        allocations(&layer, request)
+    };
+    // RFC 9112 §3.2.2: the layer replaces a `Host` that differs, and leaves one that does not.
+    assert_eq!(absolute("A.test:443"), (200, 0));
+    let (status, replaced) = absolute("c.test");
+    assert!(status == 200 && replaced > 0);
+
+    let layer = MisdirectedLayer::new().default_host("a.test").unwrap();
+    let mut http10 = request("a.test", Version::HTTP_10);
+    assert_eq!(allocations(&layer, http10.clone()), (200, 0));
+    *http10.headers_mut() = http::HeaderMap::new();
+    let (status, supplied) = allocations(&layer, http10);
+    assert!(status == 200 && supplied > 0);
+}

@@ -1,5 +1,5 @@
-//! The page `guide::rules` and the tests agree: every rule that is cited anywhere is on the page, every rule
-//! on the page has a test that cites it, and every test that the page names exists.
+//! The pages `guide::rules` and `guide::promises` agree with the tests: every rule that is cited anywhere is on the
+//! page of rules, every rule there has a test that cites it, and every test that a page names exists.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -83,10 +83,34 @@ fn citations_are_told_from_what_looks_like_them() {
     }
 }
 
-/// A test that a rule on the page names.
+/// A test that a page names.
+#[derive(Debug)]
 struct Named {
     file: String,
     function: String,
+}
+
+impl Named {
+    /// Reads what follows `- Test: ` in a line.
+    fn read(text: &str) -> Self {
+        let names: Vec<_> = text.split('`').collect();
+        let ["", file, ", ", function, ""] = names[..] else {
+            panic!("no file and function: {text}");
+        };
+        Self {
+            file: file.to_owned(),
+            function: function.to_owned(),
+        }
+    }
+
+    /// The lines of the test, if it exists.
+    fn lines(&self) -> Option<String> {
+        let in_tests = self.file.starts_with("tests/") && self.file.ends_with(".rs");
+        let text = fs::read_to_string(path(&self.file))
+            .ok()
+            .filter(|_| in_tests);
+        test(&text?, &self.function)
+    }
 }
 
 /// The rules on the page, each a heading such as `## B5. Certificate`, and the lines `- Test: …` below it.
@@ -105,16 +129,8 @@ fn page() -> BTreeMap<String, Vec<Named>> {
             current = Some(rule);
         }
         if let Some(test) = line.strip_prefix("- Test: ") {
-            let names: Vec<_> = test.split('`').collect();
-            let ["", file, ", ", function, ""] = names[..] else {
-                panic!("no file and function: {line}");
-            };
             let rule = current.as_ref().expect("a heading before the first test");
-            let named = Named {
-                file: file.to_owned(),
-                function: function.to_owned(),
-            };
-            rules.get_mut(rule).unwrap().push(named);
+            rules.get_mut(rule).unwrap().push(Named::read(test));
         }
     }
     rules
@@ -180,12 +196,10 @@ fn every_rule_on_the_page_has_a_test_that_cites_it() {
     let mut missing = Vec::new();
     for (rule, tests) in page {
         let mut is_cited = false;
-        for Named { file, function } in tests {
-            let in_tests = file.starts_with("tests/") && file.ends_with(".rs");
-            let text = fs::read_to_string(path(&file)).ok().filter(|_| in_tests);
-            match text.and_then(|text| test(&text, &function)) {
+        for named in tests {
+            match named.lines() {
                 Some(test) => is_cited |= test.lines().flat_map(cited).any(|cited| cited == rule),
-                None => missing.push(format!("{rule}: no test {function} in {file}")),
+                None => missing.push(format!("{rule}: no test {named:?}")),
             }
         }
         if !is_cited {
@@ -193,4 +207,29 @@ fn every_rule_on_the_page_has_a_test_that_cites_it() {
         }
     }
     assert!(missing.is_empty(), "{PAGE}: {missing:#?}");
+}
+
+#[test]
+fn every_promise_names_tests_that_exist() {
+    let page = fs::read_to_string(path("src/guide/promises.md")).unwrap();
+    let mut promises = 0;
+    let mut tests_of_last = 1;
+    let mut missing = Vec::new();
+    for line in page.lines() {
+        if line.starts_with("- ") {
+            assert_ne!(tests_of_last, 0, "no test before: {line}");
+            promises += 1;
+            tests_of_last = 0;
+        }
+        if let Some(test) = line.strip_prefix("  - Test: ") {
+            let named = Named::read(test);
+            tests_of_last += 1;
+            if named.lines().is_none() {
+                missing.push(named);
+            }
+        }
+    }
+    assert_ne!(tests_of_last, 0, "no test for the last promise");
+    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(promises >= 20, "only {promises} promises were found");
 }

@@ -7,6 +7,7 @@
 //! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
 //! | What do browsers and other clients do with a 421, and how do I configure HAProxy and nginx? | [`clients`] |
 //! | How do I find the cause of a 421? | [`troubleshooting`] |
+//! | What does the layer promise, and what is my part? | [`promises`] |
 //! | Which rules does the layer follow? | [`rules`] |
 //! | What does the layer cost? | [`speed`] |
 
@@ -50,6 +51,9 @@ pub mod clients {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[doc = include_str!("promises.md")]
+pub mod promises {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}

@@ -165,8 +165,17 @@ pub fn client_for_raw_keys() -> ClientConfig {
 
 /// A client that shows `leaf` when it is asked.
 pub fn client_with_certificate(alpn: &[&str], leaf: &Leaf) -> ClientConfig {
+    client_with_certificate_of(alpn, rustls::DEFAULT_VERSIONS, leaf)
+}
+
+/// The same, for these versions of TLS.
+pub fn client_with_certificate_of(
+    alpn: &[&str],
+    versions: &[&'static SupportedProtocolVersion],
+    leaf: &Leaf,
+) -> ClientConfig {
     let mut config = ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
         .with_custom_certificate_verifier(AnyCertificate::new(provider()))
