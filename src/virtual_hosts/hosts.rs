@@ -159,8 +159,10 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Call it *during* the handshake, where the TLS stack asks for the configuration of a server name. Use the
     /// [configuration](Selection::config) that was selected, and pass the selection to
     /// [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection) afterwards. The layer then
-    /// knows which configuration the connection was accepted under, whatever is replaced meanwhile. The acceptors
-    /// for rustls do so by themselves.
+    /// knows which configuration the connection was accepted under, whatever is replaced meanwhile.
+    ///
+    /// With rustls, use a [`TlsAcceptor`](crate::TlsAcceptor) instead. It selects by itself, records the certificate
+    /// that the handshake presented, and keeps the sessions of configurations apart.
     ///
     /// A server name that is not a DNS name counts as none. That includes IP addresses, which SNI cannot carry
     /// (RFC 6066 §3).
