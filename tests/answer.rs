@@ -259,6 +259,40 @@ async fn c2_head_gets_the_head_of_a_custom_responder_and_no_body() {
 }
 
 #[tokio::test]
+async fn c9_a_responder_sees_the_head_of_the_request() {
+    let layer = MisdirectedLayer::new().responder(|refusal| {
+        let accept = refusal.headers().get("accept");
+        let html = accept.is_some_and(|value| value == "text/html");
+        let body = format!(
+            "{} {} {:?} {:?}",
+            refusal.rejection().as_str(),
+            refusal.method(),
+            refusal.version(),
+            html
+        );
+        (refusal.status(), body).into_response()
+    });
+    let addr = serve(echo().layer(layer)).await;
+    for (head, expected) in [
+        (
+            "DELETE / HTTP/1.1\nHost: c.test\nAccept: text/html",
+            "not_in_certificate DELETE HTTP/1.1 true",
+        ),
+        (
+            "GET / HTTP/1.0\nHost: c.test",
+            "not_in_certificate GET HTTP/1.0 false",
+        ),
+        ("GET / HTTP/1.1", "missing_authority GET HTTP/1.1 false"),
+    ] {
+        let answer = wire::exchange(&mut http1(addr).await, &format!("{head}\n\n")).await;
+        assert_eq!(answer.body, expected);
+    }
+    let request = wire::request2(Method::PUT, "https", Some("c.test"), &[]);
+    let answer = wire::send2(&http2(addr).await, request).await;
+    assert_eq!(answer.body(), "not_in_certificate PUT HTTP/2.0 false");
+}
+
+#[tokio::test]
 async fn c3_http1_connections_close_by_default() {
     let addr = serve(echo().layer(MisdirectedLayer::new().json())).await;
     for request in [
