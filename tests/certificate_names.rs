@@ -1,5 +1,5 @@
-//! B5: which hosts a certificate covers, with webpki as the judge of matching and x509-parser as the
-//! judge of reading.
+//! B5: which hosts a certificate covers. webpki judges the matching, except for wildcards before a single label,
+//! which it rejects. x509-parser judges the reading.
 
 mod pki;
 
@@ -94,7 +94,9 @@ fn malformed_wildcards_and_addresses_as_dns_names_cover_nothing() {
         "*.-.test",
         "f*.test",
         "*",
-        "*.test",
+        "*.",
+        "*.-test",
+        "*.1",
         "a.*.test",
         "*.*.test",
         "*x.a.test",
@@ -102,10 +104,39 @@ fn malformed_wildcards_and_addresses_as_dns_names_cover_nothing() {
         let names = names(&pki::leaf(&[name]));
         assert_eq!(names.to_strings(), [""; 0], "{name}");
     }
-    let names =
-        CertificateNames::from_sans(["192.0.2.1", "::1", "[::1]", "*.test", "bücher.test"], []);
+    let names = CertificateNames::from_sans(["192.0.2.1", "::1", "[::1]", "*", "bücher.test"], []);
     assert_eq!(names.to_strings(), [""; 0]);
     assert_eq!(covers(&names, "192.0.2.1"), Some(false));
+}
+
+#[test]
+fn b5_a_wildcard_needs_one_label_after_it() {
+    // Go and Java accept `*.internal`; webpki does not list it.
+    let read = names(&pki::leaf(&[
+        "*.Internal",
+        "*.com",
+        "*",
+        "f*.test",
+        "a.*.test",
+    ]));
+    let from_sans = ["*.internal", "*.COM", "*", "*.", "f*.test", "a.*.test"];
+    for names in [read, CertificateNames::from_sans(from_sans, [])] {
+        assert_eq!(names.to_strings(), ["*.com", "*.internal"]);
+        for (host, covered) in [
+            ("app.internal", true),
+            ("APP.Internal.", true),
+            ("_app.internal", true),
+            ("app.com", true),
+            ("internal", false),
+            ("a.app.internal", false),
+            ("app.internal.test", false),
+            ("f.test", false),
+            ("a.b.test", false),
+            ("test", false),
+        ] {
+            assert_eq!(covers(&names, host), Some(covered), "{host}");
+        }
+    }
 }
 
 /// A certificate whose subjectAltName holds these octets.
@@ -247,7 +278,8 @@ proptest! {
             let Ok(server_name) = ServerName::try_from(reference.as_str()) else {
                 continue;
             };
-            let expected = oracle.verify_is_valid_for_subject_name(&server_name).is_ok();
+            let expected = oracle.verify_is_valid_for_subject_name(&server_name).is_ok()
+                || sans.iter().any(|san| is_single_label_wildcard_of(san, &reference));
             prop_assert_eq!(names.covers(&host), Some(expected), "{} in {:?}", reference, sans);
         }
     }
@@ -261,6 +293,22 @@ proptest! {
         let (dns, ips) = read_with_x509_parser(&leaf.der);
         let expected = CertificateNames::from_sans(dns, ips).to_strings();
         prop_assert_eq!(names(&leaf).to_strings(), expected);
+    }
+}
+
+/// Returns whether the wildcard is before a single label, and covers the name. webpki accepts no such wildcard.
+fn is_single_label_wildcard_of(san: &str, reference: &str) -> bool {
+    match (san.split_once('.'), reference.split_once('.')) {
+        (Some(("*", base)), Some((_, rest))) => {
+            base.eq_ignore_ascii_case(rest)
+                && base.bytes().any(|c| !c.is_ascii_digit())
+                && base
+                    .bytes()
+                    .all(|c| c.is_ascii_alphanumeric() || b"_-".contains(&c))
+                && !base.starts_with('-')
+                && !base.ends_with('-')
+        }
+        _ => false,
     }
 }
 

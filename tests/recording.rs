@@ -1,6 +1,7 @@
 //! D1, D2, D4: what an acceptor records of a handshake, over real connections.
 
 mod pki;
+mod server;
 mod wire;
 
 use std::io::IoSlice;
@@ -16,7 +17,11 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
-use tower_misdirected::{CertificateNames, ConnectionInfo, TlsAcceptor, TlsStream, TlsVersion};
+use tower_misdirected::{
+    CertificateNames, ConnectionInfo, MisdirectedLayer, TlsAcceptor, TlsStream, TlsVersion,
+};
+
+use crate::server::Calls;
 
 /// Runs both sides of a handshake over TCP, and a few octets, which TLS 1.3 tickets travel with.
 async fn handshake(
@@ -120,6 +125,27 @@ async fn b5_certificates_that_tell_nothing_are_recorded_as_such() {
     let acceptor = TlsAcceptor::new(resolver.config());
     let recorded = info(&acceptor, pki::client(&[]), Some("a.test")).await;
     assert!(!recorded.certificate_names().is_known());
+}
+
+/// Go and Java accept such a certificate. The client here accepts any.
+#[tokio::test]
+async fn b5_a_wildcard_before_a_single_label_serves_one_label() {
+    let acceptor = TlsAcceptor::new(pki::server(&["*.internal"]));
+    for sni in ["app.internal", "other.internal", "internal"] {
+        let app = server::echo(&Calls::default()).layer(MisdirectedLayer::new().close_http1(false));
+        let addr = server::tls(app, acceptor.clone()).await;
+        let client = pki::client(&["http/1.1"]);
+        let mut io = wire::connect(addr, client, Some(sni)).await;
+        for (host, status) in [
+            ("app.internal", 200),
+            ("internal", 421),
+            ("a.app.internal", 421),
+        ] {
+            let request = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+            let answer = wire::exchange(&mut io, &request).await;
+            assert_eq!(answer.status, status, "{host} on a connection for {sni}");
+        }
+    }
 }
 
 /// Hands out its keys in turn, and then the last one for ever.

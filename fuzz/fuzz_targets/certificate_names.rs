@@ -1,4 +1,4 @@
-//! Rule B5: the names read from a certificate are those that x509-parser lists and webpki matches. An
+//! Rule B5: the names read from a certificate are those that x509-parser lists and clients match. An
 //! input that begins like DER is taken as a certificate; any other makes one with odd names in it.
 #![no_main]
 

@@ -145,13 +145,12 @@ fn matching(patterns: &[(&str, Pattern)], hosts: impl Iterator<Item = String>) {
     }
 }
 
-/// Whether a client takes this name from a certificate: not with a trailing dot, nor with a hyphen at an
-/// end of a label, nor a wildcard for a whole top-level domain.
+/// Whether some client takes this name from a certificate: not with a trailing dot, nor with a hyphen at an
+/// end of a label.
 fn is_taken((text, pattern): &(&str, Pattern)) -> bool {
     let Pattern::Labels(labels) = pattern else {
         return true;
     };
     let hyphen = |label: &String| label.starts_with('-') || label.ends_with('-');
-    let top_level = pattern.is_wildcard() && labels.len() == 2;
-    !text.ends_with('.') && !labels.iter().any(hyphen) && !top_level
+    !text.ends_with('.') && !labels.iter().any(hyphen)
 }

@@ -1,5 +1,5 @@
-//! What a certificate covers, in webpki's judgement, which is rustls's: rule B5. And certificates to ask
-//! about.
+//! What a certificate covers, by rule B5: webpki judges it, as in rustls, except for wildcards before a single label,
+//! which webpki rejects and other clients accept. And certificates to ask about.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::grammar::Host;
 
-/// What webpki makes of a certificate and a host.
+/// What clients make of a certificate and a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Covers {
     Yes,
@@ -36,9 +36,32 @@ pub fn covers(der: &[u8], host: &Host) -> Covers {
     };
     match certificate.verify_is_valid_for_subject_name(&name) {
         Ok(()) => Covers::Yes,
-        Err(webpki::Error::CertNotValidForName(_)) => Covers::No,
+        Err(webpki::Error::CertNotValidForName(context)) => {
+            match has_single_label_wildcard(&context.presented, host) {
+                true => Covers::Yes,
+                false => Covers::No,
+            }
+        }
         Err(_) => Covers::Unreadable,
     }
+}
+
+/// Returns whether the names that webpki read in the certificate contain a wildcard before a single label that covers
+/// the host. webpki has already accepted that label in a reference name.
+fn has_single_label_wildcard(presented: &[String], host: &Host) -> bool {
+    let Host::Name(name) = host else {
+        return false;
+    };
+    let labels: Vec<_> = name.split('.').collect();
+    let [_, base] = labels[..] else {
+        return false;
+    };
+    let wildcard = format!("*.{base}");
+    let mut names = presented.iter().filter_map(|name| {
+        let name = name.strip_prefix("DnsName(\"")?;
+        name.strip_suffix("\")")
+    });
+    names.any(|name| name.eq_ignore_ascii_case(&wildcard))
 }
 
 /// What to ask webpki for. It takes no label with a hyphen at its begin or end, while a wildcard stands for

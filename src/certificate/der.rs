@@ -1,5 +1,6 @@
-//! Reads the names of a certificate in DER: DNS names through webpki, which knows which of them are valid, and
-//! the IP addresses, which webpki does not list. What the names cover lives in `names`.
+//! Reads the dNSName and iPAddress entries of a certificate in DER. webpki decides whether a client can read the
+//! certificate at all. It lists no IP addresses, and no wildcard before a single label, so the entries are read here.
+//! Which of them cover something is decided in `names`.
 
 use std::net::IpAddr;
 
@@ -31,11 +32,11 @@ impl CertificateNames {
     /// ```
     pub fn from_der(der: &[u8]) -> Self {
         let certificate = CertificateDer::from(der);
-        let Ok(certificate) = EndEntityCert::try_from(&certificate) else {
+        if EndEntityCert::try_from(&certificate).is_err() {
             return Self::unknown();
-        };
-        match ip_addresses(der) {
-            Ok(ips) => Self::from_sans(certificate.valid_dns_names(), ips),
+        }
+        match entries(der) {
+            Ok(entries) => Self::from_sans(entries.dns_names, entries.ip_addresses),
             Err(EndOfInput) => Self::unknown(),
         }
     }
@@ -48,34 +49,46 @@ const OBJECT_IDENTIFIER: u8 = 0x06;
 const SEQUENCE: u8 = 0x30;
 const VERSION: u8 = 0xa0;
 const EXTENSIONS: u8 = 0xa3;
+const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
 /// The other kinds of GeneralName (RFC 5280 §4.2.1.6).
-const OTHER_NAMES: [u8; 8] = [0xa0, 0x81, 0x82, 0xa3, 0xa4, 0xa5, 0x86, 0x88];
+const OTHER_NAMES: [u8; 7] = [0xa0, 0x81, 0xa3, 0xa4, 0xa5, 0x86, 0x88];
 
 /// 2.5.29.17 (RFC 5280 §4.2.1.6).
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 
-/// Returns the iPAddress names of a certificate. webpki stops at an entry that it cannot read, so names behind
-/// that entry cover nothing for a client. Such a certificate is an error here.
-fn ip_addresses(der: &[u8]) -> Result<Vec<IpAddr>, EndOfInput> {
-    let mut ips = Vec::new();
+/// The entries of the subjectAltName extension that may cover a host.
+#[derive(Default)]
+struct Entries<'a> {
+    dns_names: Vec<&'a str>,
+    ip_addresses: Vec<IpAddr>,
+}
+
+/// Returns the entries of a certificate. webpki stops at an entry that it cannot read, so names behind that entry
+/// cover nothing for a client. Such a certificate is an error here.
+fn entries(der: &[u8]) -> Result<Entries<'_>, EndOfInput> {
+    let mut entries = Entries::default();
     let Some(names) = subject_alt_names(der)? else {
-        return Ok(ips);
+        return Ok(entries);
     };
     let mut names = Reader::new(names);
     while !names.at_end() {
         let (tag, value) = element(&mut names)?;
         let value = value.as_slice_less_safe();
-        if tag == IP_ADDRESS {
+        if tag == DNS_NAME {
+            // A dNSName is ASCII. Other text matches no host, whatever its encoding.
+            entries.dns_names.extend(std::str::from_utf8(value));
+        } else if tag == IP_ADDRESS {
             // An entry of another length is a range, which only name constraints may have.
             let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
-            ips.extend(v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from)));
+            let ip = v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
+            entries.ip_addresses.extend(ip);
         } else if !OTHER_NAMES.contains(&tag) {
             return Err(EndOfInput);
         }
     }
-    Ok(ips)
+    Ok(entries)
 }
 
 /// Returns the content of the subjectAltName extension.

@@ -35,10 +35,10 @@ pub struct CertificateNames(Option<Arc<NameMap<()>>>);
 impl CertificateNames {
     /// Makes names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
     ///
-    /// Without any entry, the certificate covers nothing. Entries that no client would match are left out:
+    /// Without any entry, the certificate covers nothing. A wildcard before a single label (`*.internal`) counts:
+    /// some clients reject such a name, but Go and Java accept it. Entries that no client would match are left out:
     ///
-    /// - a wildcard that is not the whole left-most label (`f*.example`), or that stands before a single
-    ///   label (`*.com`)
+    /// - a wildcard that is not the whole left-most label (`f*.example`), or that stands before no label (`*`)
     /// - a label that begins or ends with a hyphen
     /// - a trailing dot (RFC 5280 §4.2.1.6)
     /// - an IP address written as a dNSName
@@ -47,8 +47,8 @@ impl CertificateNames {
     /// ```
     /// use tower_misdirected::CertificateNames;
     ///
-    /// let names = CertificateNames::from_sans(["app.example", "*.com", "f*.example"], []);
-    /// assert_eq!(names.to_strings(), ["app.example"]);
+    /// let names = CertificateNames::from_sans(["app.example", "*.internal", "*", "f*.example"], []);
+    /// assert_eq!(names.to_strings(), ["app.example", "*.internal"]);
     /// ```
     pub fn from_sans<D, I>(dns_names: D, ip_addresses: I) -> Self
     where
@@ -60,9 +60,7 @@ impl CertificateNames {
             .filter(|name| !name.as_ref().ends_with('.'))
             .filter_map(|name| Pattern::dns(name.as_ref()))
             .filter(|pattern| match pattern {
-                Pattern::Exact(name) => is_preferred(name),
-                // A wildcard for a whole top-level domain.
-                Pattern::Wildcard(base) => is_preferred(base) && base.contains(&b'.'),
+                Pattern::Exact(name) | Pattern::Wildcard(name) => is_preferred(name),
                 Pattern::Ip(_) => false,
             });
         let ips = ip_addresses.into_iter().map(Pattern::Ip);
