@@ -76,6 +76,24 @@ async fn a1_http2_takes_authority_then_host() {
 }
 
 #[tokio::test]
+async fn a7_http2_with_host_alone_means_the_default_port() {
+    for (listed, default) in [(443, 200), (80, 421)] {
+        let (addr, _) = server(MisdirectedLayer::new().ports([listed, 8443]).unwrap()).await;
+        let io = wire::connect(addr, pki::client(&["h2"]), Some("a.test")).await;
+        let client = wire::http2(io).await;
+        for (host, status) in [
+            ("a.test", default),
+            ("a.test:", default),
+            ("a.test:8443", 200),
+            ("a.test:81", 421),
+        ] {
+            let answer = wire::send2(&client, wire::get2(None, &[host])).await;
+            assert_eq!(answer.status(), status, "{host} where {listed} is listed");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a1_http2_with_both_must_name_one_entity() {
     http2(&[
         (

@@ -284,11 +284,26 @@ async fn b3_a_scheme_that_cannot_be_seen_may_be_https() {
     assert_eq!(judge(&strict, get2_by_host(&plaintext)).await, insecure);
     assert_eq!(judge(&strict, get2_by_host(&gateway)).await, mismatch);
     assert_eq!(judge(&strict, get2_by_host(&tls)).await, mismatch);
+}
 
-    // Nor has it a default port.
-    let listed = layer.ports([80, 443]).unwrap();
-    let unknown = Err(Rejection::UnknownPort);
-    assert_eq!(judge(&listed, get2_by_host(&tls)).await, unknown);
+#[tokio::test]
+async fn a7_without_a_visible_scheme_the_default_port_is_that_of_the_connection() {
+    let plaintext = ConnectionInfo::plaintext().build();
+    let gateway = ConnectionInfo::trusted_gateway().build();
+    let tls = tls(Some("a.test"));
+    let refused = Err(Rejection::UnknownPort);
+    for (connection, default) in [(&plaintext, 80), (&gateway, 443), (&tls, 443)] {
+        for port in [80, 443, 8443] {
+            let layer = at(Coalescing::Unchecked).ports([port]).unwrap();
+            let verdict = if port == default { Ok(()) } else { refused };
+            let request = get2_by_host(connection);
+            assert_eq!(
+                judge(&layer, request).await,
+                verdict,
+                "{port} {connection:?}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
         (
             Rejection::UnknownPort,
             match &rules.ports {
-                Some(list) => ports(scene, unseen)
+                Some(list) => ports(scene)
                     .iter()
                     .all(|port| !list.iter().any(|p| p.0 == *port)),
                 None => false,
@@ -121,9 +121,9 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
     }
 }
 
-/// The ports that the authority may mean: its own, or the default of the scheme, of which there are two
-/// where nothing tells it.
-fn ports(scene: &Scene, unseen: bool) -> Vec<u16> {
+/// The ports that the authority may mean: its own, or the default of the scheme. A scheme that the layer does not see
+/// is that of the connection. Where nothing tells it, either may be meant.
+fn ports(scene: &Scene) -> Vec<u16> {
     let request = &scene.request;
     if let Some(port) = request.port {
         return vec![port.0];
@@ -133,7 +133,6 @@ fn ports(scene: &Scene, unseen: bool) -> Vec<u16> {
         scene.connection.as_ref().map(|c| c.security),
     ) {
         (Some(Scheme::Other), _) => vec![],
-        _ if unseen => vec![],
         (Some(Scheme::Http), _) | (None, Some(Security::Plaintext)) => vec![80],
         (Some(Scheme::Https), _) | (None, Some(_)) => vec![443],
         (None, None) => vec![80, 443],

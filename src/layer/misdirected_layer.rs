@@ -159,7 +159,8 @@ impl<R> MisdirectedLayer<R> {
     }
 
     /// Serves only these ports, and answers 421 to an authority with any other. An absent port stands for the
-    /// default of the scheme, 443 or 80.
+    /// default of the scheme, 443 or 80. If the layer does not see the scheme of the request, the scheme is that of
+    /// the connection.
     ///
     /// Without this setting the layer ignores the port, because behind a port mapping clients use another port
     /// than the one that the server listens on.

@@ -78,19 +78,20 @@ fn judge_host(connection: Evidence, level: Coalescing) -> Result<(), Rejection> 
 /// Returns whether a list of ports contains the port of the target.
 ///
 /// An absent port is the default of the scheme. In origin-form the scheme is that of the connection
-/// (RFC 9110 §7.1). If the connection is unknown too, either default may be listed.
+/// (RFC 9110 §7.1), and so it is if the scheme of the request is unseen. If the connection is unknown too, either
+/// default may be listed.
 fn port_listed(target: &Target<'_>, security: Option<Security>, ports: &[u16]) -> bool {
-    let of_connection = || match security? {
-        Security::Plaintext => Some(Scheme::Http),
-        Security::TrustedGateway | Security::Tls => Some(Scheme::Https),
-    };
-    let scheme = target.scheme().or_else(of_connection);
     let listed = |port| ports.contains(&port);
-    match (target.authority.port, scheme) {
-        (Some(port), _) => listed(port),
-        (None, Some(scheme)) => scheme.default_port().is_some_and(listed),
-        (None, None) => listed(80) || listed(443),
+    if let Some(port) = target.authority.port {
+        return listed(port);
     }
+    let scheme = match (target.scheme(), security) {
+        (Some(scheme @ (Scheme::Http | Scheme::Https | Scheme::Other)), _) => scheme,
+        (None | Some(Scheme::Unseen), Some(Security::Plaintext)) => Scheme::Http,
+        (None | Some(Scheme::Unseen), Some(_)) => Scheme::Https,
+        (None | Some(Scheme::Unseen), None) => return listed(80) || listed(443),
+    };
+    scheme.default_port().is_some_and(listed)
 }
 
 /// A scheme that is lost on the way here may have been `https`.

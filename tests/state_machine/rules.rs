@@ -22,11 +22,10 @@ impl Model {
             return Err(Rejection::UnknownHost);
         }
 
-        // A7. In origin-form the scheme is the connection's; either may be meant where that is unknown.
+        // A7. A scheme that the request does not show is the connection's; either may be meant where that is unknown.
         let secure = matches!(on, On::Connection(_) | On::Gateway);
         let schemes = match (request, on) {
             (Request::Absolute { scheme, .. } | Request::Two { scheme, .. }, _) => vec![*scheme],
-            (Request::TwoByHost { .. }, _) => vec![],
             (_, On::Unknown) => vec![Scheme::Http, Scheme::Https],
             _ if secure => vec![Scheme::Https],
             _ => vec![Scheme::Http],
@@ -50,12 +49,12 @@ impl Model {
             return Err(Rejection::NoConnectionInfo);
         }
 
-        // B3, B4. A scheme that is lost may have been `https`, and is never the connection's.
-        let https = schemes != [Scheme::Http];
+        // B3, B4. A scheme that is lost may have been `https`, and never fits the connection.
+        let lost = matches!(request, Request::TwoByHost { .. });
+        let https = lost || schemes != [Scheme::Http];
         if !secure && (https || limits.require_tls) {
             return Err(Rejection::InsecureConnection);
         }
-        let lost = schemes.is_empty();
         let http_over_tls = !https && matches!(on, On::Connection(_));
         if limits.strict_scheme && (lost || http_over_tls) {
             return Err(Rejection::SchemeMismatch);
