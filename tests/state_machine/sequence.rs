@@ -129,18 +129,6 @@ pub enum On {
     Unknown,
 }
 
-impl Map {
-    /// The configurations in it.
-    pub fn configs(&self) -> Vec<usize> {
-        let default = match self.default {
-            ByDefault::Own { config } => Some(config),
-            ByDefault::Nobody | ByDefault::Entry(_) => None,
-        };
-        let entries = self.entries.iter().map(|entry| entry.config);
-        entries.chain(default).collect()
-    }
-}
-
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
