@@ -119,13 +119,14 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Sets the address of the other end of the connection.
+    /// Sets the address of the other end of the connection. An IPv4 address that is mapped to IPv6 is recorded as IPv4;
+    /// see [`ConnectionInfo::peer_addr`].
     pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
         self.facts.peer_addr = Some(addr);
         self
     }
 
-    /// Sets the address of this end of the connection.
+    /// Sets the address of this end of the connection, which is recorded in the same form.
     pub fn local_addr(mut self, addr: SocketAddr) -> Self {
         self.facts.local_addr = Some(addr);
         self

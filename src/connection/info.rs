@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::canonical::canonical;
 use super::facts::{Facts, Security};
 use super::tls_version::TlsVersion;
 use crate::certificate::CertificateNames;
@@ -40,6 +41,8 @@ pub struct ConnectionInfo(Arc<Facts>);
 
 impl ConnectionInfo {
     pub(crate) fn new(mut facts: Facts) -> Self {
+        facts.peer_addr = facts.peer_addr.map(canonical);
+        facts.local_addr = facts.local_addr.map(canonical);
         if let Some(name) = &facts.server_name {
             facts.covers_server_name = facts.certificate_names.covers(name).unwrap_or(true);
         }
@@ -84,11 +87,23 @@ impl ConnectionInfo {
     }
 
     /// Returns the address of the other end of the connection: the client, or a proxy in front of the server.
+    ///
+    /// The address of an IPv4 peer is always an IPv4 address. A listener on `[::]` sees such a peer as
+    /// `::ffff:192.0.2.7`, and this method returns `192.0.2.7`.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::plaintext().peer_addr("[::ffff:192.0.2.7]:50000".parse()?).build();
+    /// assert_eq!(info.peer_addr(), Some("192.0.2.7:50000".parse()?));
+    /// # Ok::<_, std::net::AddrParseError>(())
+    /// ```
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.0.peer_addr
     }
 
-    /// Returns the address of this end of the connection.
+    /// Returns the address of this end of the connection. Like [`peer_addr`](Self::peer_addr), it is an IPv4 address
+    /// if the connection uses IPv4.
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.0.local_addr
     }

@@ -2,12 +2,15 @@
 //! `handshake`, `tls` and `quic`.
 
 mod builder;
+mod canonical;
 mod extensions;
 mod facts;
 mod info;
 mod tls_version;
 
 pub use self::builder::ConnectionInfoBuilder;
+#[cfg(feature = "rustls")]
+pub(crate) use self::canonical::canonical;
 pub(crate) use self::extensions::connection_info;
 #[cfg(feature = "rustls")]
 pub(crate) use self::facts::Facts;

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::acceptor::TlsAcceptor;
 use super::stream::TlsStream;
+use crate::connection::canonical;
 
 /// How long accepting pauses after an error of the listener, such as a lack of file descriptors. Open connections
 /// and handshakes continue meanwhile and may free some.
@@ -133,7 +134,8 @@ impl TlsListener {
         self.tcp.local_addr()
     }
 
-    /// Waits for the next connection whose handshake is complete, and returns it with the address of its peer.
+    /// Waits for the next connection whose handshake is complete, and returns it with the address of its peer, in the
+    /// form of [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr).
     ///
     /// Failed handshakes are dropped, and logged at debug level with the feature `tracing`. If accepting fails,
     /// for example because the process has no file descriptors left, the listener pauses and tries again. It ends
@@ -165,6 +167,7 @@ impl TlsListener {
         // Fails only if the connection is already closed.
         let _ = tcp.set_nodelay(true);
         let handshake = self.acceptor.accept(tcp);
+        let peer = canonical(peer);
         let handshake = async move { handshake.await.ok().map(|stream| (stream, peer)) };
         self.handshakes.spawn(handshake);
     }
