@@ -17,7 +17,7 @@ pub fn send(layer: &MisdirectedLayer, request: Request<()>) -> Result<request::P
     let inner = service_fn(|request: Request<()>| {
         let before = seen.replace(Some(request.into_parts().0));
         assert!(before.is_none(), "the inner service ran twice");
-        async { Ok::<_, Infallible>(Response::new(())) }
+        async { Ok::<_, Infallible>(Response::new(String::new())) }
     });
     let Ok(response) = ready(layer.layer(inner).oneshot(request));
     let refusal = response.extensions().get::<Rejection>().copied();
