@@ -6,7 +6,7 @@
 //! client certificate again, so it would rely on the check of the old configuration.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 
 use foldhash::HashMap;
 use rustls::ServerConfig;
@@ -43,16 +43,19 @@ impl Sessions {
     /// Returns the sessions of a configuration: always the same ones for the same `Arc`.
     pub(crate) fn of(config: &Arc<ServerConfig>) -> Arc<Self> {
         let address = Arc::as_ptr(config) as usize;
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, sessions)) = in_use.by_address.get(&address) {
+        if let Some((_, sessions)) = in_use().by_address.get(&address) {
             return sessions.clone();
         }
-        let sessions = Arc::new(Self::new(config));
-        let entry = (Arc::downgrade(config), sessions.clone());
-        in_use.by_address.insert(address, entry);
+        // Code of the user runs without the lock, because it may come back here: the source of random bytes now, and
+        // below the `drop` of a session store. If two threads make the sessions at once, those that were stored first
+        // stay.
+        let made = Arc::new(Self::new(config));
+        let mut in_use = in_use();
+        let entry = in_use.by_address.entry(address);
+        let (_, sessions) = entry.or_insert_with(|| (Arc::downgrade(config), made.clone()));
+        let sessions = sessions.clone();
         let dead = in_use.sweep();
         drop(in_use);
-        // A session store is the user's, and so is what its `drop` does. It runs without the lock.
         drop(dead);
         sessions
     }
@@ -84,6 +87,10 @@ impl Sessions {
             marked
         })
     }
+}
+
+fn in_use() -> MutexGuard<'static, InUse> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl InUse {
@@ -182,7 +189,7 @@ mod tests {
         for _ in 0..500 {
             Sessions::of(&config());
         }
-        let known = IN_USE.lock().unwrap().by_address.len();
+        let known = in_use().by_address.len();
         assert!(known <= 2 * FIRST_SWEEP, "{known}");
         for (config, mark) in held.iter().zip(marks) {
             assert_eq!(Sessions::of(config).mark, mark);

@@ -92,9 +92,15 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
     use rcgen::{CertificateParams, KeyPair};
     use rustls::crypto::ring::sign::any_supported_type;
     use rustls::pki_types::PrivateKeyDer;
+    use rustls::sign::{Signer, SigningKey};
+    use rustls::{SignatureAlgorithm, SignatureScheme};
 
     use super::*;
 
@@ -156,6 +162,53 @@ mod tests {
         let names = certificates.names(&first);
         assert!(certificates.names(&second).ptr_eq(&names));
         assert_eq!(sizes(&certificates), (2, 1));
+    }
+
+    /// A signing key whose `drop` uses the cache.
+    #[derive(Debug)]
+    struct AsksWhenDropped {
+        inner: Arc<dyn SigningKey>,
+        certificates: Arc<Certificates>,
+        asks_for: Arc<CertifiedKey>,
+    }
+
+    impl SigningKey for AsksWhenDropped {
+        fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
+            self.inner.choose_scheme(offered)
+        }
+
+        fn algorithm(&self) -> SignatureAlgorithm {
+            self.inner.algorithm()
+        }
+    }
+
+    impl Drop for AsksWhenDropped {
+        fn drop(&mut self) {
+            assert!(self.certificates.names(&self.asks_for).is_known());
+        }
+    }
+
+    #[test]
+    fn a_key_whose_drop_uses_the_cache_can_be_swept() {
+        let (done, all_done) = mpsc::channel();
+        thread::spawn(move || {
+            let certificates = Arc::new(Certificates::new());
+            let mut key = keys();
+            let asks_for = key(0);
+            for number in 1..=3 * FIRST_SWEEP as u64 {
+                let plain = key(number);
+                let asks = AsksWhenDropped {
+                    inner: plain.key.clone(),
+                    certificates: certificates.clone(),
+                    asks_for: asks_for.clone(),
+                };
+                let key = Arc::new(CertifiedKey::new(plain.cert.clone(), Arc::new(asks)));
+                certificates.names(&key);
+            }
+            done.send(()).unwrap();
+        });
+        let in_time = all_done.recv_timeout(Duration::from_secs(20));
+        in_time.expect("no lock is held while a key is dropped");
     }
 
     #[test]

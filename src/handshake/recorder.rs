@@ -45,7 +45,9 @@ impl ResolvesServerCert for Recorder {
         let key = self.inner.resolve(client_hello);
         // rustls asks again after a HelloRetryRequest and presents what it got last. It also asks before it
         // resumes a session, when it presents nothing.
-        self.slot().clone_from(&key);
+        let former = std::mem::replace(&mut *self.slot(), key.clone());
+        // A key is the user's, and so is what its `drop` does. It runs without the lock.
+        drop(former);
         key
     }
 
