@@ -97,11 +97,16 @@ pub enum Scheme {
 
 impl<'a> Arbitrary<'a> for Scene {
     fn arbitrary(bytes: &mut Unstructured<'a>) -> arbitrary::Result<Self> {
-        Ok(Self {
+        let mut scene = Self {
             rules: bytes.arbitrary()?,
             connection: sometimes(7, bytes)?,
             request: bytes.arbitrary()?,
-        })
+        };
+        // Read last and `false` without bytes, so that older inputs keep their meaning.
+        if let Some(connection) = &mut scene.connection {
+            connection.untold = bytes.arbitrary()?;
+        }
+        Ok(scene)
     }
 }
 

@@ -83,25 +83,29 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
             Rejection::UnknownHost,
             from(Level::SameTlsConfig)
                 && on(&|connection| {
-                    connection
-                        .now()
-                        .is_some_and(|layout| layout.find(Some(&host)).is_none())
+                    connection.at_handshake().is_some() && connection.for_request(&host).is_none()
                 }),
         ),
-        // B6, B9
+        // B6, B9, D9
         (
             Rejection::DifferentTlsConfig,
             from(Level::SameTlsConfig)
-                && on(&|connection| {
-                    let config = |found: Option<(String, Config)>| found.map(|(_, config)| config);
-                    config(connection.at_handshake()) != config(connection.for_request(&host))
-                }),
+                && on(
+                    &|connection| match (connection.at_handshake(), connection.for_request(&host)) {
+                        (Some((_, accepted)), Some((_, requested))) => accepted != requested,
+                        (Some(_), None) => false,
+                        (None, _) => connection.untold && server_name.as_ref() != Some(&host),
+                    },
+                ),
         ),
         // B7
         (
             Rejection::OtherVirtualHost,
             from(Level::SameVirtualHost)
-                && on(&|connection| connection.at_handshake() != connection.for_request(&host)),
+                && on(&|connection| {
+                    let accepted = connection.at_handshake();
+                    accepted.is_some() && accepted != connection.for_request(&host)
+                }),
         ),
         // B8
         (
@@ -190,6 +194,7 @@ impl Connection {
         Some(self.replaced_by.as_ref().unwrap_or(before))
     }
 
+    /// The virtual host that was selected. Without one, the connection has no part in virtual hosts.
     fn at_handshake(&self) -> Option<(String, Config)> {
         self.virtual_hosts.as_ref()?.find(self.sni().as_ref())
     }
