@@ -15,6 +15,8 @@ mod memory;
 mod quic_hello;
 #[path = "bypass/relay.rs"]
 mod relay;
+#[path = "bypass/single.rs"]
+mod single;
 #[path = "bypass/site.rs"]
 mod site;
 

@@ -11,6 +11,7 @@ use tower_misdirected::{ConnectionInfo, QuicTls, Rejection, VirtualHosts};
 
 use crate::client::{Http, Visitor};
 use crate::pki::{self, Leaf};
+use crate::single::Source;
 use crate::site::{Client, Configs, Got, ONE, Site};
 use crate::wire::PATIENCE;
 use crate::wire::http3::{connect_quic, quic_client};
@@ -36,7 +37,13 @@ fn visitor(certificate: Option<&Leaf>) -> Visitor {
 }
 
 /// Gets a session for the next connection.
-async fn first_visit(site: &Site, visitor: &Visitor, sni: Option<&str>, host: &str, got: Got) {
+async fn first_visit<H>(
+    site: &Site<H>,
+    visitor: &Visitor,
+    sni: Option<&str>,
+    host: &str,
+    got: Got,
+) {
     let mut connection = site.connect(visitor, sni).await.unwrap();
     assert_eq!(site.ask(&mut connection, host).await, got);
     visitor.has_session().await;
@@ -122,6 +129,36 @@ async fn cve_2025_23048_httpd_early_data_are_refused_once_the_host_wants_certifi
             assert!(!accepted.await);
             let got = site.ask_once(&visitor, sni, "a.w.test").await;
             assert_eq!(got, after);
+        }
+    }
+}
+
+/// The same without virtual hosts.
+#[tokio::test]
+async fn b6_cve_2025_23048_httpd_early_data_end_with_their_configuration_from_every_source() {
+    let www = Some("www.test");
+    for source in Source::EVERY {
+        for (certificate, after) in [(None, Got::Ended), (Some(&*ONE), CLIENT_ONE)] {
+            let configs = configs();
+            let mut site = Site::single(source, &configs.open).await;
+            let visitor = visitor(certificate);
+            first_visit(&site, &visitor, www, "www.test", NOBODY).await;
+            // The same `Arc` is the same configuration.
+            for _ in 0..2 {
+                site.change(&configs.open).await;
+                let (mut early, accepted) = visitor.connect_early(site.quic, www).await;
+                assert_eq!(site.ask(&mut early, "www.test").await, NOBODY, "{source:?}");
+                assert!(accepted.await, "{source:?}");
+                visitor.has_session().await;
+            }
+
+            site.change(&configs.one).await;
+            let (mut early, accepted) = visitor.connect_early(site.quic, www).await;
+            let got = site.ask(&mut early, "www.test").await;
+            assert_eq!(got, Got::Ended, "{source:?}");
+            assert!(!accepted.await, "{source:?}");
+            let got = site.ask_once(&visitor, www, "www.test").await;
+            assert_eq!(got, after, "{source:?}");
         }
     }
 }

@@ -10,6 +10,7 @@ use tower_misdirected::{Rejection, VirtualHosts, VirtualHostsBuilder};
 
 use crate::client::{Http, Visitor};
 use crate::pki::Leaf;
+use crate::single::Source;
 use crate::site::{Client, Configs, Got, Memory, ONE, Site, TWO};
 
 /// Every version of HTTP and TLS that go together.
@@ -33,8 +34,8 @@ fn memories() -> [Memory; 2] {
 }
 
 /// What a handshake came to, and a request for this host after it.
-async fn visit(
-    site: &Site,
+async fn visit<H>(
+    site: &Site<H>,
     visitor: &Visitor,
     sni: Option<&str>,
     host: &str,
@@ -280,6 +281,47 @@ async fn cve_2025_23048_httpd_a_session_ends_when_its_host_trusts_another_author
 async fn cve_2025_23048_httpd_a_session_ends_with_its_configuration_even_for_an_equal_one() {
     let change = |configs: &Configs| [configs.one.clone(), configs.wildcard.clone()];
     a_change(&Change::SOME, change, Some(&ONE), Client::One, CLIENT_ONE).await;
+}
+
+/// Without virtual hosts, too, no session of an open configuration passes for one with a client certificate.
+#[tokio::test]
+async fn b6_cve_2025_23048_httpd_a_session_ends_with_its_configuration_from_every_source() {
+    for source in Source::EVERY {
+        for memory in memories() {
+            for way in WAYS {
+                for (certificate, after) in [(None, Got::Ended), (Some(&*ONE), CLIENT_ONE)] {
+                    let configs = Configs::new(&memory);
+                    let mut site = Site::single(source, &configs.open).await;
+                    let visitor = visitor(way, certificate);
+                    let www = Some("www.test");
+                    let context = format!("{source:?} {way:?} {after:?}");
+
+                    let mut handshake = None;
+                    for _ in 0..3 {
+                        let seen = visit(&site, &visitor, www, "www.test").await;
+                        assert_eq!(seen, (handshake, NOBODY), "{context}");
+                        handshake = Some("resumed");
+                        // The same `Arc` is the same configuration.
+                        site.change(&configs.open).await;
+                    }
+
+                    site.change(&configs.one).await;
+                    let seen = visit(&site, &visitor, www, "www.test").await;
+                    assert_eq!(seen, (Some("offered"), after), "{context}");
+                    if after == Got::Ended {
+                        continue;
+                    }
+                    let seen = visit(&site, &visitor, www, "www.test").await;
+                    assert_eq!(seen, (Some("resumed"), after), "{context}");
+
+                    // Nor does a session with a client certificate resume under another authority.
+                    site.change(&configs.two).await;
+                    let seen = visit(&site, &visitor, www, "www.test").await;
+                    assert_eq!(seen, (Some("offered"), Got::Ended), "{context}");
+                }
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -27,6 +27,7 @@ use tower_misdirected::{
 use crate::client::{Connection, Http, Visitor};
 use crate::pki::{self, Leaf};
 use crate::server;
+use crate::single::{Single, Source};
 
 /// The certificate of every virtual host but `other.test`. `*.w.test` is in it, and `w.test` is not.
 pub static CERTIFICATE: LazyLock<Leaf> = LazyLock::new(|| {
@@ -152,9 +153,9 @@ impl Configs {
     }
 }
 
-/// Servers of one set of virtual hosts, over TCP and over QUIC.
-pub struct Site {
-    pub hosts: VirtualHosts,
+/// Servers over TCP and over QUIC, with one source of configurations for both.
+pub struct Site<H = VirtualHosts> {
+    pub hosts: H,
     pub tcp: SocketAddr,
     pub quic: SocketAddr,
     seen: Arc<Seen>,
@@ -182,7 +183,32 @@ impl Site {
             seen,
         }
     }
+}
 
+impl Site<Single> {
+    /// A site with a single configuration at a time.
+    pub async fn single(source: Source, config: &Arc<ServerConfig>) -> Self {
+        let hosts = Single::new(source, config);
+        let seen = Arc::new(Seen::default());
+        let (tcp, quic) = hosts.serve(app(&seen)).await;
+        Self {
+            hosts,
+            tcp,
+            quic,
+            seen,
+        }
+    }
+
+    /// Gives this configuration to all handshakes from now on.
+    pub async fn change(&mut self, config: &Arc<ServerConfig>) {
+        if !self.hosts.change(config) {
+            self.hosts = Single::new(Source::TwoAcceptors, config);
+            (self.tcp, self.quic) = self.hosts.serve(app(&self.seen)).await;
+        }
+    }
+}
+
+impl<H> Site<H> {
     /// Sends a GET for this authority and tells what became of it.
     pub async fn ask(&self, connection: &mut Connection, authority: &str) -> Got {
         self.see(authority, connection.get(authority)).await
