@@ -33,9 +33,9 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 /// # The configuration of a connection
 ///
 /// The acceptor accepts each connection under a copy of the configuration. In the copy, the certificate resolver
-/// records what it presented, and the sessions of virtual hosts are kept apart. The copy is otherwise unchanged,
-/// with two exceptions: early data is disabled, because tokio-rustls cannot read it, and `h3` is removed from the
-/// ALPN protocols, because it only works over QUIC.
+/// records what it presented, and the session store and the ticketer resume only sessions that began under the same
+/// `Arc`. The copy is otherwise unchanged, with two exceptions: early data is disabled, because tokio-rustls cannot
+/// read it, and `h3` is removed from the ALPN protocols, because it only works over QUIC.
 ///
 /// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls has none by default, and clients then
 /// use HTTP/1.1.
@@ -77,11 +77,12 @@ impl TlsAcceptor {
     ///
     /// Open connections keep the configuration they began under, and the layer judges them by it. If `current`
     /// starts to return a stricter configuration, requests on open connections are still served under the old
-    /// one. So are sessions that began under the old one and resume, unless the new configuration has a session
-    /// store and a ticketer of its own. [`VirtualHosts`] do both: after
-    /// [`replace`](VirtualHosts::replace), open connections are judged by the new configuration and old sessions
-    /// do not resume. For a server with a single configuration use virtual hosts with a
+    /// one. With [`VirtualHosts`], the layer judges open connections by the new configuration after
+    /// [`replace`](VirtualHosts::replace). For a server with a single configuration use virtual hosts with a
     /// [default](crate::VirtualHostsBuilder::default) alone.
+    ///
+    /// A session resumes only under the `Arc` it began under. So return clones of one `Arc` until the configuration
+    /// changes. If `current` builds a new `Arc` for every handshake, no session ever resumes.
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};
