@@ -42,11 +42,17 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The labels have few values. The authority would be a bad one: clients choose it.
+/// Counts by labels that have few values. The client chooses `verdict.method()` and `verdict.authority()`, so a label
+/// with one of them would let the client create any number of counters.
 fn count(verdict: &Verdict<'_>) {
     match verdict.outcome() {
         Outcome::Refused(rejection) => {
-            counter!("misdirected_requests_total", "reason" => rejection.as_str()).increment(1);
+            counter!(
+                "misdirected_requests_total",
+                "reason" => rejection.as_str(),
+                "method" => verdict.method_name(),
+            )
+            .increment(1);
         }
         Outcome::Coalesced => counter!("coalesced_requests_total").increment(1),
         _ => {}

@@ -152,7 +152,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `tracing` | yes | an event for every refusal, with OpenTelemetry's field names |
+//! | `tracing` | yes | a log event for every refusal, with bounded length |
 //! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve` |
 //! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], [`VirtualHosts`], and reading the names of certificates |
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
@@ -179,6 +179,7 @@ mod connection;
 mod host;
 mod layer;
 mod malformed;
+mod method_name;
 mod verdict;
 mod virtual_hosts;
 

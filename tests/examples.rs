@@ -171,11 +171,17 @@ async fn report_only_counts_by_reason() {
     }
     let client = pki::client(&["http/1.1"]);
     let mut io = wire::connect(example.addr, client, Some("app.localhost")).await;
+    // C6a: clients that make up methods do not make counters.
+    for method in ["MADE-UP", "get", "xyz"] {
+        let request = format!("{method} / HTTP/1.1\nHost: other.localhost\n\n");
+        assert_eq!(wire::exchange(&mut io, &request).await.status, 200);
+    }
     let request = "GET /metrics HTTP/1.1\nHost: app.localhost\n\n";
     let metrics = wire::exchange(&mut io, request).await.body;
     for line in [
-        r#"misdirected_requests_total{reason="not_in_certificate"} 2"#,
-        r#"misdirected_requests_total{reason="invalid_host"} 1"#,
+        r#"misdirected_requests_total{reason="not_in_certificate",method="GET"} 2"#,
+        r#"misdirected_requests_total{reason="not_in_certificate",method="_OTHER"} 3"#,
+        r#"misdirected_requests_total{reason="invalid_host",method="GET"} 1"#,
         "coalesced_requests_total 1",
     ] {
         assert!(

@@ -3,11 +3,11 @@
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
-use http::{Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, StatusCode, Version};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_misdirected::{
     CertificateNames, Coalescing, ConnectionInfo, EffectiveAuthority, Malformed, MisdirectedLayer,
-    Outcome, Rejection,
+    Outcome, Rejection, Responder,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
@@ -28,7 +28,10 @@ fn request(host: &str) -> Request<()> {
 }
 
 /// Answers with the `Host` that it sees.
-async fn send(layer: &MisdirectedLayer, request: Request<()>) -> Response<String> {
+async fn send<R>(layer: &MisdirectedLayer<R>, request: Request<()>) -> Response<String>
+where
+    R: Responder<String> + Clone,
+{
     let inner = service_fn(|request: Request<()>| async move {
         let host = request
             .headers()
@@ -192,13 +195,23 @@ impl Visit for Fields {
 
 /// The events of one request.
 async fn events(layer: MisdirectedLayer, request: Request<()>) -> Vec<(Level, String)> {
+    answer_and_events(&layer, request).await.1
+}
+
+async fn answer_and_events<R>(
+    layer: &MisdirectedLayer<R>,
+    request: Request<()>,
+) -> (Response<String>, Vec<(Level, String)>)
+where
+    R: Responder<String> + Clone,
+{
     let events = Events::default();
     let subscriber = tracing_subscriber::registry().with(events.clone());
     let guard = tracing::subscriber::set_default(subscriber);
-    send(&layer, request).await;
+    let response = send(layer, request).await;
     drop(guard);
     let events = events.0.lock().unwrap();
-    events.clone()
+    (response, events.clone())
 }
 
 #[tokio::test]
@@ -221,6 +234,178 @@ async fn c6_a_refusal_is_one_event_with_standard_names() {
         "message=request refused: the certificate",
     ] {
         assert!(fields.contains(field), "{field} in {fields}");
+    }
+}
+
+/// Asserts that a refusal is one event, and that the event has the status of the response.
+async fn assert_logged<R>(layer: &MisdirectedLayer<R>, request: Request<()>, status: u16)
+where
+    R: Responder<String> + Clone,
+{
+    let (response, events) = answer_and_events(layer, request).await;
+    assert_eq!(response.status(), status);
+    let [(_, fields)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    let field = format!("http.response.status_code={status} ");
+    assert!(fields.contains(&field), "{field} in {fields}");
+}
+
+#[tokio::test]
+async fn c6_the_logged_status_is_the_one_that_the_client_got() {
+    let layer = MisdirectedLayer::new()
+        .allowed_hosts(["a.test", "c.test"])
+        .unwrap();
+    let not_found = layer.clone().responder(|refusal| {
+        let mut response = Response::new(String::new());
+        *response.status_mut() = match refusal.rejection() {
+            Rejection::UnknownHost => StatusCode::NOT_FOUND,
+            _ => StatusCode::IM_A_TEAPOT,
+        };
+        response
+    });
+    let forgetful = layer
+        .clone()
+        .responder(|_| Response::new(String::from("refused")));
+    let no_info = || {
+        let mut request = request("a.test");
+        request.extensions_mut().clear();
+        request
+    };
+    let head = |mut request: Request<()>| {
+        *request.method_mut() = Method::HEAD;
+        request
+    };
+    for with in [&|request| request, &head as &dyn Fn(_) -> _] {
+        for (request, status) in [
+            (&(|| request("b.test")) as &dyn Fn() -> _, 421),
+            (&|| request("c.test"), 421),
+            (&|| request("c@test"), 400),
+            (&no_info, 500),
+        ] {
+            assert_logged(&layer, with(request()), status).await;
+            // The layer replaces the 200 of a responder that sets no status.
+            assert_logged(&forgetful, with(request()), status).await;
+        }
+        assert_logged(&not_found, with(request("b.test")), 404).await;
+        assert_logged(&not_found, with(request("c.test")), 418).await;
+        assert_logged(&not_found, with(request("c@test")), 418).await;
+        assert_logged(&not_found, with(no_info()), 418).await;
+    }
+}
+
+#[tokio::test]
+async fn c7_a_report_comes_once_and_has_no_status() {
+    let events = Events::default();
+    let subscriber = tracing_subscriber::registry().with(events.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let inner = service_fn(|_: Request<()>| async {
+        tracing::info!("the inner service runs");
+        Ok::<_, Infallible>(Response::builder().status(418).body(String::new()).unwrap())
+    });
+    let layer = MisdirectedLayer::new().report_only(true);
+
+    // The handler is not done when the client goes away.
+    let hung = service_fn(|_: Request<()>| std::future::pending::<Result<Response<String>, ()>>());
+    let waiting = layer.layer(hung).oneshot(request("c.test"));
+    let timeout = tokio::time::timeout(std::time::Duration::from_millis(1), waiting);
+    assert!(timeout.await.is_err());
+    let [(_, fields)] = &std::mem::take(&mut *events.0.lock().unwrap())[..] else {
+        panic!("no report, or several");
+    };
+    assert!(fields.contains("not_in_certificate"), "{fields}");
+
+    let Ok(response) = layer.layer(inner).oneshot(request("c.test")).await;
+    assert_eq!(response.status(), 418);
+    let [(_, report), (_, run)] = &std::mem::take(&mut *events.0.lock().unwrap())[..] else {
+        panic!("no report, or several");
+    };
+    assert!(report.contains("request would be refused"), "{report}");
+    assert!(!report.contains("http.response.status_code"), "{report}");
+    assert!(run.contains("the inner service runs"), "{run}");
+}
+
+#[tokio::test]
+async fn c6_the_callback_runs_first() {
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let note = |what| {
+        let order = order.clone();
+        move || order.lock().unwrap().push(what)
+    };
+    let (verdict, answer, run) = (note("verdict"), note("answer"), note("inner"));
+    let layer = MisdirectedLayer::new()
+        .on_verdict(move |_| verdict())
+        .responder(move |_| {
+            answer();
+            Response::new(String::new())
+        });
+    let inner = service_fn(move |_: Request<()>| {
+        run();
+        std::future::ready(Ok::<_, Infallible>(Response::new(String::new())))
+    });
+    for host in ["a.test", "c.test"] {
+        let Ok(_) = layer
+            .clone()
+            .layer(inner.clone())
+            .oneshot(request(host))
+            .await;
+    }
+    assert_eq!(
+        *order.lock().unwrap(),
+        ["verdict", "inner", "verdict", "answer"]
+    );
+}
+
+#[tokio::test]
+async fn c7_a_report_leaves_the_rejection_of_an_inner_layer() {
+    let inner =
+        service_fn(|_: Request<()>| async { Ok::<_, Infallible>(Response::new(String::new())) });
+    let certificate = MisdirectedLayer::new();
+    let list = MisdirectedLayer::new().allowed_hosts(["a.test"]).unwrap();
+    let report = |layer: &MisdirectedLayer| layer.clone().report_only(true);
+    for (outer, inner_layer, status, expected) in [
+        // Only the inner layer refuses, so its reason explains the status.
+        (
+            report(&certificate),
+            list.clone(),
+            421,
+            Rejection::UnknownHost,
+        ),
+        (
+            report(&list),
+            certificate.clone(),
+            421,
+            Rejection::NotInCertificate,
+        ),
+        // The outer layer refuses, and the inner one is not called.
+        (
+            certificate.clone(),
+            report(&list),
+            421,
+            Rejection::NotInCertificate,
+        ),
+        (
+            list.clone(),
+            report(&certificate),
+            421,
+            Rejection::UnknownHost,
+        ),
+        // Nobody refuses.
+        (
+            report(&certificate),
+            report(&list),
+            200,
+            Rejection::UnknownHost,
+        ),
+    ] {
+        let service = outer.layer(inner_layer.layer(inner));
+        let Ok(response) = service.oneshot(request("c.test")).await;
+        assert_eq!(response.status(), status, "{outer:?} {inner_layer:?}");
+        assert_eq!(
+            rejection(&response),
+            Some(expected),
+            "{outer:?} {inner_layer:?}"
+        );
     }
 }
 

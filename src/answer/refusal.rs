@@ -1,7 +1,10 @@
 //! What a responder gets to see: the reason and the head of the request. The body of the request is never read.
 
+use std::fmt;
+
 use http::{HeaderMap, Method, Request, StatusCode, Version};
 
+use crate::method_name::method_name;
 use crate::verdict::Rejection;
 
 /// A refused request, as a [`Responder`](crate::Responder) sees it.
@@ -22,7 +25,7 @@ use crate::verdict::Rejection;
 /// });
 /// # let _: axum::Router = axum::Router::new().layer(layer);
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Refusal<'a> {
     rejection: Rejection,
     method: &'a Method,
@@ -50,12 +53,12 @@ impl<'a> Refusal<'a> {
     }
 
     /// Returns the status that the answer should have: 421, 400 for a malformed request, or 500 without
-    /// connection info.
+    /// connection info. A responder may choose another error, and the log event has the status that it chose.
     pub fn status(&self) -> StatusCode {
         self.rejection.status()
     }
 
-    /// Returns the method of the request.
+    /// Returns the method of the request. The client chose it, and it can have any length.
     pub fn method(&self) -> &'a Method {
         self.method
     }
@@ -68,5 +71,18 @@ impl<'a> Refusal<'a> {
     /// Returns the header fields of the request.
     pub fn headers(&self) -> &'a HeaderMap {
         self.headers
+    }
+}
+
+/// Shows nothing that the client chose freely. The method is a known one or `_OTHER`, and only the number of header
+/// fields is shown.
+impl fmt::Debug for Refusal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("rejection", &self.rejection)
+            .field("method", &method_name(self.method))
+            .field("version", &self.version)
+            .field("headers", &self.headers.len())
+            .finish()
     }
 }

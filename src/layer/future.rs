@@ -93,7 +93,8 @@ fn seal<B>(mut response: Response<B>, reported: Option<Rejection>) -> Response<B
         answer::forbid_caching(response.headers_mut());
     }
     if let Some(rejection) = reported {
-        response.extensions_mut().insert(rejection);
+        // An inner layer that refused the request has put in its own reason, which explains the status.
+        response.extensions_mut().get_or_insert(rejection);
     }
     response
 }

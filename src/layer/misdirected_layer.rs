@@ -248,7 +248,11 @@ impl<R> MisdirectedLayer<R> {
     /// default. Use it to see what the layer would do before you enforce it.
     ///
     /// The response to a request that would have been refused carries the [`Rejection`](crate::Rejection) in its
-    /// extensions, like a refusal.
+    /// extensions, like a refusal. If an inner layer has put a `Rejection` there, it stays, because it is the reason
+    /// of the status.
+    ///
+    /// The log event of such a request comes before the inner service runs and has no status. To log the status and
+    /// the reason together, read both from the response in a layer outside this one.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new()
@@ -259,7 +263,11 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.report_only = report_only)
     }
 
-    /// Sets a callback that gets the verdict on every request, before the inner service runs. The last call wins.
+    /// Sets a callback that gets the verdict on every request. The last call wins.
+    ///
+    /// The callback runs before the inner service, or before the responder if the request is refused. So it does not
+    /// see the response. The method and the authority in a verdict are the client's choice; for labels of metrics use
+    /// [`Verdict::method_name`].
     ///
     /// ```
     /// use std::sync::atomic::{AtomicU64, Ordering};

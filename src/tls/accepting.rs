@@ -107,9 +107,9 @@ where
         let info = match accepted {
             Poll::Ready(Ok(ref stream)) => info(&this.handshakes.chooser, chosen, stream),
             Poll::Ready(Err(error)) => {
-                // The debug form escapes whatever a peer may have put there.
+                // The client can choose parts of an error.
                 #[cfg(feature = "tracing")]
-                tracing::debug!(?error, "TLS handshake failed");
+                tracing::debug!(error = ?super::excerpt::Excerpt(&error), "TLS handshake failed");
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => return Poll::Pending,

@@ -144,7 +144,9 @@ impl TlsAcceptor {
     ///
     /// # Errors
     ///
-    /// An error concerns this connection only. With the feature `tracing` it is logged at debug level.
+    /// An error concerns this connection only. With the feature `tracing` it is logged at debug level, with at most
+    /// 400 octets of its text. If you log it too, limit its length: an error of rustls can quote a client certificate
+    /// of up to 64 KiB.
     ///
     /// - the error of the transport or of rustls
     /// - [`TimedOut`](io::ErrorKind::TimedOut), if the handshake exceeded its time limit

@@ -3,6 +3,8 @@
 
 mod accepting;
 mod acceptor;
+#[cfg(feature = "tracing")]
+mod excerpt;
 mod listener;
 mod pending;
 mod refuse;

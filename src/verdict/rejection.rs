@@ -59,7 +59,8 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// Returns the status of the answer: 421, 400 for a malformed request, or 500 without connection info.
+    /// Returns the status of the answer: 421, 400 for a malformed request, or 500 without connection info. A
+    /// [responder](crate::MisdirectedLayer::responder) may choose another error.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,

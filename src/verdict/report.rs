@@ -9,6 +9,7 @@ use super::rejection::Rejection;
 use crate::authority::{EffectiveAuthority, Target};
 use crate::connection::ConnectionInfo;
 use crate::malformed::Malformed;
+use crate::method_name::method_name;
 
 /// The verdict on one request, for [`on_verdict`](crate::MisdirectedLayer::on_verdict).
 ///
@@ -83,7 +84,9 @@ impl Verdict<'_> {
 
     /// Returns the authority that was judged, or `None` for a malformed request.
     ///
-    /// The client chose the value. As a label of a metric it can have any number of distinct values.
+    /// The client chose the value. It has at most 259 octets: a host of 253, a colon and a port. As a label of a
+    /// metric it can have any number of distinct values. Use the
+    /// [virtual host](ConnectionInfo::virtual_host) of the [`connection`](Self::connection) instead.
     pub fn authority(&self) -> Option<EffectiveAuthority> {
         let target = self.target.as_ref().ok()?;
         Some(EffectiveAuthority::of_ref(target.authority))
@@ -94,19 +97,49 @@ impl Verdict<'_> {
         self.connection
     }
 
-    /// Returns the method of the request.
+    /// Returns the method of the request, as the client sent it.
+    ///
+    /// The client chose the value: a method can be any text, with hundreds of thousands of octets. For logs and
+    /// metrics use [`method_name`](Self::method_name).
     pub fn method(&self) -> &Method {
         self.method
     }
 
-    /// Emits one event for a refusal. Field names follow OpenTelemetry's semantic conventions where these have
-    /// one. Every value is ours or has passed the grammar of a host, a method or an address, so none can forge
-    /// a line.
+    /// Returns the name of the method if it is a known one, or `_OTHER`. There are eleven values, so the name is fit
+    /// for logs and for a label of a metric.
+    ///
+    /// The known methods are those of OpenTelemetry's semantic conventions: `GET`, `HEAD`, `POST`, `PUT`, `DELETE`,
+    /// `CONNECT`, `OPTIONS`, `TRACE`, `PATCH` and `QUERY`. Case matters, so `get` is `_OTHER`.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::sync::Mutex;
+    /// use tower_misdirected::{MisdirectedLayer, Outcome};
+    ///
+    /// static REFUSALS: Mutex<Option<HashMap<(&str, &str), u64>>> = Mutex::new(None);
+    ///
+    /// let layer = MisdirectedLayer::new().on_verdict(|verdict| {
+    ///     if let Outcome::Refused(rejection) = verdict.outcome() {
+    ///         let labels = (verdict.method_name(), rejection.as_str());
+    ///         let mut refusals = REFUSALS.lock().unwrap();
+    ///         *refusals.get_or_insert_default().entry(labels).or_default() += 1;
+    ///     }
+    /// });
+    /// ```
+    pub fn method_name(&self) -> &'static str {
+        method_name(self.method)
+    }
+
+    /// Emits one event for a refusal. `status` is that of the response, if the request was refused.
+    ///
+    /// Except for `report_only` and `tls.client.server_name`, the names of the fields are those of OpenTelemetry's
+    /// semantic conventions. The conventions have deprecated the latter in favor of `server.address`, which is the
+    /// host of the request here.
+    ///
+    /// The client chooses a host and a server name of at most 253 octets each, and a port. Both names have passed the
+    /// grammar of a DNS name, so they cannot forge a line. All other values are from fixed sets, or are addresses.
     #[cfg(feature = "tracing")]
-    pub(crate) fn trace(&self) {
-        let Err(rejection) = self.outcome else {
-            return;
-        };
+    pub(crate) fn trace(&self, rejection: Rejection, status: Option<http::StatusCode>) {
         // Closures, so that nothing is computed if nobody listens.
         let authority = || self.target.ok().map(|target| target.authority);
         let server_name = || self.connection.and_then(ConnectionInfo::server_name);
@@ -116,8 +149,8 @@ impl Verdict<'_> {
                 tracing::event!(
                     $level,
                     error.r#type = rejection.as_str(),
-                    http.request.method = self.method.as_str(),
-                    http.response.status_code = rejection.status().as_u16(),
+                    http.request.method = self.method_name(),
+                    http.response.status_code = status.map(|status| status.as_u16()),
                     server.address = authority().map(|a| tracing::field::display(a.host)),
                     server.port = authority().and_then(|a| a.port),
                     tls.client.server_name = server_name(),
@@ -147,7 +180,7 @@ impl fmt::Debug for Verdict<'_> {
             .field("report_only", &self.report_only)
             .field("authority", &self.authority())
             .field("connection", &self.connection)
-            .field("method", &self.method)
+            .field("method", &self.method_name())
             .finish()
     }
 }
