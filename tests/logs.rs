@@ -347,7 +347,7 @@ proptest! {
     #[test]
     fn c6a_no_request_makes_a_long_event(
         (method, host, server_name) in (method(), name(), name()),
-        (with_info, report_only, forbidden) in any::<(bool, bool, bool)>(),
+        (with_info, report_only, long_field) in any::<(bool, bool, bool)>(),
     ) {
         let Ok(host) = HeaderValue::from_bytes(&host) else {
             return Ok(());
@@ -363,7 +363,7 @@ proptest! {
         if with_info {
             request.extensions_mut().insert(connection);
         }
-        if forbidden {
+        if long_field {
             request.headers_mut().append("x-long", HeaderValue::from_bytes(&[b'x'; 9000]).unwrap());
         }
         let layer = MisdirectedLayer::new()
