@@ -42,12 +42,12 @@ pub struct Session {
     opened: Connection,
 }
 
-/// Why a session that a client offers is not resumed.
+/// What differs, so that a session that a client offers is not resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fresh {
-    OtherConfig,
-    OtherServerName,
-    OtherVersion,
+    Config,
+    ServerName,
+    Version,
 }
 
 impl Model {
@@ -122,11 +122,11 @@ impl Model {
         };
         let fresh = session.and_then(|session| {
             if session.opened.config != config {
-                Some(Fresh::OtherConfig)
+                Some(Fresh::Config)
             } else if session.opened.server_name.as_deref() != server_name {
-                Some(Fresh::OtherServerName)
+                Some(Fresh::ServerName)
             } else if session.opened.tls13 != hello.tls13 {
-                Some(Fresh::OtherVersion)
+                Some(Fresh::Version)
             } else {
                 None
             }
