@@ -24,14 +24,15 @@ pub(crate) struct Sessions {
     ticketer: Arc<dyn ProducesTickets>,
 }
 
-/// The sessions of every configuration in use. One for the process, because the identity of a configuration is its
-/// `Arc`: whatever accepts connections under it, over TCP or QUIC, resumes the same sessions.
+/// The marks of the configurations in use. One map for the process, because the identity of a configuration is its
+/// `Arc`: whatever accepts connections under it, over TCP or QUIC, resumes the same sessions. The map keeps nothing of
+/// a configuration alive, so its session store and its ticket keys go when it goes.
 static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct InUse {
     /// By the address of a configuration. The weak reference keeps the address from being reused.
-    by_address: HashMap<usize, (Weak<ServerConfig>, Arc<Sessions>)>,
+    by_address: HashMap<usize, (Weak<ServerConfig>, Mark)>,
     /// How many entries may gather before the next search for dead ones.
     sweep_at: usize,
 }
@@ -40,34 +41,13 @@ struct InUse {
 const FIRST_SWEEP: usize = 64;
 
 impl Sessions {
-    /// Returns the sessions of a configuration: always the same ones for the same `Arc`.
+    /// Returns the sessions of a configuration. They have the same mark for the same `Arc`.
     pub(crate) fn of(config: &Arc<ServerConfig>) -> Arc<Self> {
-        let address = Arc::as_ptr(config) as usize;
-        if let Some((_, sessions)) = in_use().by_address.get(&address) {
-            return sessions.clone();
-        }
-        // Code of the user runs without the lock, because it may come back here: the source of random bytes now, and
-        // below the `drop` of a session store. If two threads make the sessions at once, those that were stored first
-        // stay.
-        let made = Arc::new(Self::new(config));
-        let mut in_use = in_use();
-        let entry = in_use.by_address.entry(address);
-        let (_, sessions) = entry.or_insert_with(|| (Arc::downgrade(config), made.clone()));
-        let sessions = sessions.clone();
-        let dead = in_use.sweep();
-        drop(in_use);
-        drop(dead);
-        sessions
-    }
-
-    fn new(config: &ServerConfig) -> Self {
-        let mut mark = Mark::default();
-        let random = config.crypto_provider().secure_random.fill(&mut mark);
-        Self {
-            mark: random.is_ok().then_some(mark),
+        Arc::new(Self {
+            mark: mark(config),
             store: config.session_storage.clone(),
             ticketer: config.ticketer.clone(),
-        }
+        })
     }
 
     /// Makes a connection's copy of the configuration keep its sessions here.
@@ -89,26 +69,40 @@ impl Sessions {
     }
 }
 
+/// Returns the mark of a configuration, or `None` if the crypto provider failed to provide random bytes.
+fn mark(config: &Arc<ServerConfig>) -> Option<Mark> {
+    let address = Arc::as_ptr(config) as usize;
+    if let Some((_, mark)) = in_use().by_address.get(&address) {
+        return Some(*mark);
+    }
+    // The source of random bytes is the user's, and may be slow or come back here, so it runs without the lock. If two
+    // threads make a mark at once, the one that is stored first stays.
+    let mut made = Mark::default();
+    config
+        .crypto_provider()
+        .secure_random
+        .fill(&mut made)
+        .ok()?;
+    let mut in_use = in_use();
+    let entry = in_use.by_address.entry(address);
+    let mark = entry.or_insert_with(|| (Arc::downgrade(config), made)).1;
+    in_use.sweep();
+    Some(mark)
+}
+
 fn in_use() -> MutexGuard<'static, InUse> {
     IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl InUse {
-    /// Removes and returns dead entries. The amortized cost per insertion is constant.
-    fn sweep(&mut self) -> Vec<Arc<Sessions>> {
+    /// Removes dead entries. The amortized cost per insertion is constant.
+    fn sweep(&mut self) {
         if self.by_address.len() < self.sweep_at.max(FIRST_SWEEP) {
-            return Vec::new();
+            return;
         }
-        let mut dead = Vec::new();
-        self.by_address.retain(|_, (config, sessions)| {
-            let is_live = config.strong_count() > 0;
-            if !is_live {
-                dead.push(sessions.clone());
-            }
-            is_live
-        });
+        self.by_address
+            .retain(|_, (config, _)| config.strong_count() > 0);
         self.sweep_at = 2 * self.by_address.len();
-        dead
     }
 }
 
@@ -175,7 +169,7 @@ mod tests {
     fn one_configuration_has_one_mark_however_often_it_is_asked_for() {
         let (one, other) = (config(), config());
         let sessions = Sessions::of(&one);
-        assert!(Arc::ptr_eq(&sessions, &Sessions::of(&one.clone())));
+        assert_eq!(sessions.mark, Sessions::of(&one.clone()).mark);
         assert_ne!(sessions.mark, Sessions::of(&other).mark);
     }
 
@@ -194,5 +188,14 @@ mod tests {
         for (config, mark) in held.iter().zip(marks) {
             assert_eq!(Sessions::of(config).mark, mark);
         }
+    }
+    /// A session store holds secrets, and so does a ticketer.
+    #[test]
+    fn a_configuration_that_is_gone_frees_its_session_store() {
+        let config = config();
+        let store = Arc::downgrade(&config.session_storage);
+        let bound = Sessions::of(&config);
+        drop((config, bound));
+        assert_eq!(store.strong_count(), 0);
     }
 }

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get};
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use http_body_util::Full;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::limit::ConcurrencyLimit;
 use tower::{Layer, Service, ServiceExt, service_fn};
@@ -256,6 +257,40 @@ async fn c2_head_gets_the_head_of_a_custom_responder_and_no_body() {
     assert_eq!(answer.header("x-kept"), Some("yes"));
     assert_eq!(answer.header("content-length"), Some("17"));
     assert!(wire::closes(&mut io).await, "nothing follows the head");
+}
+
+/// RFC 9110 §8.6: a length that GET would not have must not be stated.
+#[tokio::test]
+async fn c2_head_of_a_body_of_unknown_length_states_no_length_over_http1() {
+    let layer = MisdirectedLayer::new().responder(|refusal| {
+        let body = axum::body::Body::new(OfUnknownLength(Full::from("a body of its own")));
+        (refusal.status(), body).into_response()
+    });
+    let addr = serve(echo().layer(layer)).await;
+    for method in ["GET", "HEAD"] {
+        let mut io = http1(addr).await;
+        let answer =
+            wire::exchange(&mut io, &format!("{method} / HTTP/1.1\nHost: c.test\n\n")).await;
+        assert_eq!(answer.status, 421);
+        assert_eq!(answer.header("content-length"), None, "{method}");
+        assert_eq!(answer.body.is_empty(), method == "HEAD");
+        assert!(wire::closes(&mut io).await, "nothing follows {method}");
+    }
+}
+
+/// A body that does not tell its length.
+struct OfUnknownLength(Full<Bytes>);
+
+impl http_body::Body for OfUnknownLength {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        std::pin::Pin::new(&mut self.0).poll_frame(cx)
+    }
 }
 
 #[tokio::test]

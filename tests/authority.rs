@@ -222,6 +222,14 @@ fn each_malformed_request_is_called_by_its_name() {
         (of(Method::GET, "foo", h1, &["a"]), Malformed::InvalidTarget),
         (of(Method::GET, "*", h1, &["a"]), Malformed::InvalidTarget),
         (of(Method::GET, "*", h2, &["a"]), Malformed::InvalidTarget),
+        (
+            of_star_beside_authority(Method::GET),
+            Malformed::InvalidTarget,
+        ),
+        (
+            of_star_beside_authority(Method::CONNECT),
+            Malformed::InvalidTarget,
+        ),
         // Extended CONNECT has a path, but not the one that is for OPTIONS (RFC 9113 §8.3.1).
         (
             of(Method::CONNECT, "*", h2, &["a"]),
@@ -360,6 +368,21 @@ fn a8_an_address_is_no_other_address_of_either_family() {
             assert_eq!(host == *other, one == other, "{one} and {other}");
         }
     }
+}
+
+/// HTTP/2 sends `*` in `:path` beside `:authority` (RFC 9113 §8.3.1).
+fn of_star_beside_authority(method: http::Method) -> Result<String, Malformed> {
+    let uri = http::Uri::builder().scheme("https").authority("a");
+    let uri = uri.path_and_query("*").build().unwrap();
+    let request = Request::builder().version(Version::HTTP_2).method(method);
+    let authority = EffectiveAuthority::of(&request.uri(uri).body(()).unwrap());
+    authority.map(|authority| authority.to_string())
+}
+
+#[test]
+fn a9_an_asterisk_beside_an_authority_is_for_options() {
+    let options = of_star_beside_authority(http::Method::OPTIONS);
+    assert_eq!(options, Ok("a".to_owned()));
 }
 
 /// The layer looks for a leading `Host` first. `HeaderMap` promises no order, so a second `Host` must be found in

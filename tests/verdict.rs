@@ -507,6 +507,32 @@ fn levels_are_ordered_from_open_to_strict() {
     assert_eq!(Coalescing::default(), Coalescing::SameTlsConfig);
 }
 
+/// A TLS stack may look its contexts up by the very spelling of the client: CVE-2022-23632, CVE-2026-53622.
+#[tokio::test]
+async fn d9_an_odd_spelling_of_the_server_name_is_served_only_if_somebody_told_the_configuration() {
+    for spelling in ["A.test", "a.test.", "A.TEST."] {
+        let info = || {
+            let names = CertificateNames::from_sans(["a.test"], []);
+            ConnectionInfo::tls()
+                .server_name(spelling)
+                .certificate_names(names)
+        };
+        let (untold, single) = (info().build(), info().single_tls_config().build());
+        for level in LEVELS {
+            let layer = at(level);
+            let verdict = judge(&layer, get("a.test", Some(&untold))).await;
+            let refused = level >= Coalescing::SameTlsConfig;
+            let expected = if refused {
+                Err(Rejection::DifferentTlsConfig)
+            } else {
+                Ok(())
+            };
+            assert_eq!(verdict, expected, "{spelling} {level:?}");
+            assert_eq!(judge(&layer, get("a.test", Some(&single))).await, Ok(()));
+        }
+    }
+}
+
 /// A TLS stack that chooses among contexts by server name, and an info that says nothing about it. At the default
 /// level this was 200 for a host that requires a client certificate.
 #[tokio::test]

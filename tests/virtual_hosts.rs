@@ -307,6 +307,24 @@ async fn b9_nothing_is_selected_for_a_handshake_that_must_be_refused() {
     assert!(Arc::ptr_eq(selection.config(), &shared));
 }
 
+#[tokio::test]
+async fn d9_a_selection_makes_a_tls_connection() {
+    let hosts = Hosts::new().builder().build().unwrap();
+    for builder in [
+        ConnectionInfo::plaintext(),
+        ConnectionInfo::trusted_gateway(),
+    ] {
+        let selection = hosts.select(Some("a.test")).unwrap();
+        let info = builder.selection(selection).build();
+        assert!(info.is_tls());
+        assert!(
+            judge(Coalescing::SameTlsConfig, &info, "c.test")
+                .await
+                .is_err()
+        );
+    }
+}
+
 /// The bypass that a hand-made connection had: a server name that was never looked up.
 #[tokio::test]
 async fn d9_the_server_name_of_a_selection_is_the_one_that_was_looked_up() {

@@ -30,16 +30,22 @@ pub(crate) fn seal<B: Body + Default>(
     }
     response.extensions_mut().insert(refusal.rejection());
     if *refusal.method() == Method::HEAD {
-        remove_body(response);
+        remove_body(response, version);
     }
 }
 
 /// Removes the body of an answer to `HEAD`, and states its length (RFC 9110 §9.3.2). Not every server removes
 /// it, and some would state the length of what is left.
-fn remove_body<B: Body + Default>(response: &mut Response<B>) {
-    if let Some(length) = response.body().size_hint().exact() {
-        let headers = response.headers_mut();
-        headers.entry(CONTENT_LENGTH).or_insert(length.into());
+fn remove_body<B: Body + Default>(response: &mut Response<B>, version: Version) {
+    match response.body().size_hint().exact() {
+        Some(length) => {
+            let headers = response.headers_mut();
+            headers.entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+        // hyper sends no body here, but the fields that announce one of unknown length. An empty body in its place
+        // would be stated as one of length 0.
+        None if version < Version::HTTP_2 => return,
+        None => {}
     }
     *response.body_mut() = B::default();
 }

@@ -68,6 +68,10 @@ impl<'a> Target<'a> {
                 return Err(Malformed::MissingAuthority);
             }
         }
+        // Asterisk-form, as above. HTTP/1 has no authority beside it.
+        if !http1 && *method != Method::OPTIONS && uri.path() == "*" {
+            return Err(Malformed::InvalidTarget);
+        }
         let target = Self::new(version, uri, in_target.as_str().as_bytes(), likely);
         match host {
             Some(host) => target?.beside(host, http1),

@@ -85,7 +85,9 @@ impl ConnectionInfoBuilder {
     /// Sets the server name of the ClientHello.
     ///
     /// A text that is not a DNS name counts as no server name. That includes IP addresses, which SNI cannot
-    /// carry (RFC 6066 §3).
+    /// carry (RFC 6066 §3). Pass the name as the client sent it: if nobody said which TLS configuration the connection
+    /// has, the layer serves a server name only in normal form, because a TLS stack may have looked up `ADMIN.test.` as
+    /// another name than `admin.test`.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -96,7 +98,9 @@ impl ConnectionInfoBuilder {
     /// assert_eq!(info.server_name(), None);
     /// ```
     pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
-        let name = name.into().and_then(|name| name.parse().ok());
+        let text = name.into();
+        let name: Option<Host> = text.and_then(|name| name.parse().ok());
+        self.facts.odd_server_name = name.as_ref().and_then(Host::name) != text;
         self.facts.set_server_name(name);
         self
     }
@@ -146,7 +150,7 @@ impl ConnectionInfoBuilder {
     }
 
     /// Says which virtual host accepted the connection, and for which server name. It replaces the
-    /// [`server_name`](Self::server_name).
+    /// [`server_name`](Self::server_name), and makes the connection a TLS connection.
     ///
     /// Make the selection *during* the handshake; see [`VirtualHosts::select`](crate::VirtualHosts::select).
     ///
@@ -198,6 +202,7 @@ impl ConnectionInfoBuilder {
     /// Builds the info.
     pub fn build(mut self) -> ConnectionInfo {
         if let Some((binding, server_name)) = self.selected {
+            self.facts.security = Security::Tls;
             self.facts.set_server_name(server_name);
             self.facts.binding = Some(binding);
         }

@@ -12,6 +12,8 @@ use crate::virtual_hosts::Binding;
 pub(crate) struct Facts {
     pub(super) security: Security,
     pub(super) server_name: Option<Host>,
+    /// The client did not send the server name in normal form, as far as that is known.
+    pub(super) odd_server_name: bool,
     pub(crate) certificate_names: CertificateNames,
     /// The names cover the server name, or are unknown and so may cover it.
     pub(super) covers_server_name: bool,
@@ -40,6 +42,7 @@ impl Facts {
         Self {
             security,
             server_name: None,
+            odd_server_name: false,
             certificate_names: CertificateNames::unknown(),
             covers_server_name: false,
             alpn: None,

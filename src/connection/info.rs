@@ -61,7 +61,7 @@ impl ConnectionInfo {
 
     /// Returns the DNS name in the ClientHello (SNI, RFC 6066 §3), in lower case and without a trailing dot.
     ///
-    /// `None` without TLS, and if the client sent no name or an IP address, which SNI cannot carry.
+    /// `None` if the client sent no name or an IP address, which SNI cannot carry.
     pub fn server_name(&self) -> Option<&str> {
         self.0.server_name.as_ref().and_then(Host::name)
     }
@@ -161,12 +161,15 @@ impl ConnectionInfo {
     }
 
     /// Returns what the server name is to this connection. Even if nobody said which configurations there are, the
-    /// server name has that of the connection.
+    /// server name has that of the connection, unless the TLS stack may have read another name in it.
     #[inline]
     pub(crate) fn relation_of_server_name(&self, host: &HostRef<'_>) -> Relation {
         match &self.0.binding {
             Some(binding) => binding.relation_of_server_name(host),
-            None => Relation::SameVirtualHost,
+            None if self.0.single_tls_config || !self.0.odd_server_name => {
+                Relation::SameVirtualHost
+            }
+            None => Relation::OtherConfig,
         }
     }
 

@@ -34,7 +34,8 @@ impl<R> MisdirectedLayer<R> {
     ///
     /// The layer calls it for every refusal, also for malformed requests (400) and for missing connection info
     /// (500). The response then gets `Cache-Control: no-store`, and the status of the rejection if its own status
-    /// is not an error. For a `HEAD` request the layer removes the body.
+    /// is not an error. For a `HEAD` request the layer removes the body and states its length. Over HTTP/2 and HTTP/3
+    /// some servers state the length 0 for a body of unknown length, so prefer bodies of known length.
     ///
     /// # Security
     ///
