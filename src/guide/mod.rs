@@ -14,26 +14,121 @@
 #[doc = include_str!("servers.md")]
 pub mod servers {}
 
-/// How do I use another TLS stack than rustls?
+/// How do I use OpenSSL, BoringSSL or another TLS stack?
 ///
-/// Build a [`ConnectionInfo`](crate::ConnectionInfo) from the connection when its handshake is complete, and
-/// insert it into the extensions of every request on that connection. It must say which certificate *this*
-/// handshake presented. If the TLS stack cannot tell, leave the certificate names out. The layer then serves
-/// only the server name, which is safe and refuses all coalescing.
+/// Build a [`ConnectionInfo`](crate::ConnectionInfo) when the handshake of a connection is complete, and insert it
+/// into the extensions of every request on that connection. It must say which certificate *this* handshake
+/// presented, and which TLS configuration accepted the connection:
 ///
-/// # OpenSSL and BoringSSL
+/// | your server has | what to do |
+/// |---|---|
+/// | one context for every connection | call [`single_tls_config`](crate::ConnectionInfoBuilder::single_tls_config) |
+/// | several contexts, chosen by server name | put them into [`VirtualHosts`](crate::VirtualHosts) and follow [the recipe](#several-contexts-with-openssl-or-boringssl) |
+/// | a TLS stack that says less | [leave out what you do not know](#what-must-another-tls-stack-do) |
 ///
-/// With the `openssl` crate, no feature of this crate is needed:
+/// # One context
+///
+/// ```
+/// use tower_misdirected::{CertificateNames, ConnectionInfo};
+///
+/// /// Describes a connection to a server with a single context.
+/// fn connection_info(server_name: Option<&str>, dns_names: &[&str]) -> ConnectionInfo {
+///     ConnectionInfo::tls()
+///         .server_name(server_name)
+///         .certificate_names(CertificateNames::from_sans(dns_names, [])) // of the presented certificate
+///         .single_tls_config()
+///         .build()
+/// }
+/// ```
+///
+/// Do not call `single_tls_config` if a callback can change the context or what it requires. A connection for one
+/// host would then reach the other hosts without the checks of their handshakes.
+///
+/// # Several contexts, with OpenSSL or BoringSSL
+///
+/// Call `bind_sessions` for every context before you build it. Build
+/// [`VirtualHosts<SslContext>`](crate::VirtualHosts) from the contexts, and a `selector` from the virtual hosts.
+/// Hosts that share an `Arc<SslContext>` share connections. For every connection, call `select`, perform the
+/// handshake, and call `connection_info`. Put a time limit around `select` and the handshake.
 ///
 /// ```rust,ignore
 #[doc = include_str!("openssl.rs")]
 /// ```
 ///
-/// With the `boring` crate, only one line differs:
+/// `select` returns an `Ssl` and a stream. With tokio-openssl, perform the handshake like this:
 ///
 /// ```rust,ignore
-/// use boring::ssl::{NameType, SslRef};
+#[doc = include_str!("tokio_openssl.rs")]
 /// ```
+///
+/// With the `boring` crate, `openssl` becomes `boring` in the imports of the recipe. The handshake differs. With
+/// tokio-boring, perform it like this:
+///
+/// ```rust,ignore
+#[doc = include_str!("tokio_boring.rs")]
+/// ```
+///
+/// The recipe does not work with an acceptor that takes a single `SslAcceptor` and performs the handshake itself.
+///
+/// ## Why does the recipe not call `set_ssl_context`?
+///
+/// `set_ssl_context` changes the certificate of a handshake that has begun under another context. It does not change
+/// everything else:
+///
+/// | what | OpenSSL 3 | BoringSSL |
+/// |---|---|---|
+/// | whether a client certificate is required | that of the first context | that of the first context |
+/// | TLS versions and the verify callback | those of the first context | those of the first context |
+/// | sessions, in a callback for the server name | a session of one host resumes for every other host | the same, unless every context has its own session id context |
+///
+/// So a client without a certificate could open a connection for a host that requires one. In the recipe, the
+/// selected context performs the whole handshake.
+///
+/// ## What happens to sessions?
+///
+/// A resumed handshake does not check the client certificate again. So a session must only resume under the context
+/// under which it began. Two things ensure that in the recipe:
+///
+/// - Each `SslContext` has its own session cache and its own ticket keys.
+/// - `bind_sessions` gives each context a random session id context. Contexts then keep their sessions apart even if
+///   you give them the same ticket keys or an external cache. OpenSSL needs the session id context in any case to
+///   resume sessions with client certificates.
+///
+/// A resumed session keeps its client certificate. It may lack the intermediate certificates.
+///
+/// Sessions end with the process, because the session id context is random. If several machines share ticket keys
+/// and must resume each other's sessions, set the session id context yourself. Use one value for each context, the
+/// same on every machine, and a new value whenever the context changes.
+///
+/// ## What happens when I replace a context?
+///
+/// Call [`VirtualHosts::replace`](crate::VirtualHosts::replace) with a new `SslContext`. Open connections answer 421
+/// for the hosts that have a new context, and sessions of the old context do not resume. The recipe keeps the
+/// selection of the handshake, so a replacement after the handshake does not let a request through.
+///
+/// # What must another TLS stack do?
+///
+/// The same applies to s2n-tls, native-tls and every other stack:
+///
+/// - Call [`VirtualHosts::select`](crate::VirtualHosts::select) *during* the handshake, and use the configuration
+///   that it returns for the whole handshake. Keep the selection for
+///   [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection).
+/// - If nothing is selected, refuse the handshake with the alert `unrecognized_name`.
+/// - A session must resume only under the configuration under which it began. If you cannot ensure that, turn
+///   resumption off.
+/// - Pass a client certificate only if the handshake has verified it.
+/// - If you cannot tell which certificate the handshake presented, leave the certificate names out. If you cannot
+///   tell which configuration accepted the connection, call neither `selection` nor `single_tls_config`. In both
+///   cases the layer serves only the server name, and refuses all coalescing. That is safe only if the handshake
+///   used the configuration of the server name, sessions included.
+///
+/// native-tls has one certificate for each acceptor and no callback for the server name. If a server has a single
+/// native-tls acceptor, it has one context.
+///
+/// # Which hosts will get 421s?
+///
+/// Call [`VirtualHosts::overlaps_by`](crate::VirtualHosts::overlaps_by) with a function that returns the certificate
+/// names of a context. It lists the hosts that browsers will coalesce although their contexts differ.
 ///
 /// # How does the info reach the request?
 ///

@@ -15,8 +15,16 @@ use crate::pki::{self, Authority, Leaf};
 use crate::recipe;
 
 /// The certificate of every virtual host.
-pub static CERTIFICATE: LazyLock<Leaf> =
-    LazyLock::new(|| pki::leaf(&["www.test", "shop.test", "admin.test", "new.test"]));
+pub static CERTIFICATE: LazyLock<Leaf> = LazyLock::new(|| {
+    pki::leaf(&[
+        "www.test",
+        "shop.test",
+        "admin.test",
+        "new.test",
+        "newest.test",
+        "picky.test",
+    ])
+});
 
 /// A client of the authority that `admin.test` trusts.
 pub static ONE: LazyLock<Leaf> = LazyLock::new(|| pki::leaf(&["client-one.test"]));

@@ -43,7 +43,7 @@ async fn b6_d9_an_open_connection_is_refused_a_host_with_a_new_context() {
 }
 
 #[tokio::test]
-async fn d8_d9_a_session_does_not_outlive_its_context() {
+async fn d9_a_session_does_not_outlive_its_context() {
     for (visitor, memory, kind) in every_kind() {
         let open = context(None, memory);
         let mutual_tls = context(Some(&pki::CA), memory);

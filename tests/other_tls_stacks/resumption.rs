@@ -27,7 +27,7 @@ pub fn every_kind() -> impl Iterator<Item = (NewVisitor, Memory, String)> {
 }
 
 #[tokio::test]
-async fn d8_d9_a_session_of_www_opens_no_connection_for_admin() {
+async fn d9_a_session_of_www_opens_no_connection_for_admin() {
     for (visitor, memory, kind) in every_kind() {
         let site = Site::new(hosts(memory));
         let addr = site.listen().await;
@@ -46,7 +46,7 @@ async fn d8_d9_a_session_of_www_opens_no_connection_for_admin() {
 }
 
 #[tokio::test]
-async fn d8_d9_a_session_of_admin_opens_no_connection_for_www() {
+async fn d9_a_session_of_admin_opens_no_connection_for_www() {
     for (visitor, memory, kind) in every_kind() {
         let site = Site::new(hosts(memory));
         let addr = site.listen().await;
@@ -61,7 +61,7 @@ async fn d8_d9_a_session_of_admin_opens_no_connection_for_www() {
 }
 
 #[tokio::test]
-async fn d8_a_session_of_admin_keeps_its_client_certificate() {
+async fn d9_a_session_of_admin_keeps_its_client_certificate() {
     for (visitor, memory, kind) in every_kind() {
         let site = Site::new(hosts(memory));
         let addr = site.listen().await;
@@ -79,7 +79,7 @@ async fn d8_a_session_of_admin_keeps_its_client_certificate() {
 }
 
 #[tokio::test]
-async fn d8_d9_a_session_of_www_resumes_for_the_hosts_of_its_context_only() {
+async fn d9_a_session_of_www_resumes_for_the_hosts_of_its_context_only() {
     for (visitor, memory, kind) in every_kind() {
         let site = Site::new(hosts(memory));
         let addr = site.listen().await;

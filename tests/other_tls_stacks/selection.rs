@@ -1,11 +1,13 @@
 //! Which context a handshake gets, and which hosts its connection serves.
 
-use openssl::ssl::SslContext;
+use std::sync::Arc;
+
+use openssl::ssl::{SslContext, SslVerifyMode, SslVersion};
 use tokio::io::AsyncWriteExt;
 use tower_misdirected::{VirtualHosts, VirtualHostsBuilder};
 
 use crate::client::{EVERY_HTTP, Http, Visitor};
-use crate::contexts::{Memory, ONE, acceptor, hosts};
+use crate::contexts::{Memory, ONE, acceptor, builder, hosts};
 use crate::relay::{Cut, OctetByOctet, TcpRelay};
 use crate::site::{CLIENT_ONE, Got, NOBODY, Site};
 use crate::wire::{self, PATIENCE};
@@ -109,6 +111,40 @@ async fn b9_a_default_serves_only_the_hosts_of_its_context() {
 }
 
 #[tokio::test]
+async fn d9_everything_that_a_context_says_holds_for_its_hosts() {
+    let mut newest = builder(None, Memory::Tickets);
+    newest
+        .set_min_proto_version(Some(SslVersion::TLS1_3))
+        .unwrap();
+    let mut picky = builder(Some(&pki::CA), Memory::Tickets);
+    let mode = SslVerifyMode::PEER | SslVerifyMode::FAIL_IF_NO_PEER_CERT;
+    picky.set_verify_callback(mode, |_, _| false);
+    let hosts = without_sessions()
+        .host("newest.test", Arc::new(newest.build()))
+        .host("picky.test", Arc::new(picky.build()));
+    let site = Site::new(hosts);
+    let addr = site.listen().await;
+    for (visitor, sni, expected) in [
+        (Visitor::tls12(Http::Two, None), "www.test", NOBODY),
+        (Visitor::tls12(Http::Two, None), "newest.test", Got::Ended),
+        (Visitor::new(Http::Two, None), "newest.test", NOBODY),
+        (
+            Visitor::new(Http::Two, Some(&ONE)),
+            "admin.test",
+            CLIENT_ONE,
+        ),
+        (
+            Visitor::new(Http::Two, Some(&ONE)),
+            "picky.test",
+            Got::Ended,
+        ),
+    ] {
+        let (got, _) = site.ask_once(&visitor, addr, Some(sni), sni).await;
+        assert_eq!(got, expected, "{sni}");
+    }
+}
+
+#[tokio::test]
 async fn d9_a_client_hello_in_pieces_selects_the_same_context() {
     let site = Site::new(without_sessions());
     let addr = site.listen().await;
@@ -140,7 +176,7 @@ async fn d9_a_client_hello_read_octet_by_octet_selects_the_same_context() {
 }
 
 #[tokio::test]
-async fn d3_a_client_that_ends_before_its_client_hello_ends_the_handshake() {
+async fn a_client_that_ends_before_its_client_hello_ends_the_handshake() {
     let site = Site::new(without_sessions());
     for sent in [&b""[..], b"\x16\x03\x01", b"GET / HTTP/1.1\r\n\r\n"] {
         let (mut client, server) = tokio::io::duplex(1024);

@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 
-use openssl::ssl::{NameType, SniError, Ssl, SslContext, SslContextBuilder};
+use openssl::ssl::{
+    NameType, SniError, Ssl, SslContext, SslContextBuilder, SslVerifyMode, SslVersion,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -23,7 +25,11 @@ struct Cares {
 }
 
 /// A context for `www.test` that makes way for a context that requires client certificates for `admin.test`.
-fn switching(memory: Memory, cares: Cares) -> SslContext {
+fn switching(
+    memory: Memory,
+    cares: Cares,
+    finish_admin: impl FnOnce(&mut SslContextBuilder),
+) -> SslContext {
     let finish = |mut context: SslContextBuilder| {
         if cares.for_sessions {
             recipe::bind_sessions(&mut context).unwrap();
@@ -32,7 +38,9 @@ fn switching(memory: Memory, cares: Cares) -> SslContext {
         }
         context
     };
-    let admin = finish(builder(Some(&pki::CA), memory)).build();
+    let mut admin = finish(builder(Some(&pki::CA), memory));
+    finish_admin(&mut admin);
+    let admin = admin.build();
     let mut www = finish(builder(None, memory));
     www.set_servername_callback(move |ssl, _| {
         if ssl.servername(NameType::HOST_NAME) == Some("admin.test") {
@@ -109,10 +117,32 @@ async fn set_ssl_context_keeps_the_verify_mode_of_the_first_context() {
                 for_verify_mode,
                 for_sessions: true,
             };
-            let addr = listen(switching(memory, cares)).await;
+            let addr = listen(switching(memory, cares, |_| {})).await;
             let got = visit(addr, &visitor(Http::One, None), "admin.test").await;
             assert_eq!(got, expected, "{kind}");
         }
+    }
+}
+
+#[tokio::test]
+async fn set_ssl_context_keeps_the_versions_and_the_verify_callback_of_the_first_context() {
+    let cares = Cares {
+        for_verify_mode: true,
+        for_sessions: true,
+    };
+    let context = switching(Memory::Tickets, cares, |admin| {
+        let newest = Some(SslVersion::TLS1_3);
+        admin.set_min_proto_version(newest).unwrap();
+        admin.set_verify_callback(SslVerifyMode::PEER, |_, _| false);
+    });
+    let addr = listen(context).await;
+    for new in [Visitor::tls12, Visitor::new] {
+        let visitor = new(Http::One, Some(&ONE));
+        let got = visit(addr, &visitor, "admin.test").await;
+        let expected = Opened::Full {
+            has_certificate: true,
+        };
+        assert_eq!(got, expected);
     }
 }
 
@@ -128,7 +158,7 @@ async fn set_ssl_context_comes_too_late_for_sessions_in_openssl() {
                 for_verify_mode: true,
                 for_sessions,
             };
-            let addr = listen(switching(memory, cares)).await;
+            let addr = listen(switching(memory, cares, |_| {})).await;
             let visitor = visitor(Http::One, None);
             let got = visit(addr, &visitor, "www.test").await;
             assert_eq!(
