@@ -38,13 +38,15 @@ pub enum Got {
 pub const NOBODY: Got = Got::Served("nobody");
 pub const CLIENT_ONE: Got = Got::Served("one");
 
+type Hook = Box<dyn FnOnce() + Send>;
+
 #[derive(Clone)]
 pub struct Site {
     pub hosts: VirtualHosts<SslContext>,
     selector: SslContext,
     calls: Arc<AtomicUsize>,
     /// Runs once, after a handshake and before its `ConnectionInfo` is built.
-    after_handshake: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    after_handshake: Arc<Mutex<Option<Hook>>>,
 }
 
 impl Site {
