@@ -98,7 +98,9 @@ impl Connection {
             .build()
             .expect("a layout that can be built");
         let server_name = self.server_name.as_ref().map(|name| &*name.0);
-        if let Some(selection) = hosts.select(server_name) {
+        // A TLS handshake selects.
+        let selection = hosts.select(server_name).filter(|_| self.security == Security::Tls);
+        if let Some(selection) = selection {
             info = info.selection(selection);
         }
         if let Some(layout) = &self.replaced_by {

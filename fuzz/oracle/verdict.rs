@@ -94,7 +94,12 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
                     &|connection| match (connection.at_handshake(), connection.for_request(&host)) {
                         (Some((_, accepted)), Some((_, requested))) => accepted != requested,
                         (Some(_), None) => false,
-                        (None, _) => connection.untold && server_name.as_ref() != Some(&host),
+                        // Somebody may have looked an odd spelling up as another name.
+                        (None, _) => {
+                            let odd = connection.server_name.as_ref().map(|sent| &sent.0)
+                                != server_name.as_ref().map(Host::to_string).as_ref();
+                            connection.untold && (odd || server_name.as_ref() != Some(&host))
+                        }
                     },
                 ),
         ),
