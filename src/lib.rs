@@ -154,7 +154,7 @@
 //! |---|---|---|
 //! | `tracing` | yes | a log event for every refusal, with bounded length |
 //! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve` |
-//! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], [`VirtualHosts`], and reading the names of certificates |
+//! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
 //! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
 //!

@@ -81,79 +81,59 @@ where
         if let Some(default) = &settings.default_host {
             authority::supply_default(&mut request, default);
         }
-        match self.judge(&request) {
-            Ok(passed) => {
-                if passed.host_differs {
-                    authority::replace_host(&mut request);
-                }
-                ResponseFuture::inner(self.inner.call(request), passed.reported)
+        let (host_differs, rejection) = judge(settings, &request);
+        if let Some(rejection) = rejection {
+            if let Some(refused) = self.act_on(rejection, &request) {
+                return ResponseFuture::refused(refused);
             }
-            Err(response) => ResponseFuture::refused(response),
         }
+        if host_differs {
+            authority::replace_host(&mut request);
+        }
+        ResponseFuture::inner(self.inner.call(request), rejection)
     }
 }
 
-/// A request that the inner service gets.
-struct Passed {
-    /// `Host` differs from the authority that was judged.
-    host_differs: bool,
-    /// Why the layer would have refused the request if it did not only report.
-    reported: Option<Rejection>,
+/// Judges a request and calls the callback. Returns whether `Host` differs from the authority that was judged, and why
+/// the request is to be refused.
+#[inline(always)]
+fn judge<B>(settings: &Settings, request: &Request<B>) -> (bool, Option<Rejection>) {
+    let connection = connection_info(request.extensions());
+    let likely = connection.and_then(ConnectionInfo::server_name_host);
+    let target = Target::of(request, likely);
+    let outcome = match &target {
+        Ok(target) => {
+            let (host, level) = (&target.authority.host, settings.rules.coalescing);
+            let evidence = connection.map(|info| Evidence::gather(info, host, level));
+            verdict::judge(target, evidence, &settings.rules)
+        }
+        Err(malformed) => Err(Rejection::Malformed(*malformed)),
+    };
+    if let Some(on_verdict) = &settings.on_verdict {
+        on_verdict(&Verdict {
+            method: request.method(),
+            target,
+            connection,
+            outcome,
+            report_only: settings.report_only,
+        });
+    }
+    let host_differs = target.is_ok_and(|target| target.host_differs);
+    (host_differs, outcome.err())
 }
 
 impl<S, R> Misdirected<S, R> {
-    /// Judges a request and reports the verdict. Returns the response if the request is refused.
-    #[inline(always)]
-    fn judge<B, ResBody>(&self, request: &Request<B>) -> Result<Passed, Response<ResBody>>
-    where
-        R: Responder<ResBody>,
-        ResBody: Body + Default,
-    {
-        let settings = &*self.settings;
-        let connection = connection_info(request.extensions());
-        let likely = connection.and_then(ConnectionInfo::server_name_host);
-        let target = Target::of(request, likely);
-        let outcome = match &target {
-            Ok(target) => {
-                let (host, level) = (&target.authority.host, settings.rules.coalescing);
-                let evidence = connection.map(|info| Evidence::gather(info, host, level));
-                verdict::judge(target, evidence, &settings.rules)
-            }
-            Err(malformed) => Err(Rejection::Malformed(*malformed)),
-        };
-        if outcome.is_err() || settings.on_verdict.is_some() {
-            let verdict = Verdict {
-                method: request.method(),
-                target,
-                connection,
-                outcome,
-                report_only: settings.report_only,
-            };
-            if let Some(refused) = self.act_on(&verdict, request) {
-                return Err(refused);
-            }
-        }
-        Ok(Passed {
-            host_differs: target.is_ok_and(|target| target.host_differs),
-            reported: outcome.err(),
-        })
-    }
-
-    /// Reports a verdict, and writes the response if the request is refused.
+    /// Writes the response, unless the layer only reports, and logs the rejection.
     #[cold]
     fn act_on<B, ResBody>(
         &self,
-        verdict: &Verdict<'_>,
+        rejection: Rejection,
         request: &Request<B>,
     ) -> Option<Response<ResBody>>
     where
         R: Responder<ResBody>,
         ResBody: Body + Default,
     {
-        if let Some(on_verdict) = &self.settings.on_verdict {
-            on_verdict(verdict);
-        }
-        let rejection = verdict.outcome.err()?;
         let refused = match self.settings.report_only {
             true => None,
             false => Some(self.refuse(request, rejection)),
@@ -162,7 +142,17 @@ impl<S, R> Misdirected<S, R> {
         // a request that only gets reported is not known before its handler is done, which may be much later or
         // never. Its event does not wait, so that no report gets lost, and has no status.
         #[cfg(feature = "tracing")]
-        verdict.trace(rejection, refused.as_ref().map(Response::status));
+        if verdict::is_logged(rejection) {
+            // The target is read again here. Keeping it until now would cost the requests that pass.
+            let verdict = Verdict {
+                method: request.method(),
+                target: Target::of(request, None),
+                connection: connection_info(request.extensions()),
+                outcome: Err(rejection),
+                report_only: self.settings.report_only,
+            };
+            verdict.trace(rejection, refused.as_ref().map(Response::status));
+        }
         refused
     }
 

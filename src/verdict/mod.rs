@@ -15,5 +15,7 @@ pub use self::coalescing::Coalescing;
 pub(crate) use self::evidence::Evidence;
 pub(crate) use self::judge::judge;
 pub use self::rejection::Rejection;
+#[cfg(feature = "tracing")]
+pub(crate) use self::report::is_logged;
 pub use self::report::{Outcome, Verdict};
 pub(crate) use self::rules::Rules;

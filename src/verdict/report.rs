@@ -184,3 +184,12 @@ impl fmt::Debug for Verdict<'_> {
             .finish()
     }
 }
+
+/// Returns whether anybody listens to the event of a rejection.
+#[cfg(feature = "tracing")]
+pub(crate) fn is_logged(rejection: Rejection) -> bool {
+    match rejection {
+        Rejection::NoConnectionInfo => tracing::enabled!(tracing::Level::ERROR),
+        _ => tracing::enabled!(tracing::Level::INFO),
+    }
+}
