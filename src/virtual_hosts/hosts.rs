@@ -29,8 +29,8 @@ use crate::host::Host;
 /// handshake is refused with the alert `unrecognized_name` (RFC 6066 §3).
 ///
 /// With rustls, pass virtual hosts to a [`TlsAcceptor`](crate::TlsAcceptor) or a
-/// [`TlsListener`](crate::TlsListener). With another TLS stack, call [`select`](Self::select) in the handshake's
-/// callback for the server name; [`guide::other_tls_stacks`](crate::guide::other_tls_stacks) has tested recipes.
+/// [`TlsListener`](crate::TlsListener). With another TLS stack, call [`select`](Self::select) when the ClientHello has
+/// arrived; [`guide::other_tls_stacks`](crate::guide::other_tls_stacks) has a tested recipe.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -85,7 +85,7 @@ use crate::host::Host;
 ///
 /// Sessions are bound to the process: a ticket from another process, from a shared ticketer, leads to a full
 /// handshake. TCP and QUIC resume each other's sessions if both have the same `Arc<ServerConfig>`. All this is
-/// for rustls; another TLS stack has to keep sessions apart itself, as the recipes do.
+/// for rustls; another TLS stack has to keep sessions apart itself, as the recipe does.
 ///
 /// # IP addresses
 ///
@@ -156,8 +156,9 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Selects the virtual host for a handshake with this server name, or without one. `None` means that the
     /// handshake must be refused with the alert `unrecognized_name` (RFC 6066 §3).
     ///
-    /// Call it *during* the handshake, where the TLS stack asks for the configuration of a server name. Use the
-    /// [configuration](Selection::config) that was selected, and pass the selection to
+    /// Call it *during* the handshake, when the ClientHello has arrived. Perform the whole handshake under the
+    /// [configuration](Selection::config) that was selected, session look-up included; `set_ssl_context` of OpenSSL
+    /// is not enough for that. Pass the selection to
     /// [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection) afterwards. The layer then
     /// knows which configuration the connection was accepted under, whatever is replaced meanwhile.
     ///
