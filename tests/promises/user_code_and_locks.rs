@@ -1,8 +1,6 @@
 //! No lock of the crate is held while code of the user runs. Such code may come back to the crate: the `drop` of a
 //! certificate resolver that replaces the virtual hosts, for example. With a lock held, it would wait for ever.
 
-mod pki;
-
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -15,6 +13,8 @@ use rustls::sign::CertifiedKey;
 use tower_misdirected::{
     ConnectionInfo, TlsAcceptor, VirtualHosts, VirtualHostsBuilder, VirtualHostsError,
 };
+
+use crate::pki;
 
 /// Runs a test that may hang. A hang fails in seconds.
 fn in_time<T: Send + 'static>(test: impl FnOnce() -> T + Send + 'static) -> T {

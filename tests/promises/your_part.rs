@@ -1,9 +1,6 @@
 //! What `guide::promises` says that is not promised, and what costs something. The promises that hold are tested
 //! beside the rules they follow from.
 
-mod pki;
-mod wire;
-
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +24,8 @@ use tower_misdirected::{
     CertificateNames, Coalescing, ConnectionInfo, EffectiveAuthority, MisdirectedLayer,
     TlsAcceptor, TlsListener, VirtualHosts,
 };
+
+use crate::{pki, wire};
 
 /// Answers with the authority that a handler computes.
 fn app() -> Router {

@@ -1,9 +1,5 @@
 //! D4: the addresses of IPv4 clients that connect to a server on `[::]`.
 
-mod pki;
-mod server;
-mod wire;
-
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -18,6 +14,7 @@ use tower_misdirected::{
 };
 
 use crate::wire::http3::{connect_quic, quic_client};
+use crate::{pki, wire};
 
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED), 0);
 
