@@ -145,8 +145,8 @@ fn matching(patterns: &[(&str, Pattern)], hosts: impl Iterator<Item = String>) {
     }
 }
 
-/// Whether some client takes this name from a certificate: not with a trailing dot, nor with a hyphen at an
-/// end of a label.
+/// Returns whether some client accepts this name in a certificate. None accepts a trailing dot, or a label that begins
+/// or ends with a hyphen.
 fn is_taken((text, pattern): &(&str, Pattern)) -> bool {
     let Pattern::Labels(labels) = pattern else {
         return true;

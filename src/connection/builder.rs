@@ -9,7 +9,7 @@ use super::info::ConnectionInfo;
 use super::tls_version::TlsVersion;
 use crate::certificate::CertificateNames;
 use crate::host::Host;
-use crate::virtual_hosts::{Binding, Selection};
+use crate::virtual_hosts::Selection;
 
 /// Builds a [`ConnectionInfo`] by hand; see [`ConnectionInfo::tls`].
 ///
@@ -28,8 +28,6 @@ use crate::virtual_hosts::{Binding, Selection};
 #[must_use]
 pub struct ConnectionInfoBuilder {
     facts: Facts,
-    /// What a handshake selected, and its server name.
-    selected: Option<(Binding, Option<Host>)>,
 }
 
 impl ConnectionInfo {
@@ -78,7 +76,6 @@ impl ConnectionInfoBuilder {
     fn new(security: Security) -> Self {
         Self {
             facts: Facts::new(security),
-            selected: None,
         }
     }
 
@@ -98,6 +95,10 @@ impl ConnectionInfoBuilder {
     /// assert_eq!(info.server_name(), None);
     /// ```
     pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
+        // That of a selection is the one that was looked up.
+        if self.facts.binding.is_some() {
+            return self;
+        }
         let text = name.into();
         let name: Option<Host> = text.and_then(|name| name.parse().ok());
         self.facts.odd_server_name = name.as_ref().and_then(Host::name) != text;
@@ -170,7 +171,9 @@ impl ConnectionInfoBuilder {
     /// ```
     pub fn selection<C: Send + Sync + 'static>(mut self, selection: Selection<C>) -> Self {
         let (binding, server_name) = selection.into_parts();
-        self.selected = Some((binding, server_name));
+        self.facts.security = Security::Tls;
+        self.facts.set_server_name(server_name);
+        self.facts.binding = Some(binding);
         self
     }
 
@@ -200,12 +203,7 @@ impl ConnectionInfoBuilder {
     }
 
     /// Builds the info.
-    pub fn build(mut self) -> ConnectionInfo {
-        if let Some((binding, server_name)) = self.selected {
-            self.facts.security = Security::Tls;
-            self.facts.set_server_name(server_name);
-            self.facts.binding = Some(binding);
-        }
+    pub fn build(self) -> ConnectionInfo {
         ConnectionInfo::new(self.facts)
     }
 }

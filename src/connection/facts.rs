@@ -23,9 +23,9 @@ pub(crate) struct Facts {
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) client_certificates: Box<[Box<[u8]>]>,
     /// The virtual host that accepted the connection, if virtual hosts did.
-    pub(crate) binding: Option<Binding>,
+    pub(super) binding: Option<Binding>,
     /// Without a binding: the TLS configuration of the connection is that of every host.
-    pub(crate) single_tls_config: bool,
+    pub(super) single_tls_config: bool,
 }
 
 /// Who terminated TLS, if anyone.
@@ -53,6 +53,13 @@ impl Facts {
             binding: None,
             single_tls_config: false,
         }
+    }
+
+    /// Says what an acceptor chose: a virtual host, or the single TLS configuration of a server without any.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn set_chosen(&mut self, binding: Option<Binding>) {
+        self.single_tls_config = binding.is_none();
+        self.binding = binding;
     }
 
     /// Sets the server name. An IP address counts as none (RFC 6066 §3).

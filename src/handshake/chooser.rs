@@ -84,9 +84,7 @@ impl Chooser {
         transport: Transport,
     ) -> Option<Chosen> {
         let hosts = match &self.source {
-            Source::Fixed(config, sessions) => {
-                return Some(Chosen::new(config, transport, sessions));
-            }
+            Source::Fixed(..) => return self.choose_early(transport),
             Source::Current(current) => {
                 let config = current();
                 return Some(Chosen::new(&config, transport, &Sessions::of(&config)));

@@ -123,8 +123,7 @@ impl Handshake {
         facts.certificate_names = self.names.clone();
         facts.tls_version = Some(TlsVersion::V1_3);
         facts.alpn = self.alpn.as_deref().map(Into::into);
-        facts.single_tls_config = self.binding.is_none();
-        facts.binding = self.binding.clone();
+        facts.set_chosen(self.binding.clone());
         let identity = self.session.peer_identity();
         if let Some(Ok(chain)) = identity.map(|identity| identity.downcast::<Chain>()) {
             facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();

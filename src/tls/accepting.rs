@@ -196,8 +196,7 @@ fn info<IO: 'static>(
         if let Some(names) = chooser.names_presented(&chosen.recorder) {
             facts.certificate_names = names;
         }
-        facts.single_tls_config = chosen.binding.is_none();
-        facts.binding = chosen.binding;
+        facts.set_chosen(chosen.binding);
         server_name = chosen.server_name;
     }
     let unread = || connection.server_name()?.parse().ok();
