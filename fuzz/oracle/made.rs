@@ -99,7 +99,9 @@ impl Connection {
             .expect("a layout that can be built");
         let server_name = self.server_name.as_ref().map(|name| &*name.0);
         // A TLS handshake selects.
-        let selection = hosts.select(server_name).filter(|_| self.security == Security::Tls);
+        let selection = hosts
+            .select(server_name)
+            .filter(|_| self.security == Security::Tls);
         if let Some(selection) = selection {
             info = info.selection(selection);
         }
