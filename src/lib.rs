@@ -180,6 +180,7 @@ mod host;
 mod layer;
 mod malformed;
 mod method_name;
+mod sync;
 mod verdict;
 mod virtual_hosts;
 
@@ -214,7 +215,7 @@ struct Readme;
 pub use self::answer::{EmptyBody, JsonBody, ProblemJsonBody, Refusal, Responder, ResponderFn};
 pub use self::authority::EffectiveAuthority;
 pub use self::certificate::CertificateNames;
-pub use self::connection::{ConnectionInfo, ConnectionInfoBuilder, TlsVersion};
+pub use self::connection::{ConnectionInfo, ConnectionInfoBuilder, Outdated, TlsVersion};
 pub use self::host::Host;
 pub use self::layer::{ConfigError, Misdirected, MisdirectedLayer, ResponseFuture};
 pub use self::malformed::Malformed;

@@ -170,10 +170,12 @@ impl ConnectionInfoBuilder {
     /// # run(Arc::new(Context)).unwrap();
     /// ```
     pub fn selection<C: Send + Sync + 'static>(mut self, selection: Selection<C>) -> Self {
-        let (binding, server_name) = selection.into_parts();
+        let (binding, server_name, local) = selection.into_parts();
         self.facts.security = Security::Tls;
         self.facts.set_server_name(server_name);
         self.facts.binding = Some(binding);
+        let without_port = local.map(|ip| SocketAddr::new(ip, 0));
+        self.facts.local_addr = self.facts.local_addr.or(without_port);
         self
     }
 

@@ -6,6 +6,7 @@ mod canonical;
 mod extensions;
 mod facts;
 mod info;
+mod outdated;
 mod tls_version;
 
 pub use self::builder::ConnectionInfoBuilder;
@@ -16,4 +17,5 @@ pub(crate) use self::extensions::connection_info;
 pub(crate) use self::facts::Facts;
 pub(crate) use self::facts::Security;
 pub use self::info::ConnectionInfo;
+pub use self::outdated::Outdated;
 pub use self::tls_version::TlsVersion;

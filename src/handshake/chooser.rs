@@ -1,5 +1,6 @@
 //! Which configuration a handshake gets, by its ClientHello. Running the handshake lives in `tls` and `quic`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
@@ -77,11 +78,13 @@ impl Chooser {
         }
     }
 
-    /// Returns the choice, or `None` if the handshake must be refused with `unrecognized_name`.
+    /// Returns the choice, or `None` if the handshake must be refused with `unrecognized_name`. `local` is asked for
+    /// the local address if the client sent no server name.
     pub(crate) fn choose(
         &self,
         client_hello: &ClientHello<'_>,
         transport: Transport,
+        local: impl FnOnce() -> Option<IpAddr>,
     ) -> Option<Chosen> {
         let hosts = match &self.source {
             Source::Fixed(..) => return self.choose_early(transport),
@@ -92,10 +95,10 @@ impl Chooser {
             Source::Hosts(hosts) => hosts,
         };
         let server_name = client_hello.server_name();
-        let selection = hosts.select_host(server_name.and_then(|name| name.parse().ok()))?;
+        let selection = hosts.select_host(server_name.and_then(|name| name.parse().ok()), local)?;
         let sessions = Sessions::of(selection.config());
         let mut chosen = Chosen::new(selection.config(), transport, &sessions);
-        let (binding, server_name) = selection.into_parts();
+        let (binding, server_name, _) = selection.into_parts();
         chosen.binding = Some(binding);
         chosen.server_name = server_name;
         Some(chosen)

@@ -32,6 +32,15 @@ impl<V> NameMap<V> {
         })
     }
 
+    /// Returns the value of this very pattern.
+    pub(crate) fn of(&self, pattern: &Pattern) -> Option<&V> {
+        match pattern {
+            Pattern::Exact(name) => self.exact.get(name),
+            Pattern::Wildcard(base) => self.wildcard.get(base),
+            Pattern::Ip(ip) => self.ips.get(ip),
+        }
+    }
+
     /// Returns the value of every pattern, in no particular order.
     #[cfg(feature = "quinn")]
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {

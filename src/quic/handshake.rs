@@ -61,7 +61,8 @@ impl Handshake {
         version: u32,
         params: &TransportParameters,
     ) -> Result<Self, TransportError> {
-        let Some(chosen) = chooser.choose(hello, Transport::Quic) else {
+        // quinn does not tell a session its local address.
+        let Some(chosen) = chooser.choose(hello, Transport::Quic, || None) else {
             #[cfg(feature = "tracing")]
             tracing::debug!(
                 server_name = hello.server_name(),

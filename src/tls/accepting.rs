@@ -4,6 +4,7 @@
 use std::any::Any;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -20,7 +21,7 @@ use tokio_rustls::{Accept, LazyConfigAcceptor};
 
 use super::pending::{Pending, Place};
 use super::stream::TlsStream;
-use crate::connection::{ConnectionInfo, Facts, Security, TlsVersion};
+use crate::connection::{ConnectionInfo, Facts, Security, TlsVersion, canonical};
 use crate::handshake::{Chooser, Chosen, Transport};
 
 /// What all handshakes of an acceptor share.
@@ -29,6 +30,8 @@ pub(super) struct Handshakes {
     pub(super) chooser: Chooser,
     pub(super) timeout: Duration,
     pub(super) pending: Arc<Pending>,
+    /// How long the draining of connections may take that become outdated at once. `None` turns it off.
+    pub(super) drain: Option<Duration>,
 }
 
 pin_project! {
@@ -114,7 +117,8 @@ where
             }
             Poll::Pending => return Poll::Pending,
         };
-        accepted.map_ok(|stream| TlsStream::new(stream, info))
+        let drain = this.handshakes.drain;
+        accepted.map_ok(|stream| TlsStream::new(stream, info, drain))
     }
 }
 
@@ -134,7 +138,9 @@ where
             *self.chosen = self
                 .handshakes
                 .chooser
-                .choose(&client_hello, Transport::Tcp);
+                .choose(&client_hello, Transport::Tcp, || {
+                    Some(local_addr(&start.io)?.ip())
+                });
             if let Some(chosen) = self.chosen {
                 *self.stage = Stage::Begun(start.into_stream(chosen.config.clone()));
             } else {
@@ -210,9 +216,15 @@ fn info<IO: 'static>(
     if let Some(chain) = connection.peer_certificates() {
         facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
     }
-    if let Some(tcp) = (io as &dyn Any).downcast_ref::<TcpStream>() {
-        facts.peer_addr = tcp.peer_addr().ok();
-        facts.local_addr = tcp.local_addr().ok();
-    }
+    facts.peer_addr = tcp(io).and_then(|tcp| tcp.peer_addr().ok());
+    facts.local_addr = local_addr(io);
     ConnectionInfo::new(facts)
+}
+
+fn local_addr<IO: 'static>(io: &IO) -> Option<SocketAddr> {
+    tcp(io)?.local_addr().ok().map(canonical)
+}
+
+fn tcp<IO: 'static>(io: &IO) -> Option<&TcpStream> {
+    (io as &dyn Any).downcast_ref()
 }

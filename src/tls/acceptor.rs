@@ -19,6 +19,7 @@ use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PENDING_HANDSHAKES: usize = 4096;
+const DRAIN_SPREAD: Duration = Duration::from_secs(1);
 
 /// Accepts TLS connections with rustls and records what each handshake presented.
 ///
@@ -102,6 +103,7 @@ impl TlsAcceptor {
                 chooser,
                 timeout: HANDSHAKE_TIMEOUT,
                 pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
+                drain: Some(DRAIN_SPREAD),
             }),
         }
     }
@@ -134,6 +136,39 @@ impl TlsAcceptor {
     #[must_use]
     pub fn max_pending_handshakes(mut self, limit: usize) -> Self {
         Arc::make_mut(&mut self.handshakes).pending = Arc::new(Pending::new(limit));
+        self
+    }
+
+    /// Sets how HTTP/2 connections end that [are outdated](crate::ConnectionInfo::is_outdated): within this time after
+    /// the replacement of the virtual hosts, or not at all if it is `None`. The default is one second.
+    ///
+    /// The stream writes one GOAWAY with the last stream 2^31-1 and NO_ERROR (RFC 9113 §6.8) between two frames of the
+    /// server. Streams under way complete. The client opens another connection for its next request, and closes this
+    /// one. Without that, most clients keep the connection and are refused on it until it ends.
+    ///
+    /// A connection that the server writes to gets the GOAWAY before the next frame. Idle connections get it at random
+    /// moments within the time, so that not all clients come back at once. With
+    /// [`Duration::ZERO`] they get it at once.
+    ///
+    /// Over HTTP/1.1 the next answer closes the connection; see
+    /// [`close_http1`](crate::MisdirectedLayer::close_http1). For HTTP/3 and other protocols, wait for
+    /// [`ConnectionInfo::outdated`](crate::ConnectionInfo::outdated).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_misdirected::{TlsAcceptor, VirtualHosts};
+    ///
+    /// fn acceptor(hosts: VirtualHosts) -> TlsAcceptor {
+    ///     // A hundred thousand clients come back over half a minute.
+    ///     TlsAcceptor::from(hosts).drain(Duration::from_secs(30))
+    /// }
+    /// fn without_draining(hosts: VirtualHosts) -> TlsAcceptor {
+    ///     TlsAcceptor::from(hosts).drain(None)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn drain(mut self, spread: impl Into<Option<Duration>>) -> Self {
+        Arc::make_mut(&mut self.handshakes).drain = spread.into();
         self
     }
 

@@ -3,8 +3,10 @@
 
 mod accepting;
 mod acceptor;
+mod draining;
 #[cfg(feature = "tracing")]
 mod excerpt;
+mod frames;
 mod listener;
 mod pending;
 mod refuse;

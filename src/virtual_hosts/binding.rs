@@ -1,11 +1,13 @@
 //! What ties a connection to the virtual host that accepted it. Every request on the connection is compared with
 //! it; nothing is refused here.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::map::VirtualHost;
+use super::map::{Map, VirtualHost};
 use super::relation::Relation;
 use super::shared::Shared;
+use super::waiting::{Watch, Who};
 use crate::host::{Host, HostRef};
 
 /// The virtual hosts that accepted a connection, and the one of them that its handshake selected.
@@ -18,12 +20,16 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
-    /// Binds a handshake with this server name, or without one. `None` if nothing matches.
-    pub(super) fn new(hosts: &Arc<Shared>, server_name: Option<&Host>) -> Option<Self> {
+    /// Binds a handshake with this server name, or without one at this local address. `None` if nothing matches.
+    pub(super) fn new(
+        hosts: &Arc<Shared>,
+        server_name: Option<&Host>,
+        local: Option<IpAddr>,
+    ) -> Option<Self> {
         hosts.read(|map| {
             Some(Self {
                 hosts: hosts.clone(),
-                accepted_by: map.select(server_name)?.clone(),
+                accepted_by: map.select(server_name, local)?.clone(),
                 generation: hosts.generation(),
             })
         })
@@ -41,6 +47,21 @@ impl Binding {
             true => Relation::SameVirtualHost,
             false => self.relation(host),
         }
+    }
+
+    /// Returns whether the virtual hosts as they are now would select another configuration for the handshake, or none.
+    pub(crate) fn is_outdated(&self, server_name: Option<&Host>, local: Option<IpAddr>) -> bool {
+        let outdated = |map: &Map| {
+            let now = map.select(server_name, local);
+            now.is_none_or(|now| !now.same_config(&self.accepted_by))
+        };
+        self.hosts.generation() != self.generation && self.hosts.read(outdated)
+    }
+
+    /// Takes a place among the connections that wait to become outdated.
+    pub(crate) fn watch(&self, server_name: Option<&Host>, local: Option<IpAddr>) -> Watch {
+        let who = Who::new(server_name, local);
+        self.hosts.watch(who, &self.accepted_by)
     }
 
     /// Returns what the host is to the connection, by the virtual hosts as they are now.

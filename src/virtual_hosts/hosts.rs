@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::binding::Binding;
@@ -191,19 +192,58 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// # run(Arc::new(Context), Arc::new(Context)).unwrap();
     /// ```
     pub fn select(&self, server_name: Option<&str>) -> Option<Selection<C>> {
-        self.select_host(server_name.and_then(|name| name.parse().ok()))
+        self.select_host(read_server_name(server_name), || None)
     }
 
-    /// Selects by a server name that has been read.
-    pub(crate) fn select_host(&self, server_name: Option<Host>) -> Option<Selection<C>> {
+    /// Like [`select`](Self::select), for a connection whose local address is known. If the client sent no server name,
+    /// the virtual host with that address is selected, and the default if there is none.
+    ///
+    /// Pass the address that the client connected to. The [`ConnectionInfo`] that gets the selection also gets the
+    /// address, with port 0 unless [`local_addr`](crate::ConnectionInfoBuilder::local_addr) is set too.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_misdirected::VirtualHosts;
+    ///
+    /// # struct Context;
+    /// # fn run(www: Arc<Context>, address: Arc<Context>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hosts = VirtualHosts::builder().host("www.example", www).host("192.0.2.1", address).build()?;
+    ///
+    /// let selection = hosts.select_at(None, "192.0.2.1".parse()?).ok_or("unrecognized_name")?;
+    /// assert_eq!(selection.virtual_host().id(), "192.0.2.1");
+    /// assert!(hosts.select(None).is_none());
+    /// # Ok(())
+    /// # }
+    /// # run(Arc::new(Context), Arc::new(Context)).unwrap();
+    /// ```
+    ///
+    /// [`ConnectionInfo`]: crate::ConnectionInfo
+    pub fn select_at(&self, server_name: Option<&str>, local: IpAddr) -> Option<Selection<C>> {
+        self.select_host(read_server_name(server_name), || Some(local.to_canonical()))
+    }
+
+    /// Selects by a server name that has been read. Without one, `local` is asked for the local address.
+    pub(crate) fn select_host(
+        &self,
+        server_name: Option<Host>,
+        local: impl FnOnce() -> Option<IpAddr>,
+    ) -> Option<Selection<C>> {
         let server_name = server_name.filter(|name| name.ip().is_none());
-        let binding = Binding::new(&self.shared, server_name.as_ref())?;
-        Selection::new(binding, server_name)
+        let local = match server_name {
+            Some(_) => None,
+            None => local(),
+        };
+        let binding = Binding::new(&self.shared, server_name.as_ref(), local)?;
+        Selection::new(binding, server_name, local)
     }
 
     pub(super) fn shared(&self) -> &Shared {
         &self.shared
     }
+}
+
+fn read_server_name(text: Option<&str>) -> Option<Host> {
+    text?.parse().ok()
 }
 
 #[cfg(feature = "rustls")]

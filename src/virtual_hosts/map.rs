@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::host::{Host, HostRef, NameMap};
@@ -18,11 +19,17 @@ impl Map {
         self.names.get(host).or(self.default.as_ref())
     }
 
-    /// Returns the virtual host for a handshake with this server name, or without one.
-    pub(super) fn select(&self, server_name: Option<&Host>) -> Option<&VirtualHost> {
-        match server_name {
-            Some(host) => self.get(&host.as_ref()),
-            None => self.default.as_ref(),
+    /// Returns the virtual host for a handshake with this server name. SNI cannot carry an address (RFC 6066 §3), so
+    /// without a server name the local address of the connection stands for it, if that is known.
+    pub(super) fn select(
+        &self,
+        server_name: Option<&Host>,
+        local: Option<IpAddr>,
+    ) -> Option<&VirtualHost> {
+        match (server_name, local) {
+            (Some(host), _) => self.get(&host.as_ref()),
+            (None, Some(ip)) => self.get(&HostRef::of_ip(ip)),
+            (None, None) => self.default.as_ref(),
         }
     }
 

@@ -15,6 +15,7 @@ mod probe;
 mod relation;
 mod selection;
 mod shared;
+mod waiting;
 
 pub(crate) use self::binding::Binding;
 pub use self::builder::VirtualHostsBuilder;
@@ -24,3 +25,4 @@ pub use self::map::VirtualHost;
 pub use self::overlaps::Overlap;
 pub(crate) use self::relation::Relation;
 pub use self::selection::Selection;
+pub(crate) use self::waiting::Watch;

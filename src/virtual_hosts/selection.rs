@@ -2,6 +2,7 @@
 //! part of it that a connection keeps lives in `binding`.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::binding::Binding;
@@ -22,15 +23,21 @@ use crate::host::Host;
 pub struct Selection<C = ServerConfig> {
     binding: Binding,
     server_name: Option<Host>,
+    local: Option<IpAddr>,
     config: Arc<C>,
 }
 
 impl<C: Send + Sync + 'static> Selection<C> {
-    pub(super) fn new(binding: Binding, server_name: Option<Host>) -> Option<Self> {
+    pub(super) fn new(
+        binding: Binding,
+        server_name: Option<Host>,
+        local: Option<IpAddr>,
+    ) -> Option<Self> {
         let config = binding.virtual_host().config::<C>()?.clone();
         Some(Self {
             binding,
             server_name,
+            local,
             config,
         })
     }
@@ -51,9 +58,9 @@ impl<C: Send + Sync + 'static> Selection<C> {
         self.server_name.as_ref().and_then(Host::name)
     }
 
-    /// Returns what the connection keeps.
-    pub(crate) fn into_parts(self) -> (Binding, Option<Host>) {
-        (self.binding, self.server_name)
+    /// Returns what the connection keeps: the binding, the server name, and the local address that stood for one.
+    pub(crate) fn into_parts(self) -> (Binding, Option<Host>, Option<IpAddr>) {
+        (self.binding, self.server_name, self.local)
     }
 }
 
@@ -62,6 +69,7 @@ impl<C> Clone for Selection<C> {
         Self {
             binding: self.binding.clone(),
             server_name: self.server_name.clone(),
+            local: self.local,
             config: self.config.clone(),
         }
     }

@@ -1,17 +1,21 @@
 //! The state that all handles to virtual hosts share, and how it is replaced. The public handle lives in `hosts`.
 
-use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Release};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError};
+use std::task::Waker;
 
-use super::map::Map;
+use super::map::{Map, VirtualHost};
+use super::waiting::{Waiting, Watch, Who};
 #[cfg(feature = "rustls")]
 use crate::certificate::Certificates;
+use crate::sync::{AtomicU64, RwLock, RwLockReadGuard};
 
 pub(super) struct Shared {
     current: RwLock<Arc<Map>>,
     /// How often `current` has been replaced. Changes only while `current` is locked.
     generation: AtomicU64,
+    /// Connections that wait to become outdated. Locked before `current`, and always while that changes.
+    waiting: Arc<Waiting>,
     #[cfg(feature = "rustls")]
     pub(super) certificates: Arc<Certificates>,
 }
@@ -21,19 +25,35 @@ impl Shared {
         Self {
             current: RwLock::new(Arc::new(map)),
             generation: AtomicU64::new(0),
+            waiting: Arc::default(),
             #[cfg(feature = "rustls")]
             certificates: Arc::new(Certificates::new()),
         }
     }
 
-    /// Puts `next` in place of the current map, and returns the latter. The caller drops it, because a
-    /// configuration in it may have a `drop` that comes back here.
+    /// Puts `next` in place of the current map, wakes the connections that are outdated by it, and returns the former
+    /// map. The caller drops it, because a configuration in it may have a `drop` that comes back here.
     pub(super) fn replace(&self, next: Arc<Map>) -> Arc<Map> {
+        let mut waiting = self.waiting.lock();
+        let former = self.swap(next.clone());
+        let wakers = waiting.update(&former, &next);
+        drop(waiting);
+        // Woken without a lock: what waking does is up to an executor.
+        wakers.into_iter().for_each(Waker::wake);
+        former
+    }
+
+    fn swap(&self, next: Arc<Map>) -> Arc<Map> {
         let current = self.current.write();
         let mut current = current.unwrap_or_else(PoisonError::into_inner);
         let former = std::mem::replace(&mut *current, next);
         self.generation.fetch_add(1, Release);
         former
+    }
+
+    /// Takes a place among the connections that wait to become outdated.
+    pub(super) fn watch(&self, who: Who, accepted_by: &VirtualHost) -> Watch {
+        Watch::new(&self.waiting, who, accepted_by, || self.snapshot())
     }
 
     /// Returns how often the map has been replaced.

@@ -1,0 +1,13 @@
+//! The locks and atomics of what threads share while virtual hosts are replaced. Under `cfg(loom)` they are loom's,
+//! so that `tests/loom.rs` can try every order in which threads may run.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard,
+    atomic::{AtomicU32, AtomicU64},
+};
+#[cfg(not(loom))]
+pub(crate) use std::sync::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard,
+    atomic::{AtomicU32, AtomicU64},
+};

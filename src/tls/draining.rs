@@ -1,0 +1,308 @@
+//! Ends an HTTP/2 connection that is outdated, with one GOAWAY between the frames that the server writes
+//! (RFC 9113 §6.8). Where one frame ends and the next begins is found out in `frames`.
+//!
+//! The server's HTTP stack knows nothing of it. The client opens another connection for its next request, and closes
+//! this one when the streams under way are complete.
+
+use std::collections::hash_map::RandomState;
+use std::future::Future;
+use std::hash::{BuildHasher, Hasher};
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use tokio::runtime::Handle;
+use tokio::time::Sleep;
+
+use super::frames::Frames;
+use crate::connection::ConnectionInfo;
+use crate::virtual_hosts::Watch;
+
+/// Last stream 2^31-1, so that no stream under way is refused, and NO_ERROR.
+const GOAWAY: [u8; 17] = [
+    0, 0, 8, 7, 0, 0, 0, 0, 0, // length, type, flags, stream
+    0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0,
+];
+
+/// What a connection does about becoming outdated.
+pub(super) struct Draining {
+    stage: Stage,
+    frames: Frames,
+    /// The server waits until the transport takes more, or has taken all. Nobody else may then wait for the transport,
+    /// which wakes only one task.
+    writer_waits: bool,
+}
+
+enum Stage {
+    /// The connection has not been idle yet.
+    New {
+        spread: u32,
+    },
+    Watching {
+        watch: Watch,
+        spread: u32,
+    },
+    /// The connection is outdated, and idle until its turn comes.
+    Queued(Box<Queued>),
+    /// Some octets of the GOAWAY have been written.
+    Begun {
+        written: u8,
+    },
+    /// The GOAWAY may still be on its way to the transport.
+    Flushing,
+    /// The GOAWAY has been sent, or never will be.
+    Over,
+}
+
+struct Queued {
+    watch: Watch,
+    spread: u32,
+    turn: Option<Pin<Box<Sleep>>>,
+}
+
+impl Draining {
+    /// Idle connections that become outdated at once are told within `spread`.
+    pub(super) fn new(spread: Duration) -> Self {
+        let spread = u32::try_from(spread.as_millis()).unwrap_or(u32::MAX);
+        Self {
+            stage: Stage::New { spread },
+            frames: Frames::default(),
+            writer_waits: false,
+        }
+    }
+
+    pub(super) fn poll_write<W: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut W>,
+        context: &mut Context<'_>,
+        mut next: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_due() {
+            next = &next[..ready!(self.poll_boundary(io.as_mut(), context, next))?];
+        }
+        let result = io.poll_write(context, next);
+        self.follow(&result, &[IoSlice::new(next)]);
+        result
+    }
+
+    pub(super) fn poll_write_vectored<W: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut W>,
+        context: &mut Context<'_>,
+        next: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.is_due() && !self.frames.at_boundary() {
+            let first = next.iter().find(|slice| !slice.is_empty());
+            return self.poll_write(io, context, first.map_or(&[], |slice| slice));
+        }
+        if self.is_due() {
+            ready!(self.poll_goaway(io.as_mut(), context))?;
+        }
+        let result = io.poll_write_vectored(context, next);
+        self.follow(&result, next);
+        result
+    }
+
+    pub(super) fn poll_flush<W: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut W>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.is_ripe() && self.frames.at_boundary() {
+            ready!(self.poll_goaway(io.as_mut(), context))?;
+        }
+        let result = io.poll_flush(context);
+        self.writer_waits = result.is_pending();
+        result
+    }
+
+    /// Completes a GOAWAY that has begun, and begins none after that.
+    pub(super) fn poll_close<W: AsyncWrite>(
+        &mut self,
+        io: Pin<&mut W>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        if let Stage::Begun { .. } = self.stage {
+            ready!(self.poll_goaway(io, context))?;
+        }
+        self.stage = Stage::Over;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Called when the server waits for the client. Sends the GOAWAY in its turn, if the connection is outdated.
+    pub(super) fn poll_idle<W: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut W>,
+        info: &ConnectionInfo,
+        context: &mut Context<'_>,
+    ) {
+        if self.poll_turn(info, context).is_pending() {
+            return;
+        }
+        // If the server waits for the transport, it is the server that writes next, and sends the GOAWAY.
+        if self.writer_waits {
+            return;
+        }
+        if self.is_ripe() {
+            if !self.frames.at_boundary() {
+                return;
+            }
+            match self.poll_goaway(io.as_mut(), context) {
+                Poll::Ready(Ok(())) => self.stage = Stage::Flushing,
+                // The server will see the error too.
+                Poll::Ready(Err(_)) => self.stage = Stage::Over,
+                Poll::Pending => self.writer_waits = false,
+            }
+        }
+        if let Stage::Flushing = self.stage {
+            if io.poll_flush(context).is_ready() {
+                self.stage = Stage::Over;
+            }
+        }
+    }
+
+    /// Waits until the connection is outdated and its turn has come. Ready too if there is nothing to wait for.
+    fn poll_turn(&mut self, info: &ConnectionInfo, context: &mut Context<'_>) -> Poll<()> {
+        if let Stage::Watching { watch, .. } = &mut self.stage {
+            ready!(watch.poll(context));
+        }
+        loop {
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::New { spread } => match info.watch() {
+                    Some(watch) => Stage::Watching { watch, spread },
+                    None => Stage::Over,
+                },
+                Stage::Watching { mut watch, spread } => {
+                    if watch.poll(context).is_pending() {
+                        self.stage = Stage::Watching { watch, spread };
+                        return Poll::Pending;
+                    }
+                    let turn = turn(spread);
+                    Stage::Queued(Box::new(Queued {
+                        watch,
+                        spread,
+                        turn,
+                    }))
+                }
+                Stage::Queued(mut queued) => {
+                    let turn = queued.turn.as_mut().map(|turn| turn.as_mut().poll(context));
+                    let waits = turn.is_some_and(|turn| turn.is_pending());
+                    if !waits {
+                        queued.turn = None;
+                    }
+                    if waits || queued.watch.is_outdated() {
+                        self.stage = Stage::Queued(queued);
+                        return match waits {
+                            true => Poll::Pending,
+                            false => Poll::Ready(()),
+                        };
+                    }
+                    // Another replacement has made it current again.
+                    let Queued { watch, spread, .. } = *queued;
+                    Stage::Watching { watch, spread }
+                }
+                stage => {
+                    self.stage = stage;
+                    return Poll::Ready(());
+                }
+            };
+        }
+    }
+
+    /// Returns whether the next frame must be a GOAWAY. A connection that is not idle does not wait for its turn.
+    #[inline]
+    fn is_due(&self) -> bool {
+        match &self.stage {
+            Stage::Watching { watch, .. } => watch.is_outdated(),
+            Stage::Queued(queued) => queued.watch.is_outdated(),
+            Stage::Begun { .. } => true,
+            Stage::New { .. } | Stage::Flushing | Stage::Over => false,
+        }
+    }
+
+    /// Returns whether the GOAWAY must be sent even if the connection is idle.
+    fn is_ripe(&self) -> bool {
+        match &self.stage {
+            Stage::Queued(queued) => queued.turn.is_none() && queued.watch.is_outdated(),
+            Stage::Begun { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Sends the GOAWAY if a frame can be inserted here. Returns how much of `next` to write after that, or until a
+    /// frame can be inserted.
+    fn poll_boundary<W: AsyncWrite>(
+        &mut self,
+        io: Pin<&mut W>,
+        context: &mut Context<'_>,
+        next: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        if !self.frames.at_boundary() {
+            return Poll::Ready(Ok(self.frames.until_boundary(next)));
+        }
+        self.poll_goaway(io, context).map_ok(|()| next.len())
+    }
+
+    /// Writes what is left of the GOAWAY.
+    fn poll_goaway<W: AsyncWrite>(
+        &mut self,
+        mut io: Pin<&mut W>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut written = match self.stage {
+            Stage::Begun { written } => written,
+            _ => 0,
+        };
+        while let rest @ [_, ..] = &GOAWAY[usize::from(written)..] {
+            let result = io.as_mut().poll_write(context, rest);
+            self.writer_waits = result.is_pending();
+            match ready!(result)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => written += more as u8,
+            }
+            self.stage = Stage::Begun { written };
+        }
+        self.stage = Stage::Over;
+        Poll::Ready(Ok(()))
+    }
+
+    fn follow(&mut self, result: &Poll<io::Result<usize>>, next: &[IoSlice<'_>]) {
+        self.writer_waits = result.is_pending();
+        let (Poll::Ready(Ok(written)), false) = (result, matches!(self.stage, Stage::Over)) else {
+            return;
+        };
+        let mut rest = *written;
+        for slice in next {
+            let written = &slice[..slice.len().min(rest)];
+            if self.frames.advance(written).is_err() {
+                // Whatever it is, it is not what ALPN said.
+                self.stage = Stage::Over;
+                return;
+            }
+            rest -= written.len();
+        }
+    }
+}
+
+/// Returns a wait of random length, or nothing where nobody could wait.
+fn turn(spread: u32) -> Option<Pin<Box<Sleep>>> {
+    if spread == 0 || Handle::try_current().is_err() {
+        return None;
+    }
+    let random = RandomState::new().build_hasher().finish();
+    let wait = (u128::from(random) * u128::from(spread)) >> u64::BITS;
+    let wait = Duration::from_millis(wait as u64);
+    Some(Box::pin(tokio::time::sleep(wait)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_forty_eight_octets() {
+        assert!(size_of::<Draining>() <= 56, "{}", size_of::<Draining>());
+    }
+}

@@ -1,0 +1,189 @@
+//! The boundaries between the HTTP/2 frames that a server writes (RFC 9113 §4.1). What is written at a boundary is
+//! decided in `draining`.
+
+/// The octets of a frame before its payload.
+const HEAD: u8 = 9;
+
+// RFC 9113 §6
+const HEADERS: u8 = 1;
+const SETTINGS: u8 = 4;
+const PUSH_PROMISE: u8 = 5;
+const CONTINUATION: u8 = 9;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+/// How far the server has come in the frame that it is writing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Frames {
+    /// The octets of the payload that are still to come, as far as the head tells.
+    payload: u32,
+    /// The octets of the head that have been written. 0 between frames and in a payload.
+    head: u8,
+    block: Block,
+    /// The server's SETTINGS, which are its first frame (RFC 9113 §3.4), have begun.
+    begun: bool,
+}
+
+/// A field block, between whose frames no other frame may come (RFC 9113 §4.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Block {
+    #[default]
+    Closed,
+    Open,
+    /// The flags that are about to come decide.
+    Undecided,
+}
+
+/// What is written is not HTTP/2.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NotHttp2;
+
+impl Frames {
+    /// Returns whether another frame can be inserted here.
+    #[inline]
+    pub(super) fn at_boundary(&self) -> bool {
+        self.begun && self.head == 0 && self.payload == 0 && self.block == Block::Closed
+    }
+
+    /// Follows what has been written.
+    #[inline]
+    pub(super) fn advance(&mut self, written: &[u8]) -> Result<(), NotHttp2> {
+        self.follow(written, false).map(drop)
+    }
+
+    /// Returns how much of `next` comes before the next boundary: all of it, if none is in there.
+    pub(super) fn until_boundary(mut self, next: &[u8]) -> usize {
+        // If it is not HTTP/2, that is found out when it has been written.
+        self.follow(next, true).unwrap_or(next.len())
+    }
+
+    fn follow(&mut self, mut octets: &[u8], to_boundary: bool) -> Result<usize, NotHttp2> {
+        let length = octets.len();
+        while let [first, rest @ ..] = octets {
+            if self.head == 0 && self.payload > 0 {
+                let skipped = octets.len().min(self.payload as usize);
+                self.payload -= skipped as u32;
+                octets = &octets[skipped..];
+            } else {
+                self.read_head(*first)?;
+                octets = rest;
+            }
+            if to_boundary && self.at_boundary() {
+                break;
+            }
+        }
+        Ok(length - octets.len())
+    }
+
+    fn read_head(&mut self, octet: u8) -> Result<(), NotHttp2> {
+        match self.head {
+            0..3 => self.payload = self.payload << 8 | u32::from(octet),
+            3 if !self.begun && octet != SETTINGS => return Err(NotHttp2),
+            3 if matches!(octet, HEADERS | PUSH_PROMISE | CONTINUATION) => {
+                self.block = Block::Undecided;
+            }
+            4 if !self.begun && octet & ACK != 0 => return Err(NotHttp2),
+            4 if self.block == Block::Undecided => {
+                self.block = match octet & END_HEADERS {
+                    0 => Block::Open,
+                    _ => Block::Closed,
+                };
+            }
+            5.. if !self.begun && octet != 0 => return Err(NotHttp2),
+            _ => {}
+        }
+        self.head = (self.head + 1) % HEAD;
+        self.begun |= self.head == 0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(kind: u8, flags: u8, stream: u32, payload: usize) -> Vec<u8> {
+        let mut frame = (payload as u32).to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(vec![0xff; payload]);
+        frame
+    }
+
+    fn written() -> (Vec<u8>, Vec<usize>) {
+        let frames = [
+            (frame(SETTINGS, 0, 0, 18), true),
+            (frame(SETTINGS, ACK, 0, 0), true),
+            // A field block of three frames.
+            (frame(HEADERS, 0, 1, 300), false),
+            (frame(CONTINUATION, 0, 1, 0), false),
+            (frame(CONTINUATION, END_HEADERS, 1, 5), true),
+            (frame(0, 0, 1, 70_000), true),
+            (frame(0, 1, 1, 0), true),
+            (frame(PUSH_PROMISE, 0, 1, 1), false),
+            (frame(CONTINUATION, END_HEADERS, 1, 1), true),
+            // Of an unknown kind, with the flag that would end a field block.
+            (frame(0xfa, END_HEADERS, 0, 3), true),
+        ];
+        let (mut written, mut boundaries) = (Vec::new(), Vec::new());
+        for (frame, boundary) in frames {
+            written.extend(frame);
+            if boundary {
+                boundaries.push(written.len());
+            }
+        }
+        (written, boundaries)
+    }
+
+    #[test]
+    fn boundaries_are_found_however_the_octets_are_cut() {
+        let (written, boundaries) = written();
+        for size in [1, 2, 8, 9, 10, 100, 16_384, written.len()] {
+            let mut frames = Frames::default();
+            assert!(!frames.at_boundary());
+            let mut at = 0;
+            for chunk in written.chunks(size) {
+                frames.advance(chunk).unwrap();
+                at += chunk.len();
+                assert_eq!(
+                    frames.at_boundary(),
+                    boundaries.contains(&at),
+                    "{at} by {size}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_next_boundary_is_found_from_every_octet() {
+        let (written, boundaries) = written();
+        let mut frames = Frames::default();
+        for at in 0..written.len() {
+            let next = boundaries.iter().find(|&&boundary| boundary > at).unwrap();
+            assert_eq!(frames.until_boundary(&written[at..]), next - at, "{at}");
+            let cut = &written[at..written.len().min(at + 3)];
+            assert_eq!(frames.until_boundary(cut), cut.len().min(next - at), "{at}");
+            frames.advance(&written[at..=at]).unwrap();
+        }
+        assert_eq!(frames.until_boundary(&[]), 0);
+    }
+
+    #[test]
+    fn anything_but_settings_at_first_is_not_http2() {
+        for first in [
+            &b"HTTP/1.1 200 OK\r\n\r\n"[..],
+            &frame(0, 0, 0, 0),
+            &frame(HEADERS, END_HEADERS, 1, 9),
+            &frame(SETTINGS, ACK, 0, 0),
+            &frame(SETTINGS, 0, 1, 0),
+            &frame(SETTINGS, 0, 1 << 31, 0),
+        ] {
+            assert_eq!(Frames::default().advance(first), Err(NotHttp2), "{first:?}");
+        }
+    }
+
+    #[test]
+    fn a_connection_keeps_eight_octets() {
+        assert_eq!(size_of::<Frames>(), 8);
+    }
+}

@@ -1,0 +1,132 @@
+//! For whom connections were accepted, in an order in which all names that one entry of a map matches stand together.
+//! Which connections those are is kept in `index`.
+
+use std::net::IpAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::super::map::{Map, VirtualHost};
+use crate::host::{Host, Pattern};
+
+/// What the handshake of a connection looked up.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in super::super) enum Who {
+    /// Neither a server name nor a known address.
+    Nobody,
+    /// The local address of a connection without a server name.
+    Address(IpAddr),
+    /// A server name.
+    Name {
+        labels: u8,
+        /// The octets in reverse, so that names with one ending stand together.
+        reversed: Box<[u8]>,
+    },
+}
+
+/// The kind of the entry that matches in a map. Two names of one scope that have the same ending, as long as the scope
+/// says, are matched by the same entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Scope(pub(super) u32);
+
+/// Where a cohort stands: first the scope that matches it, then who it is.
+pub(super) type Place = (Scope, Arc<Who>);
+
+impl Who {
+    pub(in super::super) fn new(server_name: Option<&Host>, local: Option<IpAddr>) -> Self {
+        match (server_name.and_then(Host::name), local) {
+            (Some(name), _) => Self::name(labels(name.as_bytes()), name.bytes()),
+            (None, Some(ip)) => Self::Address(ip),
+            (None, None) => Self::Nobody,
+        }
+    }
+
+    fn name(labels: u8, name: impl DoubleEndedIterator<Item = u8>) -> Self {
+        let reversed = name.rev().collect();
+        Self::Name { labels, reversed }
+    }
+
+    /// Returns the server name, and the address that stands for one.
+    fn selected(&self) -> (Option<Host>, Option<IpAddr>) {
+        match self {
+            Self::Nobody => (None, None),
+            Self::Address(ip) => (None, Some(*ip)),
+            Self::Name { reversed, .. } => {
+                let name = reversed.iter().rev().copied().collect();
+                let name = String::from_utf8(name).ok();
+                (name.and_then(|name| name.parse().ok()), None)
+            }
+        }
+    }
+
+    /// Returns whether the map gives a connection that `accepted_by` accepted another configuration, or none.
+    pub(super) fn is_outdated(&self, accepted_by: &VirtualHost, map: &Map) -> bool {
+        let (server_name, local) = self.selected();
+        let now = map.select(server_name.as_ref(), local);
+        now.is_none_or(|now| !now.same_config(accepted_by))
+    }
+
+    /// Returns the scope of the entry that matches in the map.
+    pub(super) fn scope(&self, map: &Map) -> Scope {
+        let exact = match self {
+            Self::Nobody => return Scope::DEFAULT,
+            Self::Address(ip) => Pattern::Ip(*ip),
+            Self::Name { reversed, .. } => Pattern::Exact(reversed.iter().rev().copied().collect()),
+        };
+        match map.names.of(&exact) {
+            Some(_) => Scope::EXACT,
+            None => Scope::without(&exact, map),
+        }
+    }
+}
+
+impl Scope {
+    /// The default, or nothing.
+    pub(super) const DEFAULT: Self = Self(0);
+    const EXACT: Self = Self(1);
+    const WILDCARD: Self = Self(2);
+
+    pub(super) fn of(pattern: &Pattern) -> Self {
+        match pattern {
+            Pattern::Exact(_) | Pattern::Ip(_) => Self::EXACT,
+            Pattern::Wildcard(_) => Self::WILDCARD,
+        }
+    }
+
+    /// Returns what matches, in a map without this pattern, those names that the pattern would match best.
+    pub(super) fn without(pattern: &Pattern, map: &Map) -> Self {
+        match pattern {
+            Pattern::Exact(_) => match pattern.base() {
+                Some(base) if map.names.of(&Pattern::Wildcard(base.into())).is_some() => {
+                    Self::WILDCARD
+                }
+                _ => Self::DEFAULT,
+            },
+            Pattern::Wildcard(_) | Pattern::Ip(_) => Self::DEFAULT,
+        }
+    }
+
+    /// Returns the places in this scope of all names that the pattern matches.
+    pub(super) fn places(self, pattern: &Pattern) -> RangeInclusive<Place> {
+        let (first, last) = match pattern {
+            Pattern::Ip(ip) => (Who::Address(*ip), Who::Address(*ip)),
+            Pattern::Exact(name) => {
+                let who = Who::name(labels(name), name.iter().copied());
+                (who.clone(), who)
+            }
+            Pattern::Wildcard(base) => {
+                // In reverse, a name of the wildcard is the base, a dot, and more. No name has the octet after a dot.
+                let end = |octet| {
+                    let name = std::iter::once(octet).chain(base.iter().copied());
+                    Who::name(1 + labels(base), Vec::from_iter(name).into_iter())
+                };
+                (end(b'.'), end(b'.' + 1))
+            }
+        };
+        (self, Arc::new(first))..=(self, Arc::new(last))
+    }
+}
+
+/// Returns the number of labels, which is at most 127.
+fn labels(name: &[u8]) -> u8 {
+    1 + name.iter().filter(|&&octet| octet == b'.').count() as u8
+}

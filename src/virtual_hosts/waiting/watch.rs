@@ -1,0 +1,79 @@
+//! One connection's wait to become outdated. Looking again and again whether it is over costs two loads, and no lock.
+
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use super::super::map::{Map, VirtualHost};
+use super::cohort::State;
+use super::index::{Cohort, Waiting};
+use super::place::Who;
+
+/// A place among those who are woken when they become outdated. Dropping it gives the place back.
+pub(crate) struct Watch {
+    cohort: Arc<Cohort>,
+    /// The waker that the cohort has, unless its state has changed since it got it.
+    waker: Option<Waker>,
+    /// The state in which the cohort got the waker.
+    seen: State,
+    slot: u32,
+}
+
+impl Watch {
+    /// Takes a place for a connection that `accepted_by` accepted. `current` returns the map, which does not change
+    /// meanwhile.
+    pub(in super::super) fn new<M: AsRef<Map>>(
+        waiting: &Arc<Waiting>,
+        who: Who,
+        accepted_by: &VirtualHost,
+        current: impl FnOnce() -> M,
+    ) -> Self {
+        let mut index = waiting.lock();
+        let (cohort, slot) = index.join(waiting, who, accepted_by, current().as_ref());
+        Self {
+            cohort,
+            waker: None,
+            seen: State::default(),
+            slot,
+        }
+    }
+
+    /// Returns whether the connection is outdated now.
+    #[inline]
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.cohort.state().is_outdated()
+    }
+
+    /// Waits until the connection is outdated. Only the waker of the last call is woken.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let state = self.cohort.state();
+        let waits = |waker: &Waker| waker.will_wake(context.waker());
+        if state.is_outdated() {
+            return Poll::Ready(());
+        }
+        if state == self.seen && self.waker.as_ref().is_some_and(waits) {
+            return Poll::Pending;
+        }
+        // What a waker does when it is cloned or dropped is up to its executor. It happens without the lock.
+        let waker = context.waker().clone();
+        let (state, former) = self.cohort.wait(self.slot, waker.clone());
+        drop(former);
+        self.waker = Some(waker);
+        self.seen = state;
+        match state.is_outdated() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let (last, waker) = self.cohort.leave(self.slot);
+        drop(waker);
+        if last {
+            let forgotten = self.cohort.home.lock().forget(&self.cohort);
+            // The cohort may be the last to hold a configuration, which is the user's to drop.
+            drop(forgotten);
+        }
+    }
+}
