@@ -71,7 +71,8 @@ struct Server {
 impl Server {
     async fn start(hosts: VirtualHostsBuilder) -> Self {
         let hosts = hosts.build().unwrap();
-        let acceptor = TlsAcceptor::from(hosts.clone());
+        // A client that takes no notice of a GOAWAY can stay on its old connection.
+        let acceptor = TlsAcceptor::from(hosts.clone()).drain(None);
         Self {
             hosts,
             tcp: server::tls(app(), acceptor.clone()).await,

@@ -227,29 +227,30 @@ async fn cve_2026_32305_traefik_a_client_hello_in_several_initial_packets_has_it
     }
 }
 
-/// RFC 6066 §3: no address is a server name. It is taken for none, so the default serves it (B9).
+/// RFC 6066 §3: no address is a server name. It is taken for none, so the default serves it (B9), or the entry with the
+/// address that the client has really connected to.
 #[tokio::test]
-async fn an_address_in_sni_gets_the_default_and_not_the_entry_with_that_address() {
+async fn b9_an_address_in_sni_gets_the_default_and_not_the_entry_with_that_address() {
     let asked = Asked::default();
     let configs = telling_configs(&asked);
-    let hosts = configs.hosts().host("127.0.0.1", configs.open.clone());
+    let hosts = configs.hosts().host("127.0.0.2", configs.open.clone());
     let site = Site::new(hosts.default(configs.one.clone())).await;
     for http in EVERY_HTTP {
         assert_eq!(
-            spelt(&site, http, "abcd.test", "127.0.0.1", &asked).await,
+            spelt(&site, http, "abcd.test", "127.0.0.2", &asked).await,
             [("one", None)],
             "{http:?}"
         );
         // So does a client that knows better and sends none.
         let stranger = Visitor::new(http, None);
         let got = site
-            .ask_once(&stranger, Some("127.0.0.1"), "127.0.0.1")
+            .ask_once(&stranger, Some("127.0.0.2"), "127.0.0.2")
             .await;
         assert_eq!(got, Got::Ended);
         assert_eq!(asked.take(), [("one", None)]);
         let friend = Visitor::new(http, Some(&ONE));
-        let mut connection = site.connect(&friend, Some("127.0.0.1")).await.unwrap();
-        let got = site.ask(&mut connection, "127.0.0.1").await;
+        let mut connection = site.connect(&friend, Some("127.0.0.2")).await.unwrap();
+        let got = site.ask(&mut connection, "127.0.0.2").await;
         assert_eq!(got, Got::Refused(Rejection::DifferentTlsConfig));
         let got = site.ask(&mut connection, "new.test").await;
         assert_eq!(got, Got::Served(Client::One));

@@ -20,6 +20,7 @@ use rustls::server::{
     NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
 };
 use tower_misdirected::{
+    TlsAcceptor,
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outcome, Rejection, VirtualHosts,
     VirtualHostsBuilder,
 };
@@ -41,6 +42,7 @@ pub static CERTIFICATE: LazyLock<Leaf> = LazyLock::new(|| {
         "*.w.test",
         "new.test",
         "127.0.0.1",
+        "127.0.0.2",
         "2001:db8::1",
         "2001:db8::2",
     ])
@@ -176,9 +178,11 @@ impl Site {
         let hosts = hosts.build().unwrap();
         let seen = Arc::new(Seen::default());
         let app = app(&seen);
+        // Visitors take no notice of a GOAWAY, and stay on their connections.
+        let acceptor = TlsAcceptor::from(hosts.clone()).drain(None);
         Self {
-            tcp: server::tls(app.clone(), hosts.clone()).await,
-            quic: server::quic_0rtt(app, hosts.clone()).await,
+            tcp: server::tls(app.clone(), acceptor.clone()).await,
+            quic: server::quic_0rtt(app, acceptor).await,
             hosts,
             seen,
         }

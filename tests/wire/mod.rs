@@ -2,6 +2,7 @@
 //! HTTP/1 is written by hand, HTTP/2 goes through the h2 crate, HTTP/3 through h3.
 #![allow(dead_code, reason = "each test crate uses its part")]
 
+pub mod frames;
 pub mod http3;
 
 use std::net::SocketAddr;
