@@ -20,9 +20,8 @@ use rustls::server::{
     NoServerSessionStorage, ProducesTickets, ServerSessionMemoryCache, StoresServerSessions,
 };
 use tower_misdirected::{
-    TlsAcceptor,
-    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outcome, Rejection, VirtualHosts,
-    VirtualHostsBuilder,
+    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outcome, Rejection, TlsAcceptor,
+    VirtualHosts, VirtualHostsBuilder,
 };
 
 use crate::client::{Connection, Http, Visitor};

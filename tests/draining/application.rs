@@ -23,8 +23,16 @@ use crate::pki;
 /// The size of the download.
 pub const LARGE: usize = 800_000;
 
-static LEAF: LazyLock<pki::Leaf> =
-    LazyLock::new(|| pki::leaf(&["a.test", "b.test", "admin.test", "*.w.test", "127.0.0.1", "::1"]));
+static LEAF: LazyLock<pki::Leaf> = LazyLock::new(|| {
+    pki::leaf(&[
+        "a.test",
+        "b.test",
+        "admin.test",
+        "*.w.test",
+        "127.0.0.1",
+        "::1",
+    ])
+});
 
 /// A new configuration, equal to every other.
 pub fn config() -> Arc<ServerConfig> {

@@ -94,7 +94,10 @@ async fn w2_an_idle_connection_is_told_at_once_and_once() {
     is_told_no_more(&mut idle).await;
     // It does not end anything: who takes no notice is answered 421.
     let (ok, body) = idle.get("a.test", "/").await;
-    assert!(!ok && body.starts_with(b"{\"error\":\"misdirected"), "{body:?}");
+    assert!(
+        !ok && body.starts_with(b"{\"error\":\"misdirected"),
+        "{body:?}"
+    );
     is_told_no_more(&mut idle).await;
 }
 
@@ -142,8 +145,12 @@ async fn w2_a_download_and_an_upload_under_way_complete() {
     let server = Server::start(hosts(&a, &admin)).await;
     let mut connection = server.connect("a.test").await;
     let upload = connection.request("POST", "a.test", "/length", 0).await;
-    connection.send(Frame::new(DATA, 0, upload, [1; 10_000])).await;
-    let download = connection.request("GET", "a.test", "/large", END_STREAM).await;
+    connection
+        .send(Frame::new(DATA, 0, upload, [1; 10_000]))
+        .await;
+    let download = connection
+        .request("GET", "a.test", "/large", END_STREAM)
+        .await;
     // The windows are full then, and the download waits for the client.
     let mut received = 0;
     while received < 65_535 {
@@ -154,8 +161,12 @@ async fn w2_a_download_and_an_upload_under_way_complete() {
     connection.give_back(download, received).await;
     let (_, rest) = connection.answer(download).await;
     assert_eq!(received + rest.len(), LARGE);
-    connection.send(Frame::new(DATA, 0, upload, [2; 10_000])).await;
-    connection.send(Frame::new(DATA, END_STREAM, upload, [])).await;
+    connection
+        .send(Frame::new(DATA, 0, upload, [2; 10_000]))
+        .await;
+    connection
+        .send(Frame::new(DATA, END_STREAM, upload, []))
+        .await;
     assert_eq!(connection.answer(upload).await, (true, b"20000".into()));
     is_told_no_more(&mut connection).await;
 }
@@ -165,7 +176,9 @@ async fn w2_server_sent_events_go_on() {
     let [a, admin] = [config(), config()];
     let server = Server::start(hosts(&a, &admin)).await;
     let mut connection = server.connect("a.test").await;
-    let events = connection.request("GET", "a.test", "/events", END_STREAM).await;
+    let events = connection
+        .request("GET", "a.test", "/events", END_STREAM)
+        .await;
     for event in ["data: 1\n\n", "data: 2\n\n", "data: 3\n\n"] {
         server.tap.send(event.into()).await.unwrap();
         assert_eq!(connection.until(DATA).await.payload, event.as_bytes());
@@ -194,7 +207,9 @@ async fn w2_a_web_socket_over_http2_goes_on() {
             connection.until(GOAWAY).await;
         }
     }
-    connection.send(Frame::new(DATA, END_STREAM, tunnel, [])).await;
+    connection
+        .send(Frame::new(DATA, END_STREAM, tunnel, []))
+        .await;
     assert_eq!(connection.answer(tunnel).await.1, b"");
     is_told_no_more(&mut connection).await;
 }
@@ -251,8 +266,20 @@ async fn w2_w3_the_entry_that_matches_decides() {
     let a = Some("a.test");
     let x = Some("x.w.test");
     let cases = [
-        ("the same", a, with(&[("a.test", &one)]), with(&[("a.test", &one)]), false),
-        ("another", a, with(&[("a.test", &one)]), with(&[("a.test", &two)]), true),
+        (
+            "the same",
+            a,
+            with(&[("a.test", &one)]),
+            with(&[("a.test", &one)]),
+            false,
+        ),
+        (
+            "another",
+            a,
+            with(&[("a.test", &one)]),
+            with(&[("a.test", &two)]),
+            true,
+        ),
         ("gone", a, with(&[("a.test", &one)]), with(&[]), true),
         (
             "gone, and the default has another",
@@ -275,7 +302,13 @@ async fn w2_w3_the_entry_that_matches_decides() {
             with(&[]).virtual_host("renamed", ["a.test"], one.clone()),
             false,
         ),
-        ("a wildcard's", x, with(&[("*.w.test", &one)]), with(&[("*.w.test", &two)]), true),
+        (
+            "a wildcard's",
+            x,
+            with(&[("*.w.test", &one)]),
+            with(&[("*.w.test", &two)]),
+            true,
+        ),
         (
             "a name before the wildcard",
             x,
@@ -426,7 +459,16 @@ async fn w2_nothing_else_is_inserted() {
     server.replace(hosts(&config(), &admin));
     is_told(&mut connection).await;
     for frame in &connection.seen {
-        let usual = [DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION];
+        let usual = [
+            DATA,
+            HEADERS,
+            RST_STREAM,
+            SETTINGS,
+            PING,
+            GOAWAY,
+            WINDOW_UPDATE,
+            CONTINUATION,
+        ];
         assert!(usual.contains(&frame.kind), "{frame:?}");
     }
 }

@@ -185,7 +185,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
         if length > 0 {
             let length = (length as u32).to_be_bytes();
             self.send(Frame::new(WINDOW_UPDATE, 0, 0, length)).await;
-            self.send(Frame::new(WINDOW_UPDATE, 0, stream, length)).await;
+            self.send(Frame::new(WINDOW_UPDATE, 0, stream, length))
+                .await;
         }
     }
 
