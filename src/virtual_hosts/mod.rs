@@ -9,6 +9,8 @@ mod config_type;
 mod error;
 mod hosts;
 mod map;
+#[cfg(all(loom, test))]
+mod models;
 mod overlaps;
 #[cfg(feature = "rustls")]
 mod probe;

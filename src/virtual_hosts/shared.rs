@@ -56,6 +56,12 @@ impl Shared {
         Watch::new(&self.waiting, who, accepted_by, || self.snapshot())
     }
 
+    /// Returns how many groups of connections wait.
+    #[cfg(all(loom, test))]
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.lock().len()
+    }
+
     /// Returns how often the map has been replaced.
     #[inline]
     pub(super) fn generation(&self) -> u64 {

@@ -76,6 +76,11 @@ impl Index {
         Some(removed)
     }
 
+    #[cfg(all(loom, test))]
+    pub(in super::super) fn len(&self) -> usize {
+        self.cohorts.len()
+    }
+
     /// Follows the replacement of one map by another. Returns the wakers of those that it concerns.
     pub(in super::super) fn update(&mut self, former: &Map, next: &Map) -> Vec<Waker> {
         let mut wakers = Vec::new();
