@@ -167,7 +167,9 @@ fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
         if before != Relation::SameVirtualHost {
             assert!(outdated && relation() == Relation::OtherConfig);
         }
-        let told = watch.poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        let told = watch
+            .poll(&mut Context::from_waker(Waker::noop()))
+            .is_ready();
         if told {
             assert!(is_outdated(&binding) && relation() == Relation::OtherConfig);
         }
