@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::tls_version::TlsVersion;
+use super::unread::UnreadSlot;
 use crate::certificate::CertificateNames;
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
@@ -24,6 +25,8 @@ pub(crate) struct Facts {
     pub(crate) client_certificates: Box<[Box<[u8]>]>,
     /// The virtual host that accepted the connection, if virtual hosts did.
     pub(super) binding: Option<Binding>,
+    /// A refused request whose body nobody reads.
+    pub(super) unread: UnreadSlot,
     /// Without a binding: the TLS configuration of the connection is that of every host.
     pub(super) single_tls_config: bool,
 }
@@ -51,6 +54,7 @@ impl Facts {
             local_addr: None,
             client_certificates: Box::default(),
             binding: None,
+            unread: UnreadSlot::default(),
             single_tls_config: false,
         }
     }

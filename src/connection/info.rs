@@ -9,6 +9,7 @@ use super::canonical::canonical;
 use super::facts::{Facts, Security};
 use super::outdated::Outdated;
 use super::tls_version::TlsVersion;
+use super::unread::Unread;
 use crate::certificate::CertificateNames;
 use crate::host::{Host, HostRef};
 use crate::virtual_hosts::{Binding, Relation, VirtualHost, Watch};
@@ -201,6 +202,18 @@ impl ConnectionInfo {
     fn selected_by(&self) -> (Option<&Host>, Option<IpAddr>) {
         let local = self.0.local_addr.map(|addr| addr.ip());
         (self.0.server_name.as_ref(), local)
+    }
+
+    /// Tells the stream of the connection that the layer has refused a request.
+    pub(crate) fn put_unread(&self, unread: Unread) {
+        self.0.unread.put(unread);
+    }
+
+    /// Returns what the layer has refused since this was last asked.
+    #[cfg(feature = "rustls")]
+    #[inline]
+    pub(crate) fn take_unread(&self) -> Option<Unread> {
+        self.0.unread.take()
     }
 
     #[inline]

@@ -8,6 +8,7 @@ mod facts;
 mod info;
 mod outdated;
 mod tls_version;
+mod unread;
 
 pub use self::builder::ConnectionInfoBuilder;
 #[cfg(feature = "rustls")]
@@ -19,3 +20,4 @@ pub(crate) use self::facts::Security;
 pub use self::info::ConnectionInfo;
 pub use self::outdated::Outdated;
 pub use self::tls_version::TlsVersion;
+pub(crate) use self::unread::Unread;

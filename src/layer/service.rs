@@ -13,7 +13,7 @@ use super::future::ResponseFuture;
 use super::settings::Settings;
 use crate::answer::{self, Refusal, Responder};
 use crate::authority::{self, Target};
-use crate::connection::{ConnectionInfo, connection_info};
+use crate::connection::{ConnectionInfo, Unread, connection_info};
 use crate::verdict::{self, Evidence, Rejection, Verdict};
 
 /// Middleware service produced by [`MisdirectedLayer`](crate::MisdirectedLayer).
@@ -138,6 +138,9 @@ impl<S, R> Misdirected<S, R> {
             true => None,
             false => Some(self.refuse(request, rejection)),
         };
+        if refused.is_some() {
+            tell_connection(request);
+        }
         // The event comes after the response, because the responder may have chosen another status. The status of
         // a request that only gets reported is not known before its handler is done, which may be much later or
         // never. Its event does not wait, so that no report gets lost, and has no status.
@@ -165,6 +168,16 @@ impl<S, R> Misdirected<S, R> {
         let mut response = self.responder.respond(&refusal);
         answer::seal(&mut response, &refusal, self.settings.close_http1);
         response
+    }
+}
+
+/// Tells the connection if the body of a refused request may still be on its way, so that it does not close too early
+/// for the answer to arrive.
+fn tell_connection<B>(request: &Request<B>) {
+    if let (Some(connection), Some(unread)) =
+        (connection_info(request.extensions()), Unread::of(request))
+    {
+        connection.put_unread(unread);
     }
 }
 

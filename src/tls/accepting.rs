@@ -19,6 +19,7 @@ use tokio::task::{Unconstrained, unconstrained};
 use tokio::time::Sleep;
 use tokio_rustls::{Accept, LazyConfigAcceptor};
 
+use super::endings::Endings;
 use super::pending::{Pending, Place};
 use super::stream::TlsStream;
 use crate::connection::{ConnectionInfo, Facts, Security, TlsVersion, canonical};
@@ -30,8 +31,7 @@ pub(super) struct Handshakes {
     pub(super) chooser: Chooser,
     pub(super) timeout: Duration,
     pub(super) pending: Arc<Pending>,
-    /// How long the draining of connections may take that become outdated at once. `None` turns it off.
-    pub(super) drain: Option<Duration>,
+    pub(super) endings: Arc<Endings>,
 }
 
 pin_project! {
@@ -117,8 +117,8 @@ where
             }
             Poll::Pending => return Poll::Pending,
         };
-        let drain = this.handshakes.drain;
-        accepted.map_ok(|stream| TlsStream::new(stream, info, drain))
+        let endings = &this.handshakes.endings;
+        accepted.map_ok(|stream| TlsStream::new(stream, info, endings))
     }
 }
 

@@ -11,6 +11,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::accepting::{Accepting, Handshakes};
+use super::endings::Endings;
 use super::pending::Pending;
 use super::refuse::refuse;
 use super::stream::TlsStream;
@@ -19,7 +20,6 @@ use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PENDING_HANDSHAKES: usize = 4096;
-const DRAIN_SPREAD: Duration = Duration::from_secs(1);
 
 /// Accepts TLS connections with rustls and records what each handshake presented.
 ///
@@ -103,7 +103,7 @@ impl TlsAcceptor {
                 chooser,
                 timeout: HANDSHAKE_TIMEOUT,
                 pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
-                drain: Some(DRAIN_SPREAD),
+                endings: Arc::default(),
             }),
         }
     }
@@ -168,8 +168,49 @@ impl TlsAcceptor {
     /// ```
     #[must_use]
     pub fn drain(mut self, spread: impl Into<Option<Duration>>) -> Self {
-        Arc::make_mut(&mut self.handshakes).drain = spread.into();
+        self.endings().drain = spread.into();
         self
+    }
+
+    /// Sets how long an HTTP/1 connection lingers after the layer has refused a request with a body: at most this time,
+    /// or not at all if it is `None`. The default is 60 seconds.
+    ///
+    /// Many clients write a whole upload before they read the answer. If the server closed the connection meanwhile,
+    /// their next write would fail and they would never see the 421. So the stream sends the answer, closes its own
+    /// direction, and reads and drops what is left of the body (RFC 9112 §9.6). It stops when the body is complete,
+    /// when the client closes, after 5 seconds without data, after this time, or after
+    /// [`max_linger_bytes`](Self::max_linger_bytes).
+    ///
+    /// A connection does not linger if nothing of the request can be left: the request has no body, or all of it has
+    /// arrived. A graceful shutdown of the server waits for connections that linger.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use tower_misdirected::TlsAcceptor;
+    ///
+    /// fn acceptor(config: Arc<rustls::ServerConfig>) -> TlsAcceptor {
+    ///     TlsAcceptor::new(config)
+    ///         .linger(Duration::from_secs(10))
+    ///         .max_linger_bytes(64 << 20)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn linger(mut self, time: impl Into<Option<Duration>>) -> Self {
+        self.endings().linger = time.into();
+        self
+    }
+
+    /// Sets how many octets of a refused request a connection reads at most while it [lingers](Self::linger). The
+    /// default is 256 MiB.
+    #[must_use]
+    pub fn max_linger_bytes(mut self, bytes: u64) -> Self {
+        self.endings().linger_bytes = bytes;
+        self
+    }
+
+    fn endings(&mut self) -> &mut Endings {
+        Arc::make_mut(&mut Arc::make_mut(&mut self.handshakes).endings)
     }
 
     /// Runs the server's side of a handshake. For a `TcpStream` it also records the addresses.

@@ -15,8 +15,8 @@ const END_HEADERS: u8 = 4;
 /// How far the server has come in the frame that it is writing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Frames {
-    /// The octets of the payload that are still to come, as far as the head tells.
-    payload: u32,
+    /// The octets of the payload that are still to come, as far as the head tells. Three octets, as in the head.
+    payload: [u8; 3],
     /// The octets of the head that have been written. 0 between frames and in a payload.
     head: u8,
     block: Block,
@@ -42,7 +42,7 @@ impl Frames {
     /// Returns whether another frame can be inserted here.
     #[inline]
     pub(super) fn at_boundary(&self) -> bool {
-        self.begun && self.head == 0 && self.payload == 0 && self.block == Block::Closed
+        self.begun && self.head == 0 && self.payload == [0; 3] && self.block == Block::Closed
     }
 
     /// Follows what has been written.
@@ -60,9 +60,12 @@ impl Frames {
     fn follow(&mut self, mut octets: &[u8], to_boundary: bool) -> Result<usize, NotHttp2> {
         let length = octets.len();
         while let [first, rest @ ..] = octets {
-            if self.head == 0 && self.payload > 0 {
-                let skipped = octets.len().min(self.payload as usize);
-                self.payload -= skipped as u32;
+            let [a, b, c] = self.payload;
+            let payload = u32::from_be_bytes([0, a, b, c]);
+            if self.head == 0 && payload > 0 {
+                let skipped = octets.len().min(payload as usize);
+                let [_, rest @ ..] = (payload - skipped as u32).to_be_bytes();
+                self.payload = rest;
                 octets = &octets[skipped..];
             } else {
                 self.read_head(*first)?;
@@ -77,7 +80,7 @@ impl Frames {
 
     fn read_head(&mut self, octet: u8) -> Result<(), NotHttp2> {
         match self.head {
-            0..3 => self.payload = self.payload << 8 | u32::from(octet),
+            at @ 0..3 => self.payload[usize::from(at)] = octet,
             3 if !self.begun && octet != SETTINGS => return Err(NotHttp2),
             3 if matches!(octet, HEADERS | PUSH_PROMISE | CONTINUATION) => {
                 self.block = Block::Undecided;
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_keeps_eight_octets() {
-        assert_eq!(size_of::<Frames>(), 8);
+    fn a_connection_keeps_six_octets() {
+        assert_eq!(size_of::<Frames>(), 6);
     }
 }

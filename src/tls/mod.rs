@@ -4,9 +4,11 @@
 mod accepting;
 mod acceptor;
 mod draining;
+mod endings;
 #[cfg(feature = "tracing")]
 mod excerpt;
 mod frames;
+mod lingering;
 mod listener;
 mod pending;
 mod refuse;

@@ -3,19 +3,23 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use rustls::ServerConnection;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::draining::Draining;
+use super::endings::Endings;
+use super::lingering::Lingering;
 use crate::connection::ConnectionInfo;
 
 /// A TLS connection that [`TlsAcceptor`](crate::TlsAcceptor) accepted, with its [`ConnectionInfo`].
 ///
 /// If it speaks HTTP/2 and [is outdated](ConnectionInfo::is_outdated), the stream writes one GOAWAY between two frames
-/// of the server (RFC 9113 §6.8); see [`TlsAcceptor::drain`](crate::TlsAcceptor::drain).
+/// of the server (RFC 9113 §6.8); see [`TlsAcceptor::drain`](crate::TlsAcceptor::drain). If the layer has refused an
+/// upload over HTTP/1, shutting the stream down waits for the client; see
+/// [`TlsAcceptor::linger`](crate::TlsAcceptor::linger).
 ///
 /// ```
 /// use tokio::net::TcpStream;
@@ -32,23 +36,32 @@ use crate::connection::ConnectionInfo;
 pub struct TlsStream<IO> {
     inner: tokio_rustls::server::TlsStream<IO>,
     info: ConnectionInfo,
-    /// `None` if the connection never has to be drained.
-    draining: Option<Draining>,
+    protocol: Protocol,
+}
+
+/// What the stream does beyond passing octets on.
+enum Protocol {
+    /// HTTP/2 under virtual hosts.
+    Http2(Draining),
+    Http1(Lingering),
+    Other,
 }
 
 impl<IO> TlsStream<IO> {
-    /// `spread` is how long the draining of connections may take that become outdated at once. `None` turns it off.
     pub(super) fn new(
         inner: tokio_rustls::server::TlsStream<IO>,
         info: ConnectionInfo,
-        spread: Option<Duration>,
+        endings: &Arc<Endings>,
     ) -> Self {
-        let http2 = info.alpn() == Some(b"h2") && info.virtual_host().is_some();
-        let spread = spread.filter(|_| http2);
+        let protocol = match (info.alpn(), info.virtual_host(), endings.drain) {
+            (Some(b"h2"), Some(_), Some(spread)) => Protocol::Http2(Draining::new(spread)),
+            (Some(b"h2"), ..) => Protocol::Other,
+            _ => Protocol::Http1(Lingering::new(endings.clone())),
+        };
         Self {
             inner,
             info,
-            draining: spread.map(Draining::new),
+            protocol,
         }
     }
 
@@ -76,9 +89,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsStream<IO> {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let mut io = Pin::new(&mut this.inner);
+        let before = buf.filled().len();
         let result = io.as_mut().poll_read(cx, buf);
-        if let (Poll::Pending, Some(draining)) = (&result, &mut this.draining) {
-            draining.poll_idle(io, &this.info, cx);
+        match (&mut this.protocol, &result) {
+            (Protocol::Http2(draining), Poll::Pending) => draining.poll_idle(io, &this.info, cx),
+            (Protocol::Http1(lingering), Poll::Ready(Ok(()))) => {
+                lingering.read(&buf.filled()[before..]);
+            }
+            _ => {}
         }
         result
     }
@@ -92,10 +110,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let io = Pin::new(&mut this.inner);
-        match &mut this.draining {
-            Some(draining) => draining.poll_write(io, cx, buf),
-            None => io.poll_write(cx, buf),
+        match &mut this.protocol {
+            Protocol::Http2(draining) => return draining.poll_write(io, cx, buf),
+            Protocol::Http1(lingering) => lingering.write(&this.info),
+            Protocol::Other => {}
         }
+        io.poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -105,10 +125,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<IO> {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let io = Pin::new(&mut this.inner);
-        match &mut this.draining {
-            Some(draining) => draining.poll_write_vectored(io, cx, bufs),
-            None => io.poll_write_vectored(cx, bufs),
+        match &mut this.protocol {
+            Protocol::Http2(draining) => return draining.poll_write_vectored(io, cx, bufs),
+            Protocol::Http1(lingering) => lingering.write(&this.info),
+            Protocol::Other => {}
         }
+        io.poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -118,19 +140,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsStream<IO> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let io = Pin::new(&mut this.inner);
-        match &mut this.draining {
-            Some(draining) => draining.poll_flush(io, cx),
-            None => io.poll_flush(cx),
+        match &mut this.protocol {
+            Protocol::Http2(draining) => draining.poll_flush(io, cx),
+            Protocol::Http1(_) | Protocol::Other => io.poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let mut io = Pin::new(&mut this.inner);
-        if let Some(draining) = &mut this.draining {
-            ready!(draining.poll_close(io.as_mut(), cx))?;
+        match &mut this.protocol {
+            Protocol::Http2(draining) => {
+                ready!(draining.poll_close(io.as_mut(), cx))?;
+                io.poll_shutdown(cx)
+            }
+            Protocol::Http1(lingering) => {
+                if !lingering.has_begun() {
+                    ready!(io.as_mut().poll_shutdown(cx))?;
+                }
+                lingering.poll(io, cx).map(Ok)
+            }
+            Protocol::Other => io.poll_shutdown(cx),
         }
-        io.poll_shutdown(cx)
     }
 }
 
@@ -140,5 +171,17 @@ impl<IO: fmt::Debug> fmt::Debug for TlsStream<IO> {
             .field("inner", &self.inner)
             .field("info", &self.info)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_forty_eight_octets() {
+        let tls = size_of::<tokio_rustls::server::TlsStream<()>>();
+        let info = size_of::<ConnectionInfo>();
+        assert_eq!(size_of::<TlsStream<()>>() - tls - info, 48);
     }
 }

@@ -1,0 +1,232 @@
+//! Lets the answer to a refused upload arrive. If a server closes a connection while a client still sends, the client's
+//! next write fails, and many clients then never read the answer. So the stream closes its own direction, and reads on
+//! for a bounded time (RFC 9112 §9.6).
+
+use std::future::Future;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::runtime::Handle;
+use tokio::time::{Instant, Sleep};
+
+use super::endings::Endings;
+use crate::connection::{ConnectionInfo, Unread};
+
+/// How long a client that lingers may send nothing.
+const SILENCE: Duration = Duration::from_secs(5);
+
+/// How many reads may follow each other before other tasks have their turn.
+const READS: usize = 16;
+
+/// The end of a body in chunks without trailers (RFC 9112 §7.1).
+const LAST_CHUNK: [u8; 5] = *b"0\r\n\r\n";
+
+/// What an HTTP/1 connection knows about the request that it is in.
+pub(super) struct Lingering {
+    endings: Arc<Endings>,
+    time: Option<Box<Time>>,
+    /// What may still come of a refused request.
+    rest: u64,
+    kind: Rest,
+    /// The server has written since it last read.
+    written: bool,
+    /// The server's direction is closed.
+    begun: bool,
+    /// The last octets that it has read.
+    tail: [u8; LAST_CHUNK.len()],
+    /// The octets that it has read since it last began to read after it had written.
+    read: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    Nothing,
+    Octets,
+    /// What comes before the last chunk.
+    Chunks,
+    /// Perhaps octets or chunks, if the client does not wait for leave to send them.
+    Unasked,
+}
+
+/// In place of a number of octets.
+const CHUNKS: u64 = u64::MAX;
+
+struct Time {
+    limit: Instant,
+    octets: u64,
+    silence: Pin<Box<Sleep>>,
+}
+
+impl Lingering {
+    pub(super) fn new(endings: Arc<Endings>) -> Self {
+        Self {
+            endings,
+            time: None,
+            rest: 0,
+            kind: Rest::Nothing,
+            written: false,
+            begun: false,
+            tail: [0; LAST_CHUNK.len()],
+            read: 0,
+        }
+    }
+
+    /// Follows what the server has read.
+    #[inline]
+    pub(super) fn read(&mut self, octets: &[u8]) {
+        if self.written {
+            self.written = false;
+            self.read = 0;
+        }
+        let length = octets.len();
+        self.read = self.read.saturating_add(length as u32);
+        match octets.last_chunk() {
+            Some(tail) => self.tail = *tail,
+            None => {
+                self.tail.rotate_left(length);
+                let kept = self.tail.len() - length;
+                self.tail[kept..].copy_from_slice(octets);
+            }
+        }
+        if self.kind != Rest::Nothing {
+            self.read_rest(length as u64);
+        }
+    }
+
+    #[cold]
+    fn read_rest(&mut self, length: u64) {
+        if self.kind == Rest::Unasked && length > 0 {
+            self.kind = match self.rest {
+                CHUNKS => Rest::Chunks,
+                _ => Rest::Octets,
+            };
+        }
+        let over = match self.kind {
+            Rest::Octets => {
+                self.rest = self.rest.saturating_sub(length);
+                self.rest == 0
+            }
+            Rest::Chunks => self.tail == LAST_CHUNK,
+            Rest::Nothing | Rest::Unasked => false,
+        };
+        if over {
+            self.kind = Rest::Nothing;
+        }
+    }
+
+    /// Called when the server writes. If it is the answer to a refused request, finds out what may still come of it.
+    #[inline]
+    pub(super) fn write(&mut self, info: &ConnectionInfo) {
+        if let Some(unread) = info.take_unread() {
+            self.refused(unread);
+        }
+        self.written = true;
+    }
+
+    #[cold]
+    fn refused(&mut self, unread: Unread) {
+        // If nothing has been read since the last answer, the request came along with an earlier one, and how much of
+        // it has come is not known.
+        let read = match self.written {
+            true => 0,
+            false => self.read.into(),
+        };
+        self.rest = match unread.length {
+            Some(length) => length.saturating_sub(read),
+            None if self.tail == LAST_CHUNK => 0,
+            None => CHUNKS,
+        };
+        self.kind = match self.rest {
+            0 => Rest::Nothing,
+            _ if unread.expects_continue => Rest::Unasked,
+            CHUNKS => Rest::Chunks,
+            _ => Rest::Octets,
+        };
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
+    /// Waits until nothing more can come, or a limit is reached. Called when the server's direction is closed.
+    pub(super) fn poll<R: AsyncRead>(
+        &mut self,
+        io: Pin<&mut R>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        self.begun = true;
+        // Without a runtime, nobody can tell how long it takes.
+        if self.endings.linger.is_some() && Handle::try_current().is_ok() {
+            ready!(self.poll_rest(io, context));
+        }
+        self.kind = Rest::Nothing;
+        Poll::Ready(())
+    }
+
+    fn poll_rest<R: AsyncRead>(
+        &mut self,
+        mut io: Pin<&mut R>,
+        context: &mut Context<'_>,
+    ) -> Poll<()> {
+        for _ in 0..READS {
+            if self.kind == Rest::Nothing {
+                return Poll::Ready(());
+            }
+            let mut space = [MaybeUninit::uninit(); 8192];
+            let mut buf = ReadBuf::uninit(&mut space);
+            match io.as_mut().poll_read(context, &mut buf) {
+                Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
+                // The client has closed too, or is gone.
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending if self.kind == Rest::Unasked => return Poll::Ready(()),
+                Poll::Pending => return self.time().silence.as_mut().poll(context),
+            }
+            self.read(buf.filled());
+            let length = buf.filled().len() as u64;
+            if self.time().spend(length).is_none() {
+                return Poll::Ready(());
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn time(&mut self) -> &mut Time {
+        let endings = &self.endings;
+        self.time.get_or_insert_with(|| {
+            let now = Instant::now();
+            let longest = Duration::from_secs(1 << 32);
+            let limit = now + endings.linger.unwrap_or_default().min(longest);
+            Box::new(Time {
+                limit,
+                octets: endings.linger_bytes,
+                silence: Box::pin(tokio::time::sleep_until(limit.min(now + SILENCE))),
+            })
+        })
+    }
+}
+
+impl Time {
+    /// Returns `None` if a limit is reached.
+    fn spend(&mut self, octets: u64) -> Option<()> {
+        self.octets = self.octets.checked_sub(octets)?;
+        let now = Instant::now();
+        let silence = self.limit.min(now + SILENCE);
+        self.silence.as_mut().reset(silence);
+        (now < self.limit).then_some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_keeps_forty_octets() {
+        assert_eq!(size_of::<Lingering>(), 40);
+    }
+}
