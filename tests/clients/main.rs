@@ -9,6 +9,7 @@ mod program;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+mod big_uploads;
 mod browsers;
 mod command_lines;
 mod installed;
