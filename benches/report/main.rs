@@ -18,10 +18,11 @@ use self::results::{Bound, Row};
 use self::section::Section;
 
 /// The benchmarks, each with its heading.
-const SECTIONS: [(&str, &str); 4] = [
+const SECTIONS: [(&str, &str); 5] = [
     ("requests", "A request"),
     ("handshakes", "A handshake"),
     ("connections", "An idle connection"),
+    ("draining", "A replacement that ends idle connections"),
     ("end_to_end", "A server under load"),
 ];
 
