@@ -175,6 +175,7 @@
 mod answer;
 mod authority;
 mod certificate;
+mod config_id;
 mod connection;
 mod host;
 mod layer;

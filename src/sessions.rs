@@ -1,5 +1,5 @@
-//! Sessions that resume only under the configuration they began under. Which configuration a handshake gets is
-//! decided in `handshake`.
+//! Sessions that resume only under the configuration they began under, or one with the same id. Which configuration
+//! a handshake gets is decided in `handshake`.
 //!
 //! rustls binds a session to its server name. That is not enough if the name gets another configuration while a
 //! store or a ticketer that both configurations share keeps the session. A resumed handshake does not check the
@@ -12,8 +12,16 @@ use foldhash::HashMap;
 use rustls::ServerConfig;
 use rustls::server::{ProducesTickets, StoresServerSessions};
 
-/// Identifies a configuration. Random, so that it is unique across processes.
-type Mark = [u8; 16];
+use crate::config_id::ConfigId;
+
+/// Identifies a configuration. The first octet is the kind, so that no id equals a random mark. A random mark has one
+/// length, and an id has its length before it, so that no mark is the beginning of another.
+type Mark = Arc<[u8]>;
+
+/// Before 16 random octets, which are unique across processes.
+const RANDOM: u8 = 0;
+/// Before the length and the octets of an id, which are the same in every process.
+const ID: u8 = 1;
 
 /// The session store and the ticketer of one configuration. They put a mark on every session, and accept only
 /// sessions with that mark.
@@ -24,9 +32,9 @@ pub(crate) struct Sessions {
     ticketer: Arc<dyn ProducesTickets>,
 }
 
-/// The marks of the configurations in use. One map for the process, because the identity of a configuration is its
-/// `Arc`: whatever accepts connections under it, over TCP or QUIC, resumes the same sessions. The map keeps nothing of
-/// a configuration alive, so its session store and its ticket keys go when it goes.
+/// The random marks of the configurations in use. One map for the process, because the identity of a configuration
+/// without an id is its `Arc`: whatever accepts connections under it, over TCP or QUIC, resumes the same sessions. The
+/// map keeps nothing of a configuration alive, so its session store and its ticket keys go when it goes.
 static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
@@ -41,10 +49,14 @@ struct InUse {
 const FIRST_SWEEP: usize = 64;
 
 impl Sessions {
-    /// Returns the sessions of a configuration. They have the same mark for the same `Arc`.
-    pub(crate) fn of(config: &Arc<ServerConfig>) -> Arc<Self> {
+    /// Returns the sessions of a configuration. They have the same mark for the same id, and without an id for the
+    /// same `Arc`.
+    pub(crate) fn of(config: &Arc<ServerConfig>, id: Option<&ConfigId>) -> Arc<Self> {
         Arc::new(Self {
-            mark: mark(config),
+            mark: match id {
+                Some(id) => Some(mark_of_id(id)),
+                None => random_mark(config),
+            },
             store: config.session_storage.clone(),
             ticketer: config.ticketer.clone(),
         })
@@ -57,35 +69,42 @@ impl Sessions {
     }
 
     fn marked(&self, session: &[u8]) -> Option<Vec<u8>> {
-        Some([&self.mark?, session].concat())
+        Some([self.mark.as_ref()?, session].concat())
     }
 
     fn unmarked(&self, mut marked: Vec<u8>) -> Option<Vec<u8>> {
-        let mark = self.mark?;
-        marked.starts_with(&mark).then(|| {
+        let mark = self.mark.as_ref()?;
+        marked.starts_with(mark).then(|| {
             marked.drain(..mark.len());
             marked
         })
     }
 }
 
-/// Returns the mark of a configuration, or `None` if the crypto provider failed to provide random bytes.
-fn mark(config: &Arc<ServerConfig>) -> Option<Mark> {
+fn mark_of_id(id: &ConfigId) -> Mark {
+    const { assert!(ConfigId::MAX_LENGTH <= u8::MAX as usize) };
+    let id = id.as_bytes();
+    [&[ID, id.len() as u8], id].concat().into()
+}
+
+/// Returns the mark of a configuration without an id, or `None` if the crypto provider failed to provide random bytes.
+fn random_mark(config: &Arc<ServerConfig>) -> Option<Mark> {
     let address = Arc::as_ptr(config) as usize;
     if let Some((_, mark)) = in_use().by_address.get(&address) {
-        return Some(*mark);
+        return Some(mark.clone());
     }
     // The source of random bytes is the user's, and may be slow or come back here, so it runs without the lock. If two
     // threads make a mark at once, the one that is stored first stays.
-    let mut made = Mark::default();
+    let mut made = [RANDOM; 17];
     config
         .crypto_provider()
         .secure_random
-        .fill(&mut made)
+        .fill(&mut made[1..])
         .ok()?;
     let mut in_use = in_use();
     let entry = in_use.by_address.entry(address);
-    let mark = entry.or_insert_with(|| (Arc::downgrade(config), made)).1;
+    let (_, mark) = entry.or_insert_with(|| (Arc::downgrade(config), made.into()));
+    let mark = mark.clone();
     in_use.sweep();
     Some(mark)
 }
@@ -168,9 +187,9 @@ mod tests {
     #[test]
     fn one_configuration_has_one_mark_however_often_it_is_asked_for() {
         let (one, other) = (config(), config());
-        let sessions = Sessions::of(&one);
-        assert_eq!(sessions.mark, Sessions::of(&one.clone()).mark);
-        assert_ne!(sessions.mark, Sessions::of(&other).mark);
+        let sessions = Sessions::of(&one, None);
+        assert_eq!(sessions.mark, Sessions::of(&one.clone(), None).mark);
+        assert_ne!(sessions.mark, Sessions::of(&other, None).mark);
     }
 
     #[test]
@@ -178,23 +197,55 @@ mod tests {
         let held: Vec<_> = (0..10).map(|_| config()).collect();
         let marks: Vec<_> = held
             .iter()
-            .map(|config| Sessions::of(config).mark)
+            .map(|config| Sessions::of(config, None).mark.clone())
             .collect();
         for _ in 0..500 {
-            Sessions::of(&config());
+            Sessions::of(&config(), None);
         }
         let known = in_use().by_address.len();
         assert!(known <= 2 * FIRST_SWEEP, "{known}");
         for (config, mark) in held.iter().zip(marks) {
-            assert_eq!(Sessions::of(config).mark, mark);
+            assert_eq!(Sessions::of(config, None).mark, mark);
         }
     }
+
+    #[test]
+    fn d10_a_mark_of_an_id_depends_on_nothing_else_and_begins_no_other() {
+        let mark = |octets: &[u8]| {
+            let id = ConfigId::new(octets).unwrap();
+            Sessions::of(&config(), Some(&id)).mark.clone().unwrap()
+        };
+        let octets = [
+            &b"a"[..],
+            b"ab",
+            b"b",
+            b"a\0",
+            &[1, b'a'],
+            &[0; 16],
+            &[0; 15],
+            &[b'x'; 64],
+            &[b'x'; 63],
+        ];
+        let mut marks = vec![random_mark(&config()).unwrap(), [RANDOM; 17].into()];
+        assert!(marks.iter().all(|mark| mark[0] == RANDOM));
+        for octets in octets {
+            assert_eq!(mark(octets), mark(octets));
+            assert_ne!(mark(octets)[0], RANDOM);
+            marks.push(mark(octets));
+        }
+        for (number, mark) in marks.iter().enumerate() {
+            for (other, begins) in marks.iter().enumerate() {
+                assert_eq!(number == other, mark.starts_with(begins));
+            }
+        }
+    }
+
     /// A session store holds secrets, and so does a ticketer.
     #[test]
     fn a_configuration_that_is_gone_frees_its_session_store() {
         let config = config();
         let store = Arc::downgrade(&config.session_storage);
-        let bound = Sessions::of(&config);
+        let bound = Sessions::of(&config, None);
         drop((config, bound));
         assert_eq!(store.strong_count(), 0);
     }

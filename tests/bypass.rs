@@ -26,8 +26,12 @@ mod directions;
 mod early_data;
 #[path = "bypass/hello.rs"]
 mod hello;
+#[path = "bypass/ids.rs"]
+mod ids;
 #[path = "bypass/names.rs"]
 mod names;
+#[path = "bypass/processes.rs"]
+mod processes;
 #[path = "bypass/refusal.rs"]
 mod refusal;
 #[path = "bypass/resumption.rs"]

@@ -340,6 +340,50 @@ async fn d9_the_server_name_of_a_selection_is_the_one_that_was_looked_up() {
 }
 
 #[test]
+fn d10_mistakes_with_ids_are_found_when_virtual_hosts_are_built() {
+    use VirtualHostsError::{EmptyConfigId, LongConfigId, SeveralConfigIds, UnusedConfigId};
+    let (used, other) = (pki::server(&["a.test"]), pki::server(&["a.test"]));
+    let hosts = || VirtualHosts::builder().host("a.test", used.clone());
+    for (hosts, error) in [
+        (hosts().config_id(&used, ""), EmptyConfigId),
+        (
+            hosts().config_id(&used, [0xff; 65]),
+            LongConfigId(r"\xff".repeat(65)),
+        ),
+        (
+            hosts().config_id(&used, "one").config_id(&used, "o\ne"),
+            SeveralConfigIds("one".into(), r"o\ne".into()),
+        ),
+        // Equal, and in another `Arc`.
+        (
+            hosts().config_id(&Arc::new((*used).clone()), "one"),
+            UnusedConfigId("one".into()),
+        ),
+        (
+            hosts().config_id(&other, [0]),
+            UnusedConfigId(r"\x00".into()),
+        ),
+    ] {
+        let text = error.to_string();
+        assert!(
+            !text.contains('\n') && text.contains(": "),
+            "a cause and a fix: {text}"
+        );
+        assert_eq!(hosts.build().unwrap_err(), error);
+    }
+    let hosts = hosts().default(other.clone());
+    for hosts in [
+        hosts.clone().config_id(&used, "1").config_id(&used, b"1"),
+        hosts.clone().config_id(&used, [b'x'; 64]),
+        hosts.clone().config_id(&other, "1"),
+        // The operator says that they are equal.
+        hosts.config_id(&used, "1").config_id(&other, "1"),
+    ] {
+        hosts.build().unwrap();
+    }
+}
+
+#[test]
 fn mistakes_are_found_when_virtual_hosts_are_built() {
     use VirtualHostsError::{
         DuplicateId, DuplicateName, Empty, InvalidName, NoNames, SeveralDefaults, UnknownDefault,

@@ -45,7 +45,7 @@ pub(crate) struct Chosen {
 impl Chooser {
     /// Chooses the same configuration for every handshake.
     pub(crate) fn fixed(config: Arc<ServerConfig>) -> Self {
-        let sessions = Sessions::of(&config);
+        let sessions = Sessions::of(&config, None);
         Self::new(
             Source::Fixed(config, sessions),
             Arc::new(Certificates::new()),
@@ -90,13 +90,16 @@ impl Chooser {
             Source::Fixed(..) => return self.choose_early(transport),
             Source::Current(current) => {
                 let config = current();
-                return Some(Chosen::new(&config, transport, &Sessions::of(&config)));
+                let sessions = Sessions::of(&config, None);
+                return Some(Chosen::new(&config, transport, &sessions));
             }
             Source::Hosts(hosts) => hosts,
         };
         let server_name = client_hello.server_name();
-        let selection = hosts.select_host(server_name.and_then(|name| name.parse().ok()), local)?;
-        let sessions = Sessions::of(selection.config());
+        let selection =
+            hosts.select_host(server_name.and_then(|name| name.parse().ok()), local)?;
+        let id = selection.virtual_host().config_id();
+        let sessions = Sessions::of(selection.config(), id);
         let mut chosen = Chosen::new(selection.config(), transport, &sessions);
         let (binding, server_name, _) = selection.into_parts();
         chosen.binding = Some(binding);

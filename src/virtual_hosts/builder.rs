@@ -1,13 +1,14 @@
 //! Builds a map of virtual hosts and finds every mistake in it, before the server uses it. The texts of the errors
 //! live in `error`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
 use super::config_type::ServerConfig;
 use super::error::{InvalidName, VirtualHostsError};
 use super::map::{Map, VirtualHost};
+use crate::config_id::{ConfigId, ConfigIdProblem};
 use crate::host::{NameMap, Pattern};
 
 /// The id of a default that is a virtual host of its own.
@@ -35,6 +36,7 @@ const DEFAULT: &str = "default";
 pub struct VirtualHostsBuilder<C = ServerConfig> {
     hosts: Vec<Named<C>>,
     default: Vec<Default<C>>,
+    config_ids: Vec<(Arc<C>, Box<[u8]>)>,
 }
 
 struct Named<C> {
@@ -53,6 +55,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         Self {
             hosts: Vec::new(),
             default: Vec::new(),
+            config_ids: Vec::new(),
         }
     }
 
@@ -63,7 +66,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     /// dot do not matter.
     ///
     /// Hosts have the same configuration if they have clones of one `Arc`. Two equal configurations in two
-    /// `Arc`s are different.
+    /// `Arc`s are different, unless both have the same [id](Self::config_id).
     pub fn host(self, name: impl Into<String>, config: Arc<C>) -> Self {
         let name = name.into();
         self.virtual_host(name.clone(), [name], config)
@@ -100,11 +103,58 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         self
     }
 
+    /// Gives a configuration an id of 1 to 64 octets. The id is then the identity of the configuration, in place
+    /// of the `Arc`.
+    ///
+    /// Without ids, a reload that builds every configuration anew changes every host: the layer answers 421 on
+    /// open connections, and no session resumes. With an id, a new `Arc` with the same id is no change: open
+    /// connections are served, and sessions resume. Sessions also resume on other machines if a configuration has the
+    /// same id there, and both share a ticketer or a session store. The id applies to TCP and to QUIC, and to every
+    /// virtual host that has this `Arc`. With another TLS stack, it applies to requests only.
+    ///
+    /// An id and no id are different, and so are two ids. So giving an id to a configuration that had none, or
+    /// another id, is a change.
+    ///
+    /// # Security
+    ///
+    /// By giving two configurations one id, you say that they are equal: a client that one of them let in may use
+    /// the hosts of the other, without another handshake. The crate cannot check that. Derive the id from everything
+    /// that makes your configurations differ, above all from which client certificates they accept, and never from a
+    /// version number that somebody has to increase. Certificates that are renewed are not part of it.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use rustls::ServerConfig;
+    /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
+    ///
+    /// // A reload, which has just built both configurations. `client_ca` is a digest of the authorities that
+    /// // `mutual_tls` trusts.
+    /// fn reload(
+    ///     hosts: &VirtualHosts,
+    ///     public: Arc<ServerConfig>,
+    ///     mutual_tls: Arc<ServerConfig>,
+    ///     client_ca: &str,
+    /// ) -> Result<(), VirtualHostsError> {
+    ///     hosts.replace(
+    ///         VirtualHosts::builder()
+    ///             .config_id(&public, "public")
+    ///             .config_id(&mutual_tls, format!("mutual TLS {client_ca}"))
+    ///             .host("www.example.com", public)
+    ///             .host("admin.example.com", mutual_tls),
+    ///     )
+    /// }
+    /// ```
+    pub fn config_id(mut self, config: &Arc<C>, id: impl AsRef<[u8]>) -> Self {
+        self.config_ids.push((config.clone(), id.as_ref().into()));
+        self
+    }
+
     /// Builds the map. The builder keeps its configurations, so nothing is dropped in here.
     pub(super) fn map(&self) -> Result<Map, VirtualHostsError> {
         if self.hosts.is_empty() && self.default.is_empty() {
             return Err(VirtualHostsError::Empty);
         }
+        let config_ids = self.config_ids()?;
         let mut by_id = HashMap::new();
         let mut names = NameMap::default();
         for host in &self.hosts {
@@ -113,7 +163,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
             if host.names.is_empty() && !self.default.iter().any(is_default) {
                 return Err(VirtualHostsError::NoNames((*host.id).into()));
             }
-            let entry = add(&mut by_id, &host.id, &host.config)?;
+            let entry = add(&mut by_id, &host.id, &host.config, &config_ids)?;
             for name in &host.names {
                 let pattern = Pattern::parse(name).map_err(|problem| {
                     let name = name.clone();
@@ -126,7 +176,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         }
         let default = match &self.default[..] {
             [] => None,
-            [Default::Config(config)] => Some(add(&mut by_id, DEFAULT, config)?),
+            [Default::Config(config)] => Some(add(&mut by_id, DEFAULT, config, &config_ids)?),
             [Default::Id(id)] => match by_id.get(&**id) {
                 Some(entry) => Some(entry.clone()),
                 None => return Err(VirtualHostsError::UnknownDefault(id.clone())),
@@ -135,6 +185,34 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         };
         Ok(Map { names, default })
     }
+
+    /// Returns the ids of the configurations, by their addresses.
+    fn config_ids(&self) -> Result<HashMap<*const C, ConfigId>, VirtualHostsError> {
+        let text = |octets: &[u8]| octets.escape_ascii().to_string();
+        let mut ids: HashMap<_, ConfigId> = HashMap::new();
+        for (config, octets) in &self.config_ids {
+            let id = ConfigId::new(octets).map_err(|problem| match problem {
+                ConfigIdProblem::Empty => VirtualHostsError::EmptyConfigId,
+                ConfigIdProblem::TooLong => VirtualHostsError::LongConfigId(text(octets)),
+            })?;
+            if let Some(other) = ids.insert(Arc::as_ptr(config), id.clone()) {
+                if other != id {
+                    let (one, other) = (text(other.as_bytes()), text(octets));
+                    return Err(VirtualHostsError::SeveralConfigIds(one, other));
+                }
+            }
+        }
+        let own = self.default.iter().filter_map(|default| match default {
+            Default::Config(config) => Some(config),
+            Default::Id(_) => None,
+        });
+        let used = self.hosts.iter().map(|host| &host.config).chain(own);
+        let used: HashSet<_> = used.map(Arc::as_ptr).collect();
+        match ids.iter().find(|(config, _)| !used.contains(*config)) {
+            Some((_, id)) => Err(VirtualHostsError::UnusedConfigId(text(id.as_bytes()))),
+            None => Ok(ids),
+        }
+    }
 }
 
 /// Makes a virtual host whose id no other has.
@@ -142,8 +220,10 @@ fn add<'a, C: Send + Sync + 'static>(
     by_id: &mut HashMap<&'a str, VirtualHost>,
     id: &'a str,
     config: &Arc<C>,
+    config_ids: &HashMap<*const C, ConfigId>,
 ) -> Result<VirtualHost, VirtualHostsError> {
-    let host = VirtualHost::new(id.into(), config.clone());
+    let config_id = config_ids.get(&Arc::as_ptr(config)).cloned();
+    let host = VirtualHost::new(id.into(), config.clone(), config_id);
     match by_id.insert(id, host.clone()) {
         Some(_) => Err(VirtualHostsError::DuplicateId(id.to_owned())),
         None => Ok(host),
@@ -155,6 +235,7 @@ impl<C> Clone for VirtualHostsBuilder<C> {
         Self {
             hosts: self.hosts.clone(),
             default: self.default.clone(),
+            config_ids: self.config_ids.clone(),
         }
     }
 }

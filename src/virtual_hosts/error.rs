@@ -7,7 +7,8 @@ use crate::host::HostProblem;
 
 /// Error returned when [`VirtualHosts`](crate::VirtualHosts) cannot be built.
 ///
-/// Each variant has the value at fault. The text of the error also names the fix.
+/// Each variant has the value at fault. The text of the error also names the fix. Octets of an id of a configuration
+/// that are not printable ASCII are escaped.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -42,6 +43,14 @@ pub enum VirtualHostsError {
     UnknownDefault(String),
     /// The default is set twice.
     SeveralDefaults,
+    /// A configuration has an empty [id](crate::VirtualHostsBuilder::config_id).
+    EmptyConfigId,
+    /// This id of a configuration has more than 64 octets.
+    LongConfigId(String),
+    /// One configuration has these two ids.
+    SeveralConfigIds(String, String),
+    /// This id belongs to a configuration that no virtual host has.
+    UnusedConfigId(String),
 }
 
 /// A name that a virtual host cannot have; see [`VirtualHostsError::InvalidName`].
@@ -116,6 +125,28 @@ impl fmt::Display for VirtualHostsError {
                 )
             }
             Self::SeveralDefaults => f.write_str("the default is set twice: set it once"),
+            Self::EmptyConfigId => {
+                f.write_str("a configuration has an empty id: give it 1 to 64 octets, or no id")
+            }
+            Self::LongConfigId(id) => {
+                write!(
+                    f,
+                    "the id `{id}` of a configuration has more than 64 octets: shorten it, or use its digest"
+                )
+            }
+            Self::SeveralConfigIds(one, other) => {
+                write!(
+                    f,
+                    "one configuration has the ids `{one}` and `{other}`: keep one of them"
+                )
+            }
+            Self::UnusedConfigId(id) => {
+                write!(
+                    f,
+                    "the id `{id}` belongs to a configuration that no virtual host has: pass a clone of the `Arc` that \
+                     a virtual host was given"
+                )
+            }
         }
     }
 }

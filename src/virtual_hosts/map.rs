@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::config_id::ConfigId;
 use crate::host::{Host, HostRef, NameMap};
 
 /// One generation of virtual hosts.
@@ -65,17 +66,29 @@ pub struct VirtualHost(Arc<Entry>);
 
 struct Entry {
     id: Box<str>,
-    /// The address of the configuration, which `config` keeps alive.
-    identity: usize,
+    identity: Identity,
     /// An `Arc` of the user's type.
     config: Box<dyn Any + Send + Sync>,
 }
 
+/// What makes a TLS configuration the same as another. An address never equals an id.
+#[derive(PartialEq, Eq)]
+enum Identity {
+    /// The address of the configuration, which the entry keeps alive.
+    Address(usize),
+    Id(ConfigId),
+}
+
 impl VirtualHost {
-    pub(super) fn new<C: Send + Sync + 'static>(id: Box<str>, config: Arc<C>) -> Self {
+    pub(super) fn new<C: Send + Sync + 'static>(
+        id: Box<str>,
+        config: Arc<C>,
+        config_id: Option<ConfigId>,
+    ) -> Self {
+        let address = || Identity::Address(Arc::as_ptr(&config) as usize);
         Self(Arc::new(Entry {
             id,
-            identity: Arc::as_ptr(&config) as usize,
+            identity: config_id.map_or_else(address, Identity::Id),
             config: Box::new(config),
         }))
     }
@@ -91,9 +104,18 @@ impl VirtualHost {
         self.0.config.downcast_ref()
     }
 
-    /// Returns whether both have the same TLS configuration: clones of one `Arc`.
+    /// Returns whether both have the same TLS configuration: the same id, or clones of one `Arc` without an id.
     pub(super) fn same_config(&self, other: &Self) -> bool {
         self.0.identity == other.0.identity
+    }
+
+    /// Returns the id of the TLS configuration, if it has one.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn config_id(&self) -> Option<&ConfigId> {
+        match &self.0.identity {
+            Identity::Address(_) => None,
+            Identity::Id(id) => Some(id),
+        }
     }
 }
 

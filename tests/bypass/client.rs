@@ -87,6 +87,12 @@ impl Visitor {
         self.http
     }
 
+    /// Speaks another version of HTTP from now on.
+    pub fn switch_to(&mut self, http: Http) {
+        self.http = http;
+        self.config.alpn_protocols = vec![http.alpn().into()];
+    }
+
     /// Waits until there is a session to offer. Tickets may come after the first answer.
     pub async fn has_session(&self) {
         let mut kept = self.sessions.kept.subscribe();

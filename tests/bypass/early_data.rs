@@ -20,8 +20,11 @@ const NOBODY: Got = Got::Served(Client::Nobody);
 const CLIENT_ONE: Got = Got::Served(Client::One);
 const OTHER_CONFIG: Got = Got::Refused(Rejection::DifferentTlsConfig);
 
+/// Without ids for the configurations, and with them (D10).
+const IDS: [Option<&str>; 2] = [None, Some("")];
+
 /// Configurations that allow 0-RTT, with one store for all sessions.
-fn configs() -> Configs {
+pub fn configs() -> Configs {
     let store = ServerSessionMemoryCache::new(1024);
     Configs::each(move |_, mut config| {
         config.session_storage = store.clone();
@@ -30,14 +33,14 @@ fn configs() -> Configs {
     })
 }
 
-fn visitor(certificate: Option<&Leaf>) -> Visitor {
+pub fn visitor(certificate: Option<&Leaf>) -> Visitor {
     let mut visitor = Visitor::new(Http::Three, certificate);
     visitor.config.enable_early_data = true;
     visitor
 }
 
 /// Gets a session for the next connection.
-async fn first_visit<H>(
+pub async fn first_visit<H>(
     site: &Site<H>,
     visitor: &Visitor,
     sni: Option<&str>,
@@ -51,7 +54,13 @@ async fn first_visit<H>(
 
 #[tokio::test]
 async fn cve_2025_23419_nginx_early_requests_are_judged_by_their_hosts_configuration() {
-    let site = Site::new(configs().hosts()).await;
+    for ids in IDS {
+        early_requests_are_judged_by_their_hosts_configuration(ids).await;
+    }
+}
+
+async fn early_requests_are_judged_by_their_hosts_configuration(ids: Option<&'static str>) {
+    let site = Site::new(configs().with_ids(ids).hosts()).await;
     let stranger = visitor(None);
     let www = Some("www.test");
     first_visit(&site, &stranger, www, "www.test", NOBODY).await;
@@ -73,7 +82,13 @@ async fn cve_2025_23419_nginx_early_requests_are_judged_by_their_hosts_configura
 
 #[tokio::test]
 async fn cve_2025_23419_nginx_early_data_of_one_host_are_none_of_another() {
-    let site = Site::new(configs().hosts()).await;
+    for ids in IDS {
+        early_data_of_one_host_are_none_of_another(ids).await;
+    }
+}
+
+async fn early_data_of_one_host_are_none_of_another(ids: Option<&'static str>) {
+    let site = Site::new(configs().with_ids(ids).hosts()).await;
     let admin = Some("admin.test");
     for (certificate, after) in [(None, Got::Ended), (Some(&*ONE), CLIENT_ONE)] {
         let visitor = visitor(certificate);
@@ -89,7 +104,13 @@ async fn cve_2025_23419_nginx_early_data_of_one_host_are_none_of_another() {
 
 #[tokio::test]
 async fn cve_2025_23419_nginx_early_requests_of_a_known_client_carry_its_certificate() {
-    let site = Site::new(configs().hosts()).await;
+    for ids in IDS {
+        early_requests_of_a_known_client_carry_its_certificate(ids).await;
+    }
+}
+
+async fn early_requests_of_a_known_client_carry_its_certificate(ids: Option<&'static str>) {
+    let site = Site::new(configs().with_ids(ids).hosts()).await;
     let friend = visitor(Some(&ONE));
     for host in ["admin.test", "x.mtls.test"] {
         first_visit(&site, &friend, Some(host), host, CLIENT_ONE).await;
@@ -106,12 +127,15 @@ async fn cve_2025_23419_nginx_early_requests_of_a_known_client_carry_its_certifi
 
 #[tokio::test]
 async fn cve_2025_23048_httpd_early_data_are_refused_once_the_host_wants_certificates() {
-    for sni in [Some("a.w.test"), None] {
+    for (sni, ids) in [Some("a.w.test"), None].into_iter().zip(IDS) {
         for (certificate, after) in [(None, Got::Ended), (Some(&*ONE), CLIENT_ONE)] {
-            let configs = configs();
-            let hosts = |config: &_| match sni {
-                Some(name) => VirtualHosts::builder().host(name, Clone::clone(config)),
-                None => VirtualHosts::builder().default(Clone::clone(config)),
+            let configs = configs().with_ids(ids);
+            let hosts = |config: &_| {
+                let hosts = configs.identify(VirtualHosts::builder(), config);
+                match sni {
+                    Some(name) => hosts.host(name, config.clone()),
+                    None => hosts.default(config.clone()),
+                }
             };
             let site = Site::new(hosts(&configs.open)).await;
             let visitor = visitor(certificate);
@@ -165,8 +189,17 @@ async fn b6_cve_2025_23048_httpd_early_data_end_with_their_configuration_from_ev
 
 #[tokio::test]
 async fn cve_2025_23048_httpd_early_data_are_refused_once_another_authority_is_trusted() {
-    let configs = configs();
-    let hosts = |config: &_| VirtualHosts::builder().host("a.w.test", Clone::clone(config));
+    for ids in IDS {
+        early_data_are_refused_once_another_authority_is_trusted(ids).await;
+    }
+}
+
+async fn early_data_are_refused_once_another_authority_is_trusted(ids: Option<&'static str>) {
+    let configs = configs().with_ids(ids);
+    let hosts = |config: &Arc<_>| {
+        let hosts = configs.identify(VirtualHosts::builder(), config);
+        hosts.host("a.w.test", config.clone())
+    };
     let site = Site::new(hosts(&configs.two)).await;
     let sni = Some("a.w.test");
     // The open one stands between, so that no session of the first is known to the third.

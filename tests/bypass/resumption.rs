@@ -1,7 +1,7 @@
 //! CVE-2025-23419 (nginx), CVE-2025-23048 (httpd): a session that began under one configuration is offered
 //! where another one wants a client certificate, which a resumed handshake does not ask for. All
 //! configurations here share one session store or one ticketer, so that nothing but the binding of
-//! sessions keeps them apart.
+//! sessions keeps them apart. The binding is to the configurations' `Arc`s, or to their ids (D10).
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::single::Source;
 use crate::site::{Client, Configs, Got, Memory, ONE, Site, TWO};
 
 /// Every version of HTTP and TLS that go together.
-const WAYS: [(Http, bool); 5] = [
+pub const WAYS: [(Http, bool); 5] = [
     (Http::One, true),
     (Http::One, false),
     (Http::Two, true),
@@ -22,7 +22,7 @@ const WAYS: [(Http, bool); 5] = [
     (Http::Three, false),
 ];
 
-fn visitor((http, tls12): (Http, bool), certificate: Option<&Leaf>) -> Visitor {
+pub fn visitor((http, tls12): (Http, bool), certificate: Option<&Leaf>) -> Visitor {
     match tls12 {
         true => Visitor::tls12(http, certificate),
         false => Visitor::new(http, certificate),
@@ -33,8 +33,14 @@ fn memories() -> [Memory; 2] {
     [Memory::tickets(), Memory::store()]
 }
 
+/// Every memory, with and without ids for the configurations (D10).
+fn memories_and_ids() -> impl Iterator<Item = Memory> {
+    let with = |memory: Memory| [None, Some("")].map(|ids| memory.with_ids(ids));
+    memories().into_iter().flat_map(with)
+}
+
 /// What a handshake came to, and a request for this host after it.
-async fn visit<H>(
+pub async fn visit<H>(
     site: &Site<H>,
     visitor: &Visitor,
     sni: Option<&str>,
@@ -66,7 +72,7 @@ const CLIENT_ONE: Got = Got::Served(Client::One);
 
 #[tokio::test]
 async fn cve_2025_23419_nginx_a_session_of_the_open_host_is_none_of_the_client_certificate_host() {
-    for memory in memories() {
+    for memory in memories_and_ids() {
         for way in WAYS {
             let site = Site::new(Configs::new(&memory).hosts()).await;
             let stranger = visitor(way, None);
@@ -96,7 +102,7 @@ async fn cve_2025_23419_nginx_a_session_of_the_open_host_is_none_of_the_client_c
 
 #[tokio::test]
 async fn cve_2025_23419_nginx_whoever_has_the_certificate_comes_in_resumed_or_not() {
-    for memory in memories() {
+    for memory in memories_and_ids() {
         for way in WAYS {
             let site = Site::new(Configs::new(&memory).hosts()).await;
             let friend = visitor(way, Some(&ONE));
@@ -165,29 +171,37 @@ impl Change {
         from: Arc<ServerConfig>,
         to: Arc<ServerConfig>,
     ) -> [VirtualHostsBuilder; 2] {
+        let none = VirtualHosts::builder;
+        let host = |hosts, name, config: &Arc<ServerConfig>| {
+            let hosts = configs.identify(hosts, config);
+            hosts.host(name, config.clone())
+        };
+        let default = |hosts, config: &Arc<ServerConfig>| {
+            let hosts = configs.identify(hosts, config);
+            hosts.default(config.clone())
+        };
         let others = || {
-            VirtualHosts::builder()
-                .host("www.test", configs.open.clone())
-                .host("admin.test", configs.one.clone())
-                .host("vault.test", configs.two.clone())
+            let hosts = host(none(), "www.test", &configs.open);
+            let hosts = host(hosts, "admin.test", &configs.one);
+            host(hosts, "vault.test", &configs.two)
         };
         match self {
-            Self::Entry => [from, to].map(|config| others().host(HOST, config)),
-            Self::OnlyEntry => [from, to].map(|config| VirtualHosts::builder().host(HOST, config)),
+            Self::Entry => [from, to].map(|config| host(others(), HOST, &config)),
+            Self::OnlyEntry => [from, to].map(|config| host(none(), HOST, &config)),
             Self::DefaultWithoutSni | Self::DefaultForUnmatched => {
-                [from, to].map(|config| others().default(config))
+                [from, to].map(|config| default(others(), &config))
             }
             Self::OwnEntry => [
-                others().default(from.clone()),
-                others().default(from).host(HOST, to),
+                default(others(), &from),
+                host(default(others(), &from), HOST, &to),
             ],
             Self::NoEntry => [
-                others().default(to.clone()).host(HOST, from),
-                others().default(to),
+                host(default(others(), &to), HOST, &from),
+                default(others(), &to),
             ],
             Self::OutOfWildcard => [
-                others().host("*.w.test", from.clone()),
-                others().host("*.w.test", from).host(HOST, to),
+                host(others(), "*.w.test", &from),
+                host(host(others(), "*.w.test", &from), HOST, &to),
             ],
         }
     }
@@ -201,7 +215,7 @@ async fn a_change(
     before: Client,
     after: Got,
 ) {
-    for memory in memories() {
+    for memory in memories_and_ids() {
         for way in WAYS {
             for &change in changes {
                 let configs = Configs::new(&memory);
@@ -326,7 +340,7 @@ async fn b6_cve_2025_23048_httpd_a_session_ends_with_its_configuration_from_ever
 
 #[tokio::test]
 async fn sessions_live_on_where_the_configuration_stays() {
-    for memory in memories() {
+    for memory in memories_and_ids() {
         for way in WAYS {
             let configs = Configs::new(&memory);
             let site = Site::new(configs.hosts()).await;

@@ -78,6 +78,8 @@ pub enum Client {
 pub struct Memory {
     store: Arc<dyn StoresServerSessions>,
     ticketer: Option<Arc<dyn ProducesTickets>>,
+    /// What the ids of the configurations begin with. `None` if they have no ids.
+    pub ids: Option<&'static str>,
 }
 
 impl Memory {
@@ -86,6 +88,7 @@ impl Memory {
         Self {
             store: Arc::new(NoServerSessionStorage {}),
             ticketer: Some(Ticketer::new().unwrap()),
+            ids: None,
         }
     }
 
@@ -94,6 +97,15 @@ impl Memory {
         Self {
             store: ServerSessionMemoryCache::new(1024),
             ticketer: None,
+            ids: None,
+        }
+    }
+
+    /// The same, with ids that begin like this.
+    pub fn with_ids(&self, ids: Option<&'static str>) -> Self {
+        Self {
+            ids,
+            ..self.clone()
         }
     }
 
@@ -119,11 +131,22 @@ pub struct Configs {
     pub two: Arc<ServerConfig>,
     /// Lets anyone in, with a certificate of its own.
     pub other: Arc<ServerConfig>,
+    /// What their ids begin with, if they have ids.
+    pub ids: Option<&'static str>,
 }
 
 impl Configs {
     pub fn new(memory: &Memory) -> Self {
-        Self::each(|_, config| memory.share(config))
+        let configs = Self::each(|_, config| memory.share(config));
+        configs.with_ids(memory.ids)
+    }
+
+    /// The same configurations, with ids that begin like this.
+    pub fn with_ids(&self, ids: Option<&'static str>) -> Self {
+        Self {
+            ids,
+            ..self.clone()
+        }
     }
 
     /// Finishes every configuration, given its name.
@@ -138,12 +161,44 @@ impl Configs {
             wildcard: finish("wildcard", CERTIFICATE.mutual_tls_config()),
             two: finish("two", CERTIFICATE.mutual_tls_config_of(&pki::OTHER_CA)),
             other: finish("other", pki::leaf(&["other.test"]).server_config()),
+            ids: None,
+        }
+    }
+
+    /// Gives a configuration its id, if it has one.
+    pub fn identify(
+        &self,
+        hosts: VirtualHostsBuilder,
+        config: &Arc<ServerConfig>,
+    ) -> VirtualHostsBuilder {
+        let all = [
+            &self.open,
+            &self.one,
+            &self.wildcard,
+            &self.two,
+            &self.other,
+        ];
+        let number = all.iter().position(|own| Arc::ptr_eq(own, config));
+        match (self.ids, number) {
+            (Some(ids), Some(number)) => hosts.config_id(config, format!("{ids}{number}")),
+            _ => hosts,
         }
     }
 
     /// Every virtual host, without a default.
     pub fn hosts(&self) -> VirtualHostsBuilder {
-        VirtualHosts::builder()
+        let all = [
+            &self.open,
+            &self.one,
+            &self.wildcard,
+            &self.two,
+            &self.other,
+        ];
+        let hosts = VirtualHosts::builder();
+        let hosts = all
+            .iter()
+            .fold(hosts, |hosts, own| self.identify(hosts, own));
+        hosts
             .host("www.test", self.open.clone())
             .host("shop.test", self.open.clone())
             .host("*.w.test", self.open.clone())
