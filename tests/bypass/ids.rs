@@ -1,7 +1,7 @@
 //! D10: ids of TLS configurations, across reloads. A reload that builds every configuration anew is no change where
 //! the ids stay, and any other id, or none, is another configuration. Other processes are in `processes`.
 
-use tower_misdirected::Rejection;
+use tower_misdirected::{Rejection, VirtualHosts};
 
 use crate::client::Http;
 use crate::early_data;
@@ -160,7 +160,7 @@ async fn d10_hosts_whose_configurations_have_one_id_share_connections_and_sessio
             (["same", "sane"], OTHER_CONFIG, "offered"),
         ] {
             let (one, other) = (Configs::new(&memory).open, Configs::new(&memory).open);
-            let hosts = tower_misdirected::VirtualHosts::builder()
+            let hosts = VirtualHosts::builder()
                 .host("www.test", one.clone())
                 .config_id(&one, ids[0])
                 .host("shop.test", other.clone())
@@ -173,7 +173,7 @@ async fn d10_hosts_whose_configurations_have_one_id_share_connections_and_sessio
             assert_eq!(site.ask(&mut open, "shop.test").await, got, "{way:?}");
             visitor.has_session().await;
             // rustls binds sessions to the server name, so only a replacement shows it.
-            let hosts = tower_misdirected::VirtualHosts::builder()
+            let hosts = VirtualHosts::builder()
                 .host("www.test", other.clone())
                 .config_id(&other, ids[1]);
             site.hosts.replace(hosts).unwrap();
