@@ -8,8 +8,8 @@ use crate::material::CERTIFICATES;
 use crate::names;
 use crate::request;
 use crate::sequence::{
-    Again, ByDefault, CONFIGS, Client, Entry, Hello, Limits, Map, Mistake, On, Sequence, Server,
-    Step,
+    Again, ByDefault, CONFIGS, Client, Entry, Hello, Ids, Limits, Map, Mistake, On, Sequence,
+    Server, Step,
 };
 
 pub fn sequence() -> impl Strategy<Value = Sequence> {
@@ -51,8 +51,15 @@ fn map(mistake: impl Strategy<Value = Option<Mistake>>) -> impl Strategy<Value =
     ];
     // With how many names an entry takes, and its configuration.
     let shares = vec((1..=2usize, 0..CONFIGS), 8);
-    (names::patterns(1..=7), shares, 0..3usize, default, mistake).prop_map(
-        |(patterns, shares, first_id, default, mistake)| {
+    (
+        names::patterns(1..=7),
+        shares,
+        0..3usize,
+        default,
+        ids(),
+        mistake,
+    )
+        .prop_map(|(patterns, shares, first_id, default, ids, mistake)| {
             const IDS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
             let mut patterns = patterns.into_iter();
             let mut entries = Vec::new();
@@ -69,10 +76,29 @@ fn map(mistake: impl Strategy<Value = Option<Mistake>>) -> impl Strategy<Value =
             Map {
                 entries,
                 default,
+                ids,
                 mistake,
             }
-        },
-    )
+        })
+}
+
+/// Only the first two configurations check clients alike, so only they may have the same id.
+fn ids() -> impl Strategy<Value = Ids> {
+    const IDS: [[&str; 2]; CONFIGS] = [
+        ["open", "open0"],
+        ["open", "ope"],
+        ["one", "on"],
+        ["two", "tow"],
+        ["takes", "\0takes"],
+    ];
+    // Half of them have the first of these.
+    vec(0..6usize, CONFIGS).prop_map(|picks| {
+        std::array::from_fn(|config| match picks[config] {
+            0 | 1 => None,
+            2 => Some(IDS[config][1]),
+            _ => Some(IDS[config][0]),
+        })
+    })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
@@ -99,6 +125,7 @@ fn step() -> impl Strategy<Value = Step> {
             Just(Mistake::NameTwice),
             Just(Mistake::IdTwice),
             Just(Mistake::NoSuchDefault),
+            Just(Mistake::TwoConfigIds),
         ],
     );
     let on = prop_oneof![
@@ -115,6 +142,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (on, request::request()).prop_map(|(on, request)| Step::Ask { on, request }),
         1 => (0..CONFIGS, certificate())
             .prop_map(|(config, certificate)| Step::Renew { config, certificate }),
+        2 => Just(Step::Reload),
     ]
 }
 

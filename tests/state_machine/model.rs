@@ -11,7 +11,17 @@ pub struct Model {
     /// What each configuration presents now.
     certificates: Vec<usize>,
     one_resolver: bool,
+    /// How often all configurations have been built anew.
+    built: usize,
     pub connections: Vec<Connection>,
+}
+
+/// What makes a TLS configuration the same as another: its id, or else which one it is and how often it had been
+/// built anew (D10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Identity {
+    Id(&'static str),
+    Arc { config: usize, built: usize },
 }
 
 /// What is known of a connection.
@@ -23,6 +33,9 @@ pub struct Connection {
     /// The id of its virtual host.
     pub virtual_host: Option<String>,
     pub config: usize,
+    /// How often the configurations had been built anew.
+    pub built: usize,
+    pub identity: Identity,
     pub client: Client,
     pub tls13: bool,
     pub resumed: bool,
@@ -39,7 +52,7 @@ pub enum Refused {
 /// A session that a client keeps.
 #[derive(Clone, Debug)]
 pub struct Session {
-    opened: Connection,
+    pub opened: Connection,
 }
 
 /// What differs, so that a session that a client offers is not resumed.
@@ -57,6 +70,7 @@ impl Model {
             limits: sequence.limits.clone(),
             certificates: sequence.certificates.clone(),
             one_resolver: sequence.one_resolver,
+            built: 0,
             connections: Vec::new(),
         }
     }
@@ -71,6 +85,32 @@ impl Model {
         }
         *present = map.clone();
         true
+    }
+
+    /// The virtual hosts at present, if they can be reloaded.
+    pub fn reload(&mut self) -> Option<Map> {
+        match &self.server {
+            Server::Hosts(map) => {
+                self.built += 1;
+                Some(map.clone())
+            }
+            Server::Alone { .. } => None,
+        }
+    }
+
+    /// The identity of a configuration at present.
+    pub fn identity(&self, config: usize) -> Identity {
+        let id = match &self.server {
+            Server::Hosts(map) => map.ids[config],
+            Server::Alone { .. } => None,
+        };
+        let built = self.built;
+        id.map_or(Identity::Arc { config, built }, Identity::Id)
+    }
+
+    /// Whether a connection was accepted under another `Arc` than this configuration has at present.
+    pub fn has_another_arc(&self, connection: &Connection, config: usize) -> bool {
+        (connection.config, connection.built) != (config, self.built)
     }
 
     pub fn renew(&mut self, config: usize, certificate: usize) {
@@ -121,7 +161,7 @@ impl Model {
             return (Err(Refused::ServerName), None);
         };
         let fresh = session.and_then(|session| {
-            if session.opened.config != config {
+            if session.opened.identity != self.identity(config) {
                 Some(Fresh::Config)
             } else if session.opened.server_name.as_deref() != server_name {
                 Some(Fresh::ServerName)
@@ -142,6 +182,8 @@ impl Model {
             certificate_names: CERTIFICATES[self.certificates[config]].names(),
             virtual_host: virtual_host.map(str::to_owned),
             config,
+            built: self.built,
+            identity: self.identity(config),
             client,
             tls13: hello.tls13,
             resumed: resumed.is_some(),

@@ -82,6 +82,12 @@ impl<'a> Play<'a> {
                     self.model.renew(*config, *certificate);
                     self.world.renew(*config, *certificate);
                 }
+                Step::Reload => {
+                    if let Some(map) = self.model.reload() {
+                        self.world.rebuild();
+                        self.swap(step, &map)?;
+                    }
+                }
                 Step::Ask { on, request } => self.ask(step, *on, request).await?,
             }
         }
@@ -141,6 +147,11 @@ impl<'a> Play<'a> {
                     (true, false) => "handshake that resumed TLS 1.2",
                     (true, true) => "handshake that resumed TLS 1.3",
                 });
+                let before = session.as_ref().map(|session| session.opened.built);
+                if connection.resumed && before != Some(connection.built) {
+                    self.tally
+                        .count("handshake that resumed a session of another Arc");
+                }
                 if connection.resumed && connection.client != Client::Nobody {
                     self.tally
                         .count("handshake that resumed a client certificate");
@@ -234,6 +245,11 @@ impl<'a> Play<'a> {
             return;
         };
         let connection = &self.model.connections[connection];
+        let config = self.model.look_up(Some(authority.host.plain));
+        let another = config.map(|(config, _)| self.model.has_another_arc(connection, config));
+        if level >= SameTlsConfig && another == Some(true) {
+            self.tally.count("200 on a connection of another Arc");
+        }
         match connection.server_name.as_deref() {
             None => self.tally.count("200 without a server name"),
             Some(name) if name == authority.host.plain => {}

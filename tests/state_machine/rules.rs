@@ -83,7 +83,7 @@ impl Model {
             let Some((config, virtual_host)) = self.look_up(Some(host)) else {
                 return Err(Rejection::UnknownHost);
             };
-            if config != connection.config {
+            if self.identity(config) != connection.identity {
                 return Err(Rejection::DifferentTlsConfig);
             }
             // B7

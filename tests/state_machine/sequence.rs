@@ -34,9 +34,14 @@ pub enum Server {
 pub struct Map {
     pub entries: Vec<Entry>,
     pub default: ByDefault,
+    /// The ids of the TLS configurations.
+    pub ids: Ids,
     /// Why it cannot be built.
     pub mistake: Option<Mistake>,
 }
+
+/// The id of each TLS configuration that has one.
+pub type Ids = [Option<&'static str>; CONFIGS];
 
 #[derive(Clone)]
 pub struct Entry {
@@ -57,6 +62,7 @@ pub enum Mistake {
     NameTwice,
     IdTwice,
     NoSuchDefault,
+    TwoConfigIds,
 }
 
 /// What the layer was told beside its level.
@@ -87,6 +93,8 @@ pub enum Step {
         config: usize,
         certificate: usize,
     },
+    /// Builds every TLS configuration anew, equal to the old one, and swaps the virtual hosts for their like.
+    Reload,
 }
 
 /// How a client opens the connection that it offers a session on.
@@ -151,6 +159,7 @@ impl fmt::Debug for Step {
                 config,
                 certificate,
             } => write!(f, "Renew config {config} with certificate {certificate}"),
+            Self::Reload => f.write_str("Reload"),
         }
     }
 }

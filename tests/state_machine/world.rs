@@ -15,17 +15,22 @@ use tower_misdirected::{
 
 use crate::client::{Clients, Kept};
 use crate::material::{self, Renewable};
-use crate::model::{Connection, Refused};
+use crate::model::{Connection, Identity, Refused};
 use crate::request::Request;
-use crate::sequence::{ByDefault, Client, Hello, Limits, Map, Mistake, On, Sequence, Server};
+use crate::sequence::{
+    ByDefault, CONFIGS, Client, Hello, Ids, Limits, Map, Mistake, On, Sequence, Server,
+};
 use crate::wire::PATIENCE;
 
 pub struct World {
-    configs: Vec<Arc<ServerConfig>>,
+    /// Every build of each configuration.
+    configs: Vec<Vec<Arc<ServerConfig>>>,
     renewables: Vec<Arc<Renewable>>,
     hosts: Option<VirtualHosts>,
     /// The configuration where there are no virtual hosts.
     alone: usize,
+    /// The ids of the configurations in use.
+    ids: Ids,
     acceptor: TlsAcceptor,
     layer: MisdirectedLayer,
     clients: Clients,
@@ -35,18 +40,23 @@ pub struct World {
 impl World {
     pub fn new(sequence: &Sequence) -> Self {
         let (configs, renewables) = material::configs(sequence);
-        let (hosts, alone, acceptor) = match &sequence.server {
+        let configs: Vec<_> = configs.into_iter().map(|config| vec![config]).collect();
+        let (hosts, alone, ids, acceptor) = match &sequence.server {
             Server::Hosts(map) => {
                 let hosts = builder(map, &configs).build().unwrap();
-                (Some(hosts.clone()), 0, TlsAcceptor::from(hosts))
+                (Some(hosts.clone()), 0, map.ids, TlsAcceptor::from(hosts))
             }
-            Server::Alone { config } => (None, *config, TlsAcceptor::new(configs[*config].clone())),
+            Server::Alone { config } => {
+                let acceptor = TlsAcceptor::new(configs[*config][0].clone());
+                (None, *config, [None; CONFIGS], acceptor)
+            }
         };
         Self {
             configs,
             renewables,
             hosts,
             alone,
+            ids,
             acceptor: acceptor.handshake_timeout(PATIENCE),
             layer: layer(&sequence.limits),
             clients: Clients::new(),
@@ -55,9 +65,21 @@ impl World {
     }
 
     /// Whether they are taken.
-    pub fn swap(&self, map: &Map) -> bool {
+    pub fn swap(&mut self, map: &Map) -> bool {
         let hosts = self.hosts.as_ref();
-        hosts.is_some_and(|hosts| hosts.replace(builder(map, &self.configs)).is_ok())
+        let taken = hosts.is_some_and(|hosts| hosts.replace(builder(map, &self.configs)).is_ok());
+        if taken {
+            self.ids = map.ids;
+        }
+        taken
+    }
+
+    /// Builds every configuration anew. The next swap puts them to use.
+    pub fn rebuild(&mut self) {
+        for builds in &mut self.configs {
+            let equal = (*builds[0]).clone();
+            builds.push(Arc::new(equal));
+        }
     }
 
     pub fn renew(&self, config: usize, certificate: usize) {
@@ -88,10 +110,14 @@ impl World {
 
     fn recorded(&self, info: &ConnectionInfo, resumed: bool) -> Connection {
         let virtual_host = info.virtual_host();
-        let config = virtual_host.map_or(self.alone, |host| {
-            let mut configs = self.configs.iter();
-            let config = configs.position(|config| Arc::ptr_eq(config, host.config().unwrap()));
-            config.expect("one of the configurations")
+        let (config, built) = virtual_host.map_or((self.alone, 0), |host| {
+            let all = self.configs.iter().enumerate();
+            let mut all = all.flat_map(|(config, builds)| {
+                let builds = builds.iter().enumerate();
+                builds.map(move |(built, arc)| ((config, built), arc))
+            });
+            let found = all.find(|(_, arc)| Arc::ptr_eq(arc, host.config().unwrap()));
+            found.expect("one of the configurations").0
         });
         let names = info.certificate_names();
         let certificate_names = names.is_known().then(|| {
@@ -104,6 +130,8 @@ impl World {
             certificate_names,
             virtual_host: virtual_host.map(|host| host.id().to_owned()),
             config,
+            built,
+            identity: self.ids[config].map_or(Identity::Arc { config, built }, Identity::Id),
             client: Client::of_certificate(info.client_certificates().next()),
             tls13: match info.tls_version() {
                 Some(TlsVersion::V1_2) => false,
@@ -143,24 +171,34 @@ impl World {
     }
 }
 
-fn builder(map: &Map, configs: &[Arc<ServerConfig>]) -> VirtualHostsBuilder {
+fn builder(map: &Map, configs: &[Vec<Arc<ServerConfig>>]) -> VirtualHostsBuilder {
+    let latest = |config: usize| configs[config].last().unwrap().clone();
+    let identify = |builder: VirtualHostsBuilder, config: usize| match map.ids[config] {
+        Some(id) => builder.config_id(&latest(config), id),
+        None => builder,
+    };
     let mut builder = VirtualHosts::builder();
     for entry in &map.entries {
         let names = entry.names.iter().map(|name| name.text());
-        builder = builder.virtual_host(entry.id, names, configs[entry.config].clone());
+        builder = builder.virtual_host(entry.id, names, latest(entry.config));
+        builder = identify(builder, entry.config);
     }
     builder = match map.default {
         ByDefault::Nobody => builder,
-        ByDefault::Own { config } => builder.default(configs[config].clone()),
+        ByDefault::Own { config } => identify(builder.default(latest(config)), config),
         ByDefault::Entry(entry) => builder.default_to(map.entries[entry].id),
     };
     let first = &map.entries[0];
-    let config = configs[0].clone();
+    let config = latest(0);
     match map.mistake {
         None => builder,
         Some(Mistake::NameTwice) => builder.host(first.names[0].plain, config),
         Some(Mistake::IdTwice) => builder.virtual_host(first.id, ["once-more.test"], config),
         Some(Mistake::NoSuchDefault) => builder.default_to("nobody"),
+        Some(Mistake::TwoConfigIds) => {
+            let config = latest(first.config);
+            builder.config_id(&config, "x").config_id(&config, "y")
+        }
     }
 }
 
