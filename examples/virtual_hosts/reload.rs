@@ -10,7 +10,6 @@ use crate::tls::{Common, Tlses};
 pub struct Server {
     config: Config,
     common: Common,
-    tlses: Tlses,
     hosts: VirtualHosts,
     app: App,
     /// Of TCP, and of UDP where HTTP/3 is served.
@@ -21,14 +20,12 @@ impl Server {
     /// `port` is the one that is listened on, whatever the configuration says.
     pub fn load(config: Config, port: u16) -> Result<Self, Problem> {
         let common = Common::new(config.http3)?;
-        let tlses = common.load(&config, &Tlses::new())?.renew();
-        let hosts = virtual_hosts(&config, &tlses).build();
+        let hosts = virtual_hosts(&config, &common.load(&config)?).build();
         let hosts = hosts.map_err(|error| problem(error, &config))?;
         let app = App::new(app::router(&config, hosts.clone(), port));
         Ok(Self {
             config,
             common,
-            tlses,
             hosts,
             app,
             port,
@@ -60,12 +57,11 @@ impl Server {
                 config.http3, self.config.http3
             )));
         }
-        let loaded = self.common.load(&config, &self.tlses)?;
+        let tlses = self.common.load(&config)?;
         self.hosts
-            .replace(virtual_hosts(&config, &loaded.tlses))
+            .replace(virtual_hosts(&config, &tlses))
             .map_err(|error| problem(error, &config))?;
         // From here on nothing can go wrong.
-        self.tlses = loaded.renew();
         let router = app::router(&config, self.hosts.clone(), self.port);
         self.app.replace(router);
         self.config = config;
@@ -80,8 +76,10 @@ fn virtual_hosts(config: &Config, tlses: &Tlses) -> VirtualHostsBuilder {
             Tls::Own(_) => &host.id,
             Tls::SharedWith(owner) => owner,
         };
-        let tls = tlses[owner].config.clone();
-        hosts = hosts.virtual_host(&*host.id, &host.names, tls);
+        let tls = &tlses[owner];
+        hosts = hosts
+            .virtual_host(&*host.id, &host.names, tls.config.clone())
+            .config_id(&tls.config, tls.id);
     }
     match &config.default {
         Some(id) => hosts.default_to(id),

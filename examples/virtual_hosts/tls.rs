@@ -1,17 +1,18 @@
-//! TLS configurations: one for each host that has its own. On a reload a host whose policy has not changed
-//! keeps its configuration, and gets a new certificate inside it.
+//! TLS configurations: one for each host that has its own. A reload builds all of them anew, and gives those whose
+//! policy has not changed the id that they had, so that it is no change for their clients.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
+use ring::digest::{Context, Digest, SHA256};
+use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{
-    ClientHello, ProducesTickets, ResolvesServerCert, ServerSessionMemoryCache,
-    StoresServerSessions, WantsServerCert, WebPkiClientVerifier,
+    ProducesTickets, ServerSessionMemoryCache, StoresServerSessions, WantsServerCert,
+    WebPkiClientVerifier,
 };
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 
 use crate::config::{Config, Problem, Tls};
@@ -24,12 +25,9 @@ const SESSIONS: usize = 4096;
 pub type Tlses = HashMap<String, HostTls>;
 
 /// The TLS side of a host.
-#[derive(Clone)]
 pub struct HostTls {
     pub config: Arc<ServerConfig>,
-    certificate: Arc<Renewable>,
-    /// Its policy: whose client certificates it requires.
-    client_ca: Option<Certificates>,
+    pub id: Digest,
 }
 
 type Certificates = Arc<Vec<CertificateDer<'static>>>;
@@ -39,7 +37,7 @@ pub struct Common {
     provider: Arc<CryptoProvider>,
     /// One for all: the default is one for each configuration, of some 30 KiB. That would let a session
     /// of one host be resumed at another, were it not for the acceptor, which binds every session, and
-    /// every ticket, to the configuration that it began under.
+    /// every ticket, to the id of the configuration that it began under.
     sessions: Arc<dyn StoresServerSessions>,
     ticketer: Arc<dyn ProducesTickets>,
     alpn: Vec<Vec<u8>>,
@@ -47,7 +45,7 @@ pub struct Common {
 
 impl Common {
     pub fn new(http3: bool) -> Result<Self, Problem> {
-        let ticketer = ring::Ticketer::new();
+        let ticketer = crypto::ring::Ticketer::new();
         let ticketer = ticketer
             .map_err(|error| Problem::new(format!("cannot make session tickets: {error}")))?;
         // Over QUIC clients offer `h3` alone, over TCP the others.
@@ -56,69 +54,62 @@ impl Common {
             false => &["h2", "http/1.1"],
         };
         Ok(Self {
-            provider: Arc::new(ring::default_provider()),
+            provider: Arc::new(crypto::ring::default_provider()),
             sessions: ServerSessionMemoryCache::new(SESSIONS),
             ticketer,
             alpn: alpn.iter().map(|alpn| alpn.as_bytes().to_vec()).collect(),
         })
     }
 
-    /// Reads and checks everything; nothing that is in use changes before [`Loaded::renew`].
-    pub fn load(&self, config: &Config, present: &Tlses) -> Result<Loaded, Problem> {
+    /// Reads and checks everything.
+    pub fn load(&self, config: &Config) -> Result<Tlses, Problem> {
         let directory = config.file.parent().unwrap_or(Path::new(""));
         let mut pems = Pems::new(directory, &self.provider);
         let mut policies = Policies::new(self);
-        let mut loaded = Loaded::default();
+        let mut tlses = Tlses::new();
         for host in &config.hosts {
             let Tls::Own(files) = &host.tls else { continue };
             let id = &host.id;
             let problem = |text| config.problem(format_args!("host `{id}`: {text}"));
             let key = pems.pair(files).map_err(problem)?;
             let policy = policies.get(files.client_ca.as_deref(), &mut pems);
-            let policy = policy.map_err(problem)?;
-            let tls = match present.get(id) {
-                Some(tls) if tls.client_ca == policy.client_ca => {
-                    loaded.renewals.push((tls.certificate.clone(), key));
-                    tls.clone()
-                }
-                _ => self.host(policy, key),
-            };
-            loaded.tlses.insert(id.clone(), tls);
+            let tls = self.host(id, policy.map_err(problem)?, key);
+            tlses.insert(id.clone(), tls);
         }
-        Ok(loaded)
+        Ok(tlses)
     }
 
-    fn host(&self, policy: &Policy, key: Arc<CertifiedKey>) -> HostTls {
-        let certificate = Arc::new(Renewable(RwLock::new(key)));
-        let mut config = policy
-            .builder
-            .clone()
-            .with_cert_resolver(certificate.clone());
+    fn host(&self, id: &str, policy: &Policy, key: Arc<CertifiedKey>) -> HostTls {
+        let resolver = Arc::new(SingleCertAndKey::from((*key).clone()));
+        let mut config = policy.builder.clone().with_cert_resolver(resolver);
         config.session_storage = self.sessions.clone();
         config.ticketer = self.ticketer.clone();
         config.alpn_protocols = self.alpn.clone();
         HostTls {
             config: Arc::new(config),
-            certificate,
-            client_ca: policy.client_ca.clone(),
+            id: self.config_id(id, policy),
         }
     }
-}
 
-/// What a load has come to.
-#[derive(Default)]
-pub struct Loaded {
-    pub tlses: Tlses,
-    renewals: Vec<(Arc<Renewable>, Arc<CertifiedKey>)>,
-}
-
-impl Loaded {
-    /// Presents the new certificates in the configurations that were kept.
-    pub fn renew(self) -> Tlses {
-        for (certificate, key) in self.renewals {
-            certificate.renew(key);
+    /// A digest of everything by which this configuration differs from that of another host or of another policy.
+    /// Certificate and key are not part of it, because they are renewed. Every part has its length before it, so
+    /// that no two lists of parts are alike.
+    fn config_id(&self, id: &str, policy: &Policy) -> Digest {
+        let mut digest = Context::new(&SHA256);
+        let mut add = |part: &[u8]| {
+            digest.update(&(part.len() as u64).to_be_bytes());
+            digest.update(part);
+        };
+        add(id.as_bytes());
+        for protocol in &self.alpn {
+            add(protocol);
         }
-        self.tlses
+        // No protocol is empty.
+        add(&[]);
+        for authority in policy.client_ca.iter().flat_map(|all| all.iter()) {
+            add(authority);
+        }
+        digest.finish()
     }
 }
 
@@ -173,23 +164,5 @@ impl<'a> Policies<'a> {
             }
         };
         Ok(Policy { client_ca, builder })
-    }
-}
-
-/// A certificate and its key, to be renewed inside a configuration: one `Arc<ServerConfig>` before and
-/// after is what keeps open connections from being answered 421.
-#[derive(Debug)]
-struct Renewable(RwLock<Arc<CertifiedKey>>);
-
-impl Renewable {
-    fn renew(&self, key: Arc<CertifiedKey>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = key;
-    }
-}
-
-impl ResolvesServerCert for Renewable {
-    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        Some(current.clone())
     }
 }

@@ -9,6 +9,14 @@ async fn presented(addr: SocketAddr, sni: &str) -> Vec<u8> {
     io.get_ref().1.peer_certificates().unwrap()[0].to_vec()
 }
 
+/// Whether a new connection of this client, which is served, resumes a session.
+async fn resumes(addr: SocketAddr, client: &Arc<ClientConfig>, host: &str) -> bool {
+    let io = wire::connect(addr, client.clone(), Some(host)).await;
+    let kind = io.get_ref().1.handshake_kind();
+    assert_eq!(status(&wire::http2(io).await, host).await, 200);
+    kind == Some(rustls::HandshakeKind::Resumed)
+}
+
 #[tokio::test]
 async fn another_policy_turns_old_connections_away() {
     let site = Site::new();
@@ -104,11 +112,15 @@ async fn a_renewed_certificate_refuses_nobody() {
     let alice = pki::client_with_certificate(&["h2"], &clients.client("alice"));
     let admin = open(addr, alice, Some("admin.test")).await;
     let old = presented(addr, "www.test").await;
+    // Keeps its tickets.
+    let regular = Arc::new(pki::client(&["h2"]));
+    assert!(!resumes(addr, &regular, "www.test").await);
 
     // The same names, and one more.
     let new = site.certificate("site", &[NAMES, &["new.test"]].concat());
     site.reload(&mut example, &hosts).await;
     assert_ne!(old, new);
+    assert!(resumes(addr, &regular, "www.test").await);
     for host in ["www.test", "shop.test"] {
         assert_eq!(status(&www, host).await, 200);
         assert_eq!(get3(&www3, host).await.status(), 200);
