@@ -18,10 +18,11 @@ use crate::config_id::ConfigId;
 /// length, and an id has its length before it, so that no mark is the beginning of another.
 type Mark = Arc<[u8]>;
 
-/// Before 16 random octets, which are unique across processes.
-const RANDOM: u8 = 0;
+/// Before 16 random octets, which are unique across processes. Neither kind is 0 or 1, with which rustls begins a
+/// session, lest a session of a server without marks seem to have one.
+const RANDOM: u8 = 2;
 /// Before the length and the octets of an id, which are the same in every process.
-const ID: u8 = 1;
+const ID: u8 = 3;
 
 /// The session store and the ticketer of one configuration. They put a mark on every session, and accept only
 /// sessions with that mark.
@@ -230,7 +231,7 @@ mod tests {
         assert!(marks.iter().all(|mark| mark[0] == RANDOM));
         for octets in octets {
             assert_eq!(mark(octets), mark(octets));
-            assert_ne!(mark(octets)[0], RANDOM);
+            assert!(![0, 1, RANDOM].contains(&mark(octets)[0]));
             marks.push(mark(octets));
         }
         for (number, mark) in marks.iter().enumerate() {

@@ -97,8 +97,10 @@ pub mod servers {}
 /// A resumed session keeps its client certificate. It may lack the intermediate certificates.
 ///
 /// Sessions end with the process, because the session id context is random. If several machines share ticket keys
-/// and must resume each other's sessions, set the session id context yourself. Use one value for each context, the
-/// same on every machine, and a new value whenever the context changes.
+/// and must resume each other's sessions, set the session id context yourself, to at most 32 octets. Use one value for
+/// each context, the same on every machine, and a new value whenever the context changes. The
+/// [id of a configuration](crate::VirtualHostsBuilder::config_id) is such a value. The id itself applies to requests
+/// only, because this crate does not see the sessions of another TLS stack.
 ///
 /// ## What happens when I replace a context?
 ///

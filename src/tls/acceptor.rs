@@ -35,7 +35,7 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 ///
 /// The acceptor accepts each connection under a copy of the configuration. In the copy, the certificate resolver
 /// records what it presented, and the session store and the ticketer resume only sessions that began under the same
-/// `Arc`. The copy is otherwise unchanged, with two exceptions: early data is disabled, because tokio-rustls cannot
+/// `Arc`, or under the same [id](crate::VirtualHostsBuilder::config_id). The copy is otherwise unchanged, with two exceptions: early data is disabled, because tokio-rustls cannot
 /// read it, and `h3` is removed from the ALPN protocols, because it only works over QUIC.
 ///
 /// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls has none by default, and clients then
@@ -83,7 +83,8 @@ impl TlsAcceptor {
     /// [default](crate::VirtualHostsBuilder::default) alone.
     ///
     /// A session resumes only under the `Arc` it began under. So return clones of one `Arc` until the configuration
-    /// changes. If `current` builds a new `Arc` for every handshake, no session ever resumes.
+    /// changes. If `current` builds a new `Arc` for every handshake, no session ever resumes. Virtual hosts can give a
+    /// configuration an [id](crate::VirtualHostsBuilder::config_id) that outlives its `Arc`.
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};

@@ -18,12 +18,13 @@ use crate::host::Host;
 /// TLS configurations by host name.
 ///
 /// `C` is the type of a configuration: `rustls::ServerConfig`, or the context of another TLS stack. Virtual hosts
-/// only compare configurations, by the identity of their `Arc`.
+/// only compare configurations, by the identity of their `Arc` or by an
+/// [id](VirtualHostsBuilder::config_id).
 ///
 /// The server name of a ClientHello chooses the configuration of the handshake. The host of a request is
 /// looked up in the same way: an exact name before a wildcard, which stands for one label, before the
 /// default. Under [`Coalescing::SameTlsConfig`], the layer's default, a request is served if both look-ups
-/// give the same `Arc`. So hosts that share an `Arc` share connections, and all others are kept
+/// give the same configuration. So hosts that share an `Arc` or an id share connections, and all others are kept
 /// apart.
 ///
 /// A client without a server name, or with one that nothing matches, gets the default. Without a default its
@@ -61,8 +62,8 @@ use crate::host::Host;
 /// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes them for all handles at
 /// once. Requests on open connections are judged by the new virtual hosts: if a host has a new
 /// configuration, old connections answer 421 for it until they end. Some clients do not end them by
-/// themselves; see [`guide::clients`](crate::guide::clients). Hosts that keep their `Arc` are not
-/// affected.
+/// themselves; see [`guide::clients`](crate::guide::clients). Hosts that keep their `Arc`, or the
+/// [id](VirtualHostsBuilder::config_id) of their configuration, are not affected.
 ///
 /// To renew a certificate, keep the configuration and renew the certificate inside its resolver. That causes
 /// no 421.
@@ -85,8 +86,10 @@ use crate::host::Host;
 /// virtual hosts.
 ///
 /// Sessions are bound to the process: a ticket from another process, from a shared ticketer, leads to a full
-/// handshake. TCP and QUIC resume each other's sessions if both have the same `Arc<ServerConfig>`. All this is
-/// for rustls; another TLS stack has to keep sessions apart itself, as the recipe does.
+/// handshake. If the configuration has an [id](VirtualHostsBuilder::config_id), the ticket resumes in every process
+/// that gives its configuration the same id. TCP and QUIC resume each other's sessions if both have the same
+/// `Arc<ServerConfig>` or the same id. All this is for rustls; another TLS stack has to keep sessions apart itself, as
+/// the recipe does.
 ///
 /// # IP addresses
 ///
