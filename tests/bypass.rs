@@ -34,6 +34,8 @@ mod names;
 mod processes;
 #[path = "bypass/refusal.rs"]
 mod refusal;
+#[path = "bypass/resumed.rs"]
+mod resumed;
 #[path = "bypass/resumption.rs"]
 mod resumption;
 #[path = "bypass/swap.rs"]

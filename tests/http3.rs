@@ -5,12 +5,17 @@ mod pki;
 mod server;
 mod wire;
 
+#[path = "bypass/memory.rs"]
+mod memory;
+
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use http::Request;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ConnectionError, Endpoint};
+use rustls::client::Resumption;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
@@ -176,6 +181,37 @@ async fn d1_after_a_hello_retry_request_the_last_certificate_counts() {
     let client = connect(&endpoint, addr, Some("x.test")).await;
     assert_eq!(get3(&client, "b.test").await.status(), 200);
     assert_eq!(get3(&client, "a.test").await.status(), 421);
+}
+
+#[tokio::test]
+async fn d8_a_handshake_with_a_hello_retry_request_may_resume_a_session() {
+    let mut provider = rustls::crypto::ring::default_provider();
+    provider
+        .kx_groups
+        .retain(|group| group.name() == NamedGroup::secp384r1);
+    let leaf = pki::leaf(&["a.test"]);
+    let config = ServerConfig::builder_with_provider(Arc::new(provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der], leaf.key)
+        .unwrap();
+    let app = async |info: ConnectionInfo| info.resumed().to_string();
+    let addr = server::quic(Router::new().fallback(app), h3(config)).await;
+    // Remembers sessions, and not which group the server wants.
+    let sessions = Arc::new(memory::Sessions::default());
+    let mut client = pki::client(&[]);
+    client.resumption = Resumption::store(sessions.clone());
+    let endpoint = quic_client();
+    for (offered, resumed) in [(0, "false"), (1, "true")] {
+        let quic = connect_quic(&endpoint, addr, client.clone(), Some("a.test")).await;
+        let client = http3(quic.unwrap()).await;
+        assert_eq!(get3(&client, "a.test").await.body(), resumed);
+        assert_eq!(sessions.offered.load(Ordering::SeqCst), offered);
+        let mut kept = sessions.kept.subscribe();
+        let kept = tokio::time::timeout(wire::PATIENCE, kept.wait_for(|kept| *kept > 0));
+        kept.await.expect("a session in time").unwrap();
+    }
 }
 
 /// An endpoint whose connections the test accepts itself.

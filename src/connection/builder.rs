@@ -150,6 +150,19 @@ impl ConnectionInfoBuilder {
         self
     }
 
+    /// Sets whether the handshake resumed a session. The default is `false`.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::tls().client_certificates([b"DER"]).resumed(true).build();
+    /// assert!(info.resumed());
+    /// ```
+    pub fn resumed(mut self, resumed: bool) -> Self {
+        self.facts.resumed = resumed;
+        self
+    }
+
     /// Says which virtual host accepted the connection, and for which server name. It replaces the
     /// [`server_name`](Self::server_name), and makes the connection a TLS connection.
     ///

@@ -23,6 +23,8 @@ pub(crate) struct Facts {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(crate) client_certificates: Box<[Box<[u8]>]>,
+    /// The handshake resumed a session.
+    pub(crate) resumed: bool,
     /// The virtual host that accepted the connection, if virtual hosts did.
     pub(super) binding: Option<Binding>,
     /// A refused request whose body nobody reads.
@@ -53,6 +55,7 @@ impl Facts {
             peer_addr: None,
             local_addr: None,
             client_certificates: Box::default(),
+            resumed: false,
             binding: None,
             unread: UnreadSlot::default(),
             single_tls_config: false,

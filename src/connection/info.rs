@@ -116,7 +116,8 @@ impl ConnectionInfo {
     /// # Security
     ///
     /// The handshake has verified that the first certificate leads to a trusted root. The others may be
-    /// unrelated or forged, so read nothing from them.
+    /// unrelated or forged, so read nothing from them. If the connection [resumed](Self::resumed) a session, the
+    /// handshake that began the session has verified it.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -127,6 +128,29 @@ impl ConnectionInfo {
     /// ```
     pub fn client_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         self.0.client_certificates.iter().map(|der| &**der)
+    }
+
+    /// Returns whether the handshake resumed a session. Over QUIC, that includes handshakes with 0-RTT data.
+    ///
+    /// A resumed handshake presents no certificate, and it does not check the client's certificate again. The
+    /// certificate may have expired since, or have been revoked. The [guide] says how to turn resumption off.
+    ///
+    /// [guide]: crate::guide::virtual_hosts#client-certificates-over-time
+    ///
+    /// ```
+    /// use axum::http::StatusCode;
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// async fn transfer(connection: ConnectionInfo) -> Result<&'static str, StatusCode> {
+    ///     match connection.resumed() {
+    ///         true => Err(StatusCode::FORBIDDEN), // or look the certificate up in a revocation list
+    ///         false => Ok("transferred"),
+    ///     }
+    /// }
+    /// # let _: axum::routing::MethodRouter = axum::routing::get(transfer);
+    /// ```
+    pub fn resumed(&self) -> bool {
+        self.0.resumed
     }
 
     /// Returns the virtual host that this connection's handshake matched. `None` if the server has no
@@ -277,6 +301,7 @@ impl fmt::Debug for ConnectionInfo {
             .field("peer_addr", &self.0.peer_addr)
             .field("local_addr", &self.0.local_addr)
             .field("client_certificates", &self.0.client_certificates.len())
+            .field("resumed", &self.0.resumed)
             .finish()
     }
 }

@@ -118,7 +118,8 @@ pub mod servers {}
 /// - If nothing is selected, refuse the handshake with the alert `unrecognized_name`.
 /// - A session must resume only under the configuration under which it began. If you cannot ensure that, turn
 ///   resumption off.
-/// - Pass a client certificate only if the handshake has verified it.
+/// - Pass a client certificate only if the handshake has verified it, or the handshake that began the session.
+/// - Say whether the handshake [resumed](crate::ConnectionInfoBuilder::resumed) a session, because handlers may ask.
 /// - If you cannot tell which certificate the handshake presented, leave the certificate names out. If you cannot
 ///   tell which configuration accepted the connection, call neither `selection` nor `single_tls_config`. In both
 ///   cases the layer serves only the server name, and refuses all coalescing. That is safe only if the handshake

@@ -115,6 +115,7 @@ pub fn connection_info(ssl: &SslRef) -> ConnectionInfo {
         .filter_map(|name| ip(name.ipaddress()?));
     let mut info = ConnectionInfo::tls()
         .certificate_names(CertificateNames::from_sans(dns_names, ips))
+        .resumed(ssl.session_reused())
         .alpn(ssl.selected_alpn_protocol().unwrap_or_default());
     // Without a selection, the layer would refuse every request.
     if let Some(selection) = ssl.ex_data(*SELECTED) {

@@ -5,12 +5,13 @@ use std::error::Error;
 use std::sync::Arc;
 
 use quinn_proto::TransportError;
-use quinn_proto::crypto;
+use quinn_proto::crypto::{self, Keys};
 use quinn_proto::transport_parameters::TransportParameters;
 use rustls::pki_types::CertificateDer;
 use rustls::quic::{ServerConnection, Version};
 
 use super::alert::{HANDSHAKE_FAILURE, alert};
+use super::server_hello;
 use crate::certificate::CertificateNames;
 use crate::connection::{Facts, Security, TlsVersion};
 use crate::handshake::{Chooser, Chosen, Recorder, Transport, UNRECOGNIZED_NAME};
@@ -51,6 +52,7 @@ pub(super) struct Handshake {
     recorder: Arc<Recorder>,
     names: CertificateNames,
     binding: Option<Binding>,
+    resumed: bool,
 }
 
 impl Handshake {
@@ -98,6 +100,7 @@ impl Handshake {
             recorder,
             names: CertificateNames::unknown(),
             binding,
+            resumed: false,
         })
     }
 
@@ -108,6 +111,18 @@ impl Handshake {
             self.names = names;
         }
         Ok(ready)
+    }
+
+    /// Writes what the session has to say. quinn asks for it at once after every `read`.
+    pub(super) fn write(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
+        let begin = buffer.len();
+        let keys = self.session.write_handshake(buffer);
+        // A session does not tell whether it resumes another one, but it tells the client. What the session store or
+        // the ticketer returned says less, because rustls may reject it.
+        if let Some(resumes) = server_hello::resumes(&buffer[begin..]) {
+            self.resumed = resumes;
+        }
+        keys
     }
 
     /// Returns what the session tells quinn about the handshake.
@@ -125,6 +140,7 @@ impl Handshake {
         facts.tls_version = Some(TlsVersion::V1_3);
         facts.alpn = self.alpn.as_deref().map(Into::into);
         facts.set_chosen(self.binding.clone());
+        facts.resumed = self.resumed;
         let identity = self.session.peer_identity();
         if let Some(Ok(chain)) = identity.map(|identity| identity.downcast::<Chain>()) {
             facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();

@@ -7,6 +7,7 @@ mod alert;
 mod client_hello;
 mod handshake;
 mod info;
+mod server_hello;
 mod session;
 mod tls;
 

@@ -119,7 +119,7 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
     }
 
     fn write_handshake(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
-        self.chosen_mut()?.session.write_handshake(buffer)
+        self.chosen_mut()?.write(buffer)
     }
 
     fn next_1rtt_keys(&mut self) -> Option<KeyPair<Box<dyn PacketKey>>> {

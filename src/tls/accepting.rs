@@ -11,8 +11,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use rustls::ProtocolVersion;
 use rustls::server::Acceptor;
+use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::{Unconstrained, unconstrained};
@@ -216,6 +216,7 @@ fn info<IO: 'static>(
     if let Some(chain) = connection.peer_certificates() {
         facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
     }
+    facts.resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
     facts.peer_addr = tcp(io).and_then(|tcp| tcp.peer_addr().ok());
     facts.local_addr = local_addr(io);
     ConnectionInfo::new(facts)

@@ -59,6 +59,8 @@ pub async fn visit<H>(
             };
             let got = site.ask(&mut connection, host).await;
             if matches!(got, Got::Served(_)) {
+                // D8
+                assert_eq!(site.resumed(), Some(connection.resumed()));
                 visitor.has_session().await;
             }
             (handshake, got)

@@ -223,6 +223,7 @@ struct Seen {
     refused: Mutex<Vec<Rejection>>,
     /// Of the last request that was handled.
     server_name: Mutex<Option<String>>,
+    resumed: Mutex<Option<bool>>,
     /// How often something was asked of a request's body.
     body_reads: AtomicUsize,
 }
@@ -332,6 +333,11 @@ impl<H> Site<H> {
         self.seen.server_name.lock().unwrap().clone()
     }
 
+    /// Whether the connection of the last request that was handled resumed a session, as the handler saw it.
+    pub fn resumed(&self) -> Option<bool> {
+        *self.seen.resumed.lock().unwrap()
+    }
+
     /// How often something was asked of a request's body since this was last asked.
     pub fn body_reads(&self) -> usize {
         self.seen.body_reads.swap(0, Ordering::SeqCst)
@@ -363,6 +369,7 @@ fn app(seen: &Arc<Seen>) -> Router {
             assert_eq!(named.host(), authority.host());
         }
         *handler.server_name.lock().unwrap() = info.server_name().map(str::to_owned);
+        *handler.resumed.lock().unwrap() = Some(info.resumed());
         let host = authority.host().to_string();
         handler.handled.lock().unwrap().push((host, client));
         let body = axum::body::to_bytes(request.into_body(), usize::MAX).await;

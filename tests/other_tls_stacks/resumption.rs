@@ -99,3 +99,23 @@ async fn d9_a_session_of_www_resumes_for_the_hosts_of_its_context_only() {
         }
     }
 }
+
+#[tokio::test]
+async fn d8_the_recipe_tells_whether_a_session_was_resumed() {
+    for (visitor, memory, kind) in every_kind() {
+        let site = Site::new(hosts(memory));
+        let addr = site.listen().await;
+        for (host, certificate, served) in [
+            ("www.test", None, NOBODY),
+            ("admin.test", Some(&*ONE), CLIENT_ONE),
+        ] {
+            let visitor = visitor(Http::Two, certificate);
+            for resumed in [false, true] {
+                let found = site.ask_once(&visitor, addr, Some(host), host).await;
+                assert_eq!(found, (served.clone(), resumed), "{kind}");
+                assert_eq!(site.resumed(), resumed, "{kind}");
+                visitor.has_session().await;
+            }
+        }
+    }
+}

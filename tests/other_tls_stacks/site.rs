@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -25,7 +25,7 @@ use crate::wire::PATIENCE;
 use crate::{handshake, recipe};
 
 /// What became of a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Got {
     /// The handler ran, and saw this client.
     Served(&'static str),
@@ -45,6 +45,8 @@ pub struct Site {
     pub hosts: VirtualHosts<SslContext>,
     selector: SslContext,
     calls: Arc<AtomicUsize>,
+    /// Whether the connection of the last request that was handled resumed a session.
+    resumed: Arc<AtomicBool>,
     /// Runs once, after a handshake and before its `ConnectionInfo` is built.
     after_handshake: Arc<Mutex<Option<Hook>>>,
 }
@@ -56,12 +58,18 @@ impl Site {
             selector: recipe::selector(hosts.clone()).unwrap(),
             hosts,
             calls: Arc::default(),
+            resumed: Arc::default(),
             after_handshake: Arc::default(),
         }
     }
 
     pub fn after_handshake(&self, run: impl FnOnce() + Send + 'static) {
         *self.after_handshake.lock().unwrap() = Some(Box::new(run));
+    }
+
+    /// Whether the connection of the last request that was handled resumed a session, as the handler saw it.
+    pub fn resumed(&self) -> bool {
+        self.resumed.load(Ordering::SeqCst)
     }
 
     /// Serves on loopback.
@@ -91,9 +99,10 @@ impl Site {
         let handshake = tokio::time::timeout(PATIENCE, handshake).await;
         let stream = handshake.expect("a handshake in time")?;
         let info = self.info(stream.ssl());
-        let calls = self.calls.clone();
+        let (calls, resumed) = (self.calls.clone(), self.resumed.clone());
         let handler = move |authority: EffectiveAuthority, info: ConnectionInfo, _: Request| {
             calls.fetch_add(1, Ordering::SeqCst);
+            resumed.store(info.resumed(), Ordering::SeqCst);
             let client = match info.client_certificates().next() {
                 None => "nobody",
                 Some(der) if der == &*ONE.der => "one",

@@ -125,6 +125,8 @@ impl World {
             names.sort();
             names
         });
+        // D8: the server knows what the client knows.
+        assert_eq!(info.resumed(), resumed);
         Connection {
             server_name: info.server_name().map(str::to_owned),
             certificate_names,
