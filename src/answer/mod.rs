@@ -2,6 +2,7 @@
 //! it. Which requests are refused is decided in `verdict`.
 
 mod bodies;
+mod grpc;
 mod refusal;
 mod responder;
 mod seal;

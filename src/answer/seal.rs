@@ -1,10 +1,11 @@
 //! What every refusal carries, whatever its responder wrote: an error status, no permission to cache, and the
-//! connection header fields. The body is the responder's, except for `HEAD`.
+//! connection header fields. The body is the responder's, except for `HEAD` and gRPC.
 
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body;
 
+use super::grpc;
 use super::refusal::Refusal;
 
 pub(crate) fn seal<B: Body + Default>(
@@ -31,6 +32,8 @@ pub(crate) fn seal<B: Body + Default>(
     response.extensions_mut().insert(refusal.rejection());
     if *refusal.method() == Method::HEAD {
         remove_body(response, version);
+    } else if grpc::is_call(refusal) {
+        grpc::make_trailers_only(response);
     }
 }
 
