@@ -12,6 +12,7 @@ mod wire;
 mod big_uploads;
 mod browsers;
 mod command_lines;
+mod grpc;
 mod installed;
 mod observed;
 mod programs;
