@@ -19,6 +19,8 @@ mod relay;
 mod single;
 #[path = "bypass/site.rs"]
 mod site;
+#[path = "../examples/client_certificates/verifier.rs"]
+mod verifier;
 
 #[path = "bypass/directions.rs"]
 mod directions;
@@ -38,5 +40,7 @@ mod refusal;
 mod resumed;
 #[path = "bypass/resumption.rs"]
 mod resumption;
+#[path = "bypass/revocation.rs"]
+mod revocation;
 #[path = "bypass/swap.rs"]
 mod swap;

@@ -5,7 +5,9 @@ mod program;
 mod wire;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use rcgen::{CertificateRevocationListParams, RevokedCertParams, SerialNumber};
 use tokio::net::TcpStream;
 
 use crate::program::{Directory, Running, run};
@@ -308,4 +310,114 @@ async fn renewal_wants_two_files() {
         errors.contains("usage: renewal CHAIN.pem KEY.pem"),
         "{errors}"
     );
+}
+
+/// What one client needs, which keeps its sessions.
+struct Holder {
+    config: Arc<rustls::ClientConfig>,
+    serial_number: SerialNumber,
+}
+
+impl Holder {
+    fn new() -> Self {
+        let serial_number = SerialNumber::from(fastrand::u64(1..));
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.serial_number = Some(serial_number.clone());
+        let config = pki::client_with_certificate(&["http/1.1"], &pki::sign(params));
+        Self {
+            config: Arc::new(config),
+            serial_number,
+        }
+    }
+
+    /// What the example says, or nothing if it refuses the certificate.
+    async fn visit(&self, addr: SocketAddr, host: &str) -> Option<String> {
+        let tcp = TcpStream::connect(addr).await.unwrap();
+        let io = wire::handshake(tcp, self.config.clone(), Some(host)).await;
+        let request = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+        let answer = wire::try_exchange(&mut io.ok()?, &request).await.ok()?;
+        assert_eq!(answer.status, 200);
+        Some(answer.body)
+    }
+
+    /// The same with a client that has no sessions yet.
+    async fn visit_anew(&self, addr: SocketAddr, host: &str) -> Option<String> {
+        let mut config = (*self.config).clone();
+        config.resumption = rustls::client::Resumption::in_memory_sessions(8);
+        let anew = Self {
+            config: Arc::new(config),
+            serial_number: self.serial_number.clone(),
+        };
+        anew.visit(addr, host).await
+    }
+}
+
+/// A list of the test CA, in PEM.
+fn revocation_list(number: u64, revoked: &[&Holder]) -> String {
+    let revoked = revoked.iter().map(|holder| RevokedCertParams {
+        serial_number: holder.serial_number.clone(),
+        revocation_time: rcgen::date_time_ymd(2025, 1, 1),
+        reason_code: None,
+        invalidity_date: None,
+    });
+    let list = CertificateRevocationListParams {
+        this_update: rcgen::date_time_ymd(2025, 1, 1),
+        next_update: rcgen::date_time_ymd(4000, 1, 1),
+        crl_number: SerialNumber::from(number),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.collect(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    list.signed_by(&pki::CA.1).unwrap().pem().unwrap()
+}
+
+#[tokio::test]
+async fn client_certificates_refuses_a_revoked_certificate_and_disturbs_nobody_else() {
+    let directory = Directory::new();
+    let hosts = ["app.localhost", "admin.localhost"];
+    directory.write_certificate("chain.pem", "key.pem", &hosts);
+    let ca = pem::encode(&pem::Pem::new("CERTIFICATE", &*pki::CA.0));
+    directory.write("ca.pem", ca);
+    let (good, bad) = (Holder::new(), Holder::new());
+    directory.write("crl.pem", revocation_list(1, &[]));
+    let files = ["chain.pem", "key.pem", "ca.pem", "crl.pem"].map(|file| directory.path(file));
+    let files = files.each_ref().map(|file| &**file);
+    let mut example = Running::start("client_certificates", &files).await;
+    let addr = example.addr;
+
+    let says = |host: &str, resumed: bool| Some(format!("hello from {host}, resumed: {resumed}\n"));
+    let [app, admin] = hosts;
+    for client in [&good, &bad] {
+        for resumed in [false, true] {
+            assert_eq!(client.visit(addr, app).await, says(app, resumed));
+            assert_eq!(client.visit(addr, admin).await, says(admin, false));
+        }
+    }
+
+    // A file that is half written changes nothing.
+    directory.write("crl.pem", "");
+    example
+        .complains("not refreshed, the old lists stay: there is no revocation list")
+        .await;
+    assert_eq!(bad.visit(addr, admin).await, says(admin, false));
+
+    directory.write("crl.pem", revocation_list(2, &[&bad]));
+    example.says("refreshed").await;
+    assert_eq!(good.visit(addr, app).await, says(app, true));
+    assert_eq!(good.visit(addr, admin).await, says(admin, false));
+    assert_eq!(good.visit_anew(addr, app).await, says(app, false));
+    // The session goes on where sessions are resumed.
+    assert_eq!(bad.visit(addr, app).await, says(app, true));
+    assert_eq!(bad.visit_anew(addr, app).await, None);
+    assert_eq!(bad.visit(addr, admin).await, None);
+    example.ends_on_ctrl_c().await;
+}
+
+#[tokio::test]
+async fn client_certificates_wants_four_files() {
+    let output = run("client_certificates", &["chain.pem"]).await;
+    assert!(!output.status.success());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let usage = "usage: client_certificates CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem";
+    assert!(errors.contains(usage), "{errors}");
 }

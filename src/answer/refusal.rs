@@ -9,7 +9,7 @@ use crate::verdict::Rejection;
 
 /// A refused request, as a [`Responder`](crate::Responder) sees it.
 ///
-/// The head of the request makes it possible to answer browsers, gRPC clients and others differently. The
+/// The head of the request makes it possible to answer browsers, API clients and others differently. The
 /// client chose everything in it.
 ///
 /// ```

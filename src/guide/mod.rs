@@ -3,7 +3,7 @@
 //! | question | page |
 //! |---|---|
 //! | What do I add to my server? | [`servers`] |
-//! | How do I serve hosts that differ in TLS, and change them while the server runs? | [`virtual_hosts`] |
+//! | How do I serve hosts that differ in TLS, change them while the server runs, and revoke client certificates? | [`virtual_hosts`] |
 //! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
 //! | What do browsers and other clients do with a 421, and how do I configure HAProxy and nginx? | [`clients`] |
 //! | How do I find the cause of a 421? | [`troubleshooting`] |

@@ -1,0 +1,161 @@
+//! Client certificates over time: a revocation list and the authorities are replaced while the server runs, and good
+//! clients notice nothing. `app.localhost` resumes sessions, which does not verify the client certificate again.
+//! `admin.localhost` does not, so every handshake for it verifies the certificate.
+//!
+//! ```sh
+//! cargo run --example client_certificates -- CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]
+//! ```
+
+mod verifier;
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::{RootCertStore, ServerConfig};
+use tower_misdirected::{
+    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener, VirtualHosts,
+};
+
+use crate::verifier::Replaceable;
+
+type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+
+/// How often the files are read.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let (chain, key, files, addr) = match &arguments[..] {
+        [chain, key, ca, crl] => (chain, key, [ca, crl], "127.0.0.1:0"),
+        [chain, key, ca, crl, addr] => (chain, key, [ca, crl], &**addr),
+        _ => {
+            let usage =
+                "usage: client_certificates CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]";
+            return Err(usage.into());
+        }
+    };
+    let files = Files(files.map(PathBuf::from));
+    let content = files.read().await?;
+    let provider = Arc::new(ring::default_provider());
+    // Both hosts have this verifier, whatever is in it.
+    let verifier = Arc::new(Replaceable::new(content.verifier(&provider)?));
+
+    let chain =
+        rustls_pemfile::certs(&mut &*tokio::fs::read(chain).await?).collect::<Result<Vec<_>, _>>();
+    let key = rustls_pemfile::private_key(&mut &*tokio::fs::read(key).await?)?;
+    let mut app = ServerConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()?
+        .with_client_cert_verifier(verifier.clone())
+        .with_single_cert(chain?, key.ok_or("there is no private key")?)?;
+    app.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    // No session resumes without a session store and a ticketer. A configuration has no ticketer by default.
+    let mut admin = app.clone();
+    admin.session_storage = Arc::new(NoServerSessionStorage {});
+
+    let hosts = VirtualHosts::builder()
+        .host("app.localhost", Arc::new(app))
+        .host("admin.localhost", Arc::new(admin))
+        .build()?;
+    let router = Router::new()
+        .fallback(
+            |authority: EffectiveAuthority, connection: ConnectionInfo| async move {
+                // The handshake that began the session has verified the certificate, perhaps before it was revoked.
+                let resumed = connection.resumed();
+                format!("hello from {}, resumed: {resumed}\n", authority.host())
+            },
+        )
+        .layer(MisdirectedLayer::new().json());
+
+    let listener = TlsListener::bind(addr, hosts).await?;
+    println!("listening on https://{}", listener.local_addr()?);
+    tokio::spawn(refresh(verifier, provider, files, content));
+    axum::serve(
+        listener,
+        router.into_make_service_with_connect_info::<ConnectionInfo>(),
+    )
+    .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+    .await?;
+    Ok(())
+}
+
+/// Uses whatever comes into the files, once it can be read.
+async fn refresh(
+    verifier: Arc<Replaceable>,
+    provider: Arc<CryptoProvider>,
+    files: Files,
+    mut present: Content,
+) {
+    let mut said = None;
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        let refreshed = match files.read().await {
+            Ok(content) if content == present => Ok(None),
+            Ok(content) => content.verifier(&provider).map(|new| Some((content, new))),
+            Err(error) => Err(error),
+        };
+        match refreshed {
+            Ok(None) => said = None,
+            Ok(Some((content, new))) => {
+                verifier.replace(new);
+                present = content;
+                said = None;
+                println!("refreshed");
+            }
+            // A file may be half written, so this is said once, and tried again every time.
+            Err(error) => {
+                let error = error.to_string();
+                if said.as_ref() != Some(&error) {
+                    eprintln!("not refreshed, the old lists stay: {error}");
+                    said = Some(error);
+                }
+            }
+        }
+    }
+}
+
+/// The authorities of client certificates, and the revocation lists.
+struct Files([PathBuf; 2]);
+
+/// What is in them.
+#[derive(PartialEq)]
+struct Content([Vec<u8>; 2]);
+
+impl Files {
+    async fn read(&self) -> Result<Content> {
+        let read = async |path: &PathBuf| {
+            let content = tokio::fs::read(path).await;
+            content.map_err(|error| format!("{}: {error}", path.display()))
+        };
+        let Self([authorities, lists]) = self;
+        Ok(Content([read(authorities).await?, read(lists).await?]))
+    }
+}
+
+impl Content {
+    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>> {
+        let Self([authorities, lists]) = self;
+        let mut roots = RootCertStore::empty();
+        for authority in rustls_pemfile::certs(&mut &**authorities) {
+            roots.add(authority?)?;
+        }
+        let lists = rustls_pemfile::crls(&mut &**lists).collect::<Result<Vec<_>, _>>()?;
+        // An empty file revokes nothing, and would let everybody in again.
+        if lists.is_empty() {
+            return Err("there is no revocation list".into());
+        }
+        // A certificate without a list of its issuer is refused, and so is one whose list is out of date.
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+                .with_crls(lists)
+                .enforce_revocation_expiration()
+                .build()?;
+        Ok(verifier)
+    }
+}
