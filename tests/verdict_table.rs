@@ -143,3 +143,29 @@ fn a7_an_absent_port_is_the_default_of_the_scheme_or_of_the_connection() {
     }
     assert_eq!((combinations, refused), (320, 184));
 }
+
+#[test]
+fn d10_configurations_with_ids_are_judged_like_those_without() {
+    let (by_arc, by_id) = (Configs::new(), Configs::with_ids());
+    // One layer for each level.
+    let plain = |settings: &Settings| {
+        let lists = [settings.hosts, settings.ports];
+        let absent = lists.iter().all(|list| matches!(list, List::Absent));
+        absent && !settings.strict_scheme && !settings.require_tls
+    };
+    let levels = Settings::all().into_iter().filter(plain);
+    let mut layers: Vec<_> = levels.map(|settings| asking(layer(&settings))).collect();
+    assert_eq!(layers.len(), 5);
+    for on in Arrival::all() {
+        if CONTRADICTIONS.iter().any(|it| (it.skips)(&on)) {
+            continue;
+        }
+        let connections = [&by_arc, &by_id].map(|configs| configs.connection(&on));
+        for ask in &mut layers {
+            let [by_arc, by_id] = connections
+                .each_ref()
+                .map(|connection| ask(request(Scheme::Https, on.host, PORT, connection.as_ref())));
+            assert_eq!(by_arc, by_id, "{on:?}");
+        }
+    }
+}

@@ -22,6 +22,8 @@ const OTHER: &str = "other";
 pub struct Configs {
     first: Arc<ServerConfig>,
     second: Arc<ServerConfig>,
+    /// They have ids, and all virtual hosts get `Arc`s of their own.
+    ids: bool,
 }
 
 impl HostKind {
@@ -39,6 +41,15 @@ impl Configs {
         Self {
             first: Arc::new(config.clone()),
             second: Arc::new(config),
+            ids: false,
+        }
+    }
+
+    /// Configurations that are built anew for every replacement, and identified by ids (D10).
+    pub fn with_ids() -> Self {
+        Self {
+            ids: true,
+            ..Self::new()
         }
     }
 
@@ -80,9 +91,27 @@ impl Configs {
         Some(connection)
     }
 
-    /// Returns virtual hosts under which the host has this relation to the connection. Each replacement also
-    /// replaces the bystander's entry, which no request and no handshake uses.
+    /// Returns virtual hosts under which the host has this relation to the connection.
     fn virtual_hosts(&self, on: &Arrival, relation: Relation, count: usize) -> VirtualHostsBuilder {
+        if !self.ids {
+            return self.entries(on, relation, count);
+        }
+        let anew = Self {
+            first: Arc::new((*self.first).clone()),
+            second: Arc::new((*self.second).clone()),
+            ids: true,
+        };
+        let hosts = anew.entries(on, relation, count);
+        let hosts = hosts.config_id(&anew.first, "first");
+        match relation {
+            Relation::OtherConfig => hosts.config_id(&anew.second, "second"),
+            _ => hosts,
+        }
+    }
+
+    /// Returns the entries. Each replacement also replaces the bystander's entry, which no request and no handshake
+    /// uses.
+    fn entries(&self, on: &Arrival, relation: Relation, count: usize) -> VirtualHostsBuilder {
         let (first, second) = (self.first.clone(), self.second.clone());
         let hosts = VirtualHosts::builder().host(format!("bystander{count}.test"), first.clone());
         let host = on.host.text();
