@@ -4,7 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 
-use super::facts::{Facts, Security};
+use super::facts::{Facts, Flag, Security};
 use super::info::ConnectionInfo;
 use super::tls_version::TlsVersion;
 use crate::certificate::CertificateNames;
@@ -101,7 +101,8 @@ impl ConnectionInfoBuilder {
         }
         let text = name.into();
         let name: Option<Host> = text.and_then(|name| name.parse().ok());
-        self.facts.odd_server_name = name.as_ref().and_then(Host::name) != text;
+        let odd = name.as_ref().and_then(Host::name) != text;
+        self.facts.set(Flag::OddServerName, odd);
         self.facts.set_server_name(name);
         self
     }
@@ -146,7 +147,7 @@ impl ConnectionInfoBuilder {
     where
         I: IntoIterator<Item: AsRef<[u8]>>,
     {
-        self.facts.client_certificates = chain.into_iter().map(|der| der.as_ref().into()).collect();
+        self.facts.set_client_certificates(chain);
         self
     }
 
@@ -159,7 +160,7 @@ impl ConnectionInfoBuilder {
     /// assert!(info.resumed());
     /// ```
     pub fn resumed(mut self, resumed: bool) -> Self {
-        self.facts.resumed = resumed;
+        self.facts.set(Flag::Resumed, resumed);
         self
     }
 
@@ -213,7 +214,7 @@ impl ConnectionInfoBuilder {
     ///     .build();
     /// ```
     pub fn single_tls_config(mut self) -> Self {
-        self.facts.single_tls_config = true;
+        self.facts.set(Flag::SingleTlsConfig, true);
         self
     }
 

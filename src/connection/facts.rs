@@ -13,24 +13,33 @@ use crate::virtual_hosts::Binding;
 pub(crate) struct Facts {
     pub(super) security: Security,
     pub(super) server_name: Option<Host>,
-    /// The client did not send the server name in normal form, as far as that is known.
-    pub(super) odd_server_name: bool,
     pub(crate) certificate_names: CertificateNames,
-    /// The names cover the server name, or are unknown and so may cover it.
-    pub(super) covers_server_name: bool,
     pub(crate) alpn: Option<Box<[u8]>>,
     pub(crate) tls_version: Option<TlsVersion>,
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
-    pub(crate) client_certificates: Box<[Box<[u8]>]>,
-    /// The handshake resumed a session.
-    pub(crate) resumed: bool,
+    pub(super) client_certificates: Option<Box<Chain>>,
     /// The virtual host that accepted the connection, if virtual hosts did.
     pub(super) binding: Option<Binding>,
     /// A refused request whose body nobody reads.
     pub(super) unread: UnreadSlot,
+    flags: u8,
+}
+
+/// Certificates in DER.
+pub(super) type Chain = Box<[Box<[u8]>]>;
+
+/// What is true of a connection or not. All of it takes one octet, because every open connection keeps its facts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Flag {
+    /// The certificate names cover the server name, or are unknown and so may cover it.
+    CoversServerName = 1,
+    /// The client did not send the server name in normal form, as far as that is known.
+    OddServerName = 2,
     /// Without a binding: the TLS configuration of the connection is that of every host.
-    pub(super) single_tls_config: bool,
+    SingleTlsConfig = 4,
+    /// The handshake resumed a session.
+    Resumed = 8,
 }
 
 /// Who terminated TLS, if anyone.
@@ -47,30 +56,58 @@ impl Facts {
         Self {
             security,
             server_name: None,
-            odd_server_name: false,
             certificate_names: CertificateNames::unknown(),
-            covers_server_name: false,
             alpn: None,
             tls_version: None,
             peer_addr: None,
             local_addr: None,
-            client_certificates: Box::default(),
-            resumed: false,
+            client_certificates: None,
             binding: None,
             unread: UnreadSlot::default(),
-            single_tls_config: false,
+            flags: 0,
         }
+    }
+
+    #[inline]
+    pub(super) fn is(&self, flag: Flag) -> bool {
+        self.flags & flag as u8 != 0
+    }
+
+    pub(crate) fn set(&mut self, flag: Flag, value: bool) {
+        match value {
+            true => self.flags |= flag as u8,
+            false => self.flags &= !(flag as u8),
+        }
+    }
+
+    /// Sets the certificates of the client, its own first.
+    pub(crate) fn set_client_certificates<D: AsRef<[u8]>>(
+        &mut self,
+        chain: impl IntoIterator<Item = D>,
+    ) {
+        let chain: Chain = chain.into_iter().map(|der| der.as_ref().into()).collect();
+        self.client_certificates = (!chain.is_empty()).then(|| Box::new(chain));
     }
 
     /// Says what an acceptor chose: a virtual host, or the single TLS configuration of a server without any.
     #[cfg(feature = "rustls")]
     pub(crate) fn set_chosen(&mut self, binding: Option<Binding>) {
-        self.single_tls_config = binding.is_none();
+        self.set(Flag::SingleTlsConfig, binding.is_none());
         self.binding = binding;
     }
 
     /// Sets the server name. An IP address counts as none (RFC 6066 §3).
     pub(crate) fn set_server_name(&mut self, name: Option<Host>) {
         self.server_name = name.filter(|name| name.ip().is_none());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_open_connection_keeps_152_octets() {
+        assert_eq!(size_of::<Facts>(), 152);
     }
 }

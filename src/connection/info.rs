@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use super::canonical::canonical;
-use super::facts::{Facts, Security};
+use super::facts::{Facts, Flag, Security};
 use super::outdated::Outdated;
 use super::tls_version::TlsVersion;
 use super::unread::Unread;
@@ -46,7 +46,8 @@ impl ConnectionInfo {
         facts.peer_addr = facts.peer_addr.map(canonical);
         facts.local_addr = facts.local_addr.map(canonical);
         if let Some(name) = &facts.server_name {
-            facts.covers_server_name = facts.certificate_names.covers(name).unwrap_or(true);
+            let covers = facts.certificate_names.covers(name).unwrap_or(true);
+            facts.set(Flag::CoversServerName, covers);
         }
         Self(Arc::new(facts))
     }
@@ -127,7 +128,11 @@ impl ConnectionInfo {
     /// assert_eq!(own, Some(&b"DER"[..]));
     /// ```
     pub fn client_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.0.client_certificates.iter().map(|der| &**der)
+        let chain: &[_] = match &self.0.client_certificates {
+            Some(chain) => chain,
+            None => &[],
+        };
+        chain.iter().map(|der| &**der)
     }
 
     /// Returns whether the handshake resumed a session. Over QUIC, that includes handshakes with 0-RTT data.
@@ -150,7 +155,7 @@ impl ConnectionInfo {
     /// # let _: axum::routing::MethodRouter = axum::routing::get(transfer);
     /// ```
     pub fn resumed(&self) -> bool {
-        self.0.resumed
+        self.0.is(Flag::Resumed)
     }
 
     /// Returns the virtual host that this connection's handshake matched. `None` if the server has no
@@ -254,7 +259,7 @@ impl ConnectionInfo {
     /// covering it.
     #[inline]
     pub(crate) fn covers_server_name(&self) -> bool {
-        self.0.covers_server_name
+        self.0.is(Flag::CoversServerName)
     }
 
     /// Returns whether the certificate covers a host that is not the server name. A certificate with unknown names
@@ -270,7 +275,7 @@ impl ConnectionInfo {
     pub(crate) fn relation_of_server_name(&self, host: &HostRef<'_>) -> Relation {
         match &self.0.binding {
             Some(binding) => binding.relation_of_server_name(host),
-            None if self.0.single_tls_config || !self.0.odd_server_name => {
+            None if self.0.is(Flag::SingleTlsConfig) || !self.0.is(Flag::OddServerName) => {
                 Relation::SameVirtualHost
             }
             None => Relation::OtherConfig,
@@ -282,7 +287,7 @@ impl ConnectionInfo {
     pub(crate) fn relation(&self, host: &HostRef<'_>) -> Relation {
         match &self.0.binding {
             Some(binding) => binding.relation(host),
-            None if self.0.single_tls_config => Relation::SameVirtualHost,
+            None if self.0.is(Flag::SingleTlsConfig) => Relation::SameVirtualHost,
             None => Relation::OtherConfig,
         }
     }
@@ -292,7 +297,7 @@ impl fmt::Debug for ConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionInfo")
             .field("virtual_host", &self.virtual_host())
-            .field("single_tls_config", &self.0.single_tls_config)
+            .field("single_tls_config", &self.0.is(Flag::SingleTlsConfig))
             .field("security", &self.0.security)
             .field("server_name", &self.server_name())
             .field("certificate_names", &self.0.certificate_names)
@@ -300,8 +305,8 @@ impl fmt::Debug for ConnectionInfo {
             .field("tls_version", &self.0.tls_version)
             .field("peer_addr", &self.0.peer_addr)
             .field("local_addr", &self.0.local_addr)
-            .field("client_certificates", &self.0.client_certificates.len())
-            .field("resumed", &self.0.resumed)
+            .field("client_certificates", &self.client_certificates().len())
+            .field("resumed", &self.resumed())
             .finish()
     }
 }

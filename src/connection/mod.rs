@@ -14,9 +14,9 @@ pub use self::builder::ConnectionInfoBuilder;
 #[cfg(feature = "rustls")]
 pub(crate) use self::canonical::canonical;
 pub(crate) use self::extensions::connection_info;
-#[cfg(feature = "rustls")]
-pub(crate) use self::facts::Facts;
 pub(crate) use self::facts::Security;
+#[cfg(feature = "rustls")]
+pub(crate) use self::facts::{Facts, Flag};
 pub use self::info::ConnectionInfo;
 pub use self::outdated::Outdated;
 pub use self::tls_version::TlsVersion;

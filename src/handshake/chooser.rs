@@ -96,8 +96,7 @@ impl Chooser {
             Source::Hosts(hosts) => hosts,
         };
         let server_name = client_hello.server_name();
-        let selection =
-            hosts.select_host(server_name.and_then(|name| name.parse().ok()), local)?;
+        let selection = hosts.select_host(server_name.and_then(|name| name.parse().ok()), local)?;
         let id = selection.virtual_host().config_id();
         let sessions = Sessions::of(selection.config(), id);
         let mut chosen = Chosen::new(selection.config(), transport, &sessions);

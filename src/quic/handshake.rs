@@ -13,7 +13,7 @@ use rustls::quic::{ServerConnection, Version};
 use super::alert::{HANDSHAKE_FAILURE, alert};
 use super::server_hello;
 use crate::certificate::CertificateNames;
-use crate::connection::{Facts, Security, TlsVersion};
+use crate::connection::{Facts, Flag, Security, TlsVersion};
 use crate::handshake::{Chooser, Chosen, Recorder, Transport, UNRECOGNIZED_NAME};
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
@@ -140,10 +140,10 @@ impl Handshake {
         facts.tls_version = Some(TlsVersion::V1_3);
         facts.alpn = self.alpn.as_deref().map(Into::into);
         facts.set_chosen(self.binding.clone());
-        facts.resumed = self.resumed;
+        facts.set(Flag::Resumed, self.resumed);
         let identity = self.session.peer_identity();
         if let Some(Ok(chain)) = identity.map(|identity| identity.downcast::<Chain>()) {
-            facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
+            facts.set_client_certificates(chain.iter());
         }
         facts
     }

@@ -22,7 +22,7 @@ use tokio_rustls::{Accept, LazyConfigAcceptor};
 use super::endings::Endings;
 use super::pending::{Pending, Place};
 use super::stream::TlsStream;
-use crate::connection::{ConnectionInfo, Facts, Security, TlsVersion, canonical};
+use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion, canonical};
 use crate::handshake::{Chooser, Chosen, Transport};
 
 /// What all handshakes of an acceptor share.
@@ -214,9 +214,10 @@ fn info<IO: 'static>(
         _ => None,
     };
     if let Some(chain) = connection.peer_certificates() {
-        facts.client_certificates = chain.iter().map(|der| der.as_ref().into()).collect();
+        facts.set_client_certificates(chain);
     }
-    facts.resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+    let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+    facts.set(Flag::Resumed, resumed);
     facts.peer_addr = tcp(io).and_then(|tcp| tcp.peer_addr().ok());
     facts.local_addr = local_addr(io);
     ConnectionInfo::new(facts)

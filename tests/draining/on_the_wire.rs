@@ -220,7 +220,14 @@ async fn w2_what_is_not_http2_is_left_alone_though_alpn_says_so() {
 async fn w2_a_writer_that_waits_is_not_forgotten() {
     // Six frames are more than TLS keeps for a transport that takes nothing, so the writer waits in the middle of one.
     // With a single one it waits until all has been taken.
-    for (at_most, frames) in [(1, 6), (20, 6), (1_000, 6), (1 << 20, 6), (1, 1), (1 << 20, 1)] {
+    for (at_most, frames) in [
+        (1, 6),
+        (20, 6),
+        (1_000, 6),
+        (1 << 20, 6),
+        (1, 1),
+        (1 << 20, 1),
+    ] {
         let settings = Frame::new(SETTINGS, 0, 0, []).bytes();
         let data = Frame::new(DATA, 0, 1, vec![1; 16_384]).bytes();
         let (mut client, mut server, hosts) = connection(1 << 20, "h2").await;
