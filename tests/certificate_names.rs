@@ -60,12 +60,65 @@ fn a_thousand_names_are_read() {
     assert_eq!(covers(&names, "h1000.test"), Some(false));
 }
 
+/// A common name is no name of a host (RFC 9525 §2), and neither is a URI.
 #[test]
-fn a_common_name_is_no_name() {
-    // RFC 9525 §2: known to cover nothing, which is not the same as unknown.
-    let names = names(&pki::common_name_only("a.test"));
-    assert!(names.is_known());
-    assert_eq!(covers(&names, "a.test"), Some(false));
+fn b5_a_certificate_that_names_no_hosts_has_unknown_names() {
+    for (leaf, why) in [
+        (pki::common_name_only("a.test"), "only a common name"),
+        (pki::uri_only("spiffe://a.test/service"), "a SPIFFE ID"),
+        (pki::leaf(&[]), "no extension"),
+        (with_raw_sans(b"", false), "an empty extension"),
+        (with_raw_sans(b"\x81\x06a@test", false), "an e-mail address"),
+        (
+            with_raw_sans(b"\x81\x06a@test\x86\x0ehttp://a.test/", true),
+            "two names of other kinds",
+        ),
+    ] {
+        let names = names(&leaf);
+        assert!(!names.is_known(), "{why}");
+        assert_eq!(covers(&names, "a.test"), None, "{why}");
+        assert_eq!(names.to_strings(), [""; 0], "{why}");
+        assert_eq!(format!("{names:?}"), "unknown", "{why}");
+    }
+    assert!(!CertificateNames::from_sans([""; 0], []).is_known());
+}
+
+#[test]
+fn b5_an_entry_that_no_client_matches_still_names_hosts() {
+    for (odd, why) in [
+        (&b"\x82\x01*"[..], "a wildcard before no label"),
+        (b"\x82\x07a.test.", "a trailing dot"),
+        (b"\x82\x00", "an empty name"),
+        (b"\x82\x02\xff\xfe", "no text"),
+        (b"\x87\x05\xc0\x00\x02\x01\x01", "an address of five octets"),
+        (b"\x87\x00", "an empty address"),
+        (
+            b"\x86\x0ehttp://a.test/\x82\x01*",
+            "a wildcard beside a URI",
+        ),
+    ] {
+        let names = names(&with_raw_sans(odd, false));
+        assert!(names.is_known(), "{why}");
+        assert_eq!(covers(&names, "a.test"), Some(false), "{why}");
+        assert_eq!(format!("{names:?}"), "[]", "{why}");
+    }
+    for name in ["*", "f*.test", "a.test.", "**.test", "bücher.test", ""] {
+        let names = CertificateNames::from_sans([name], []);
+        assert!(names.is_known(), "{name}");
+        assert_eq!(covers(&names, "a.test"), Some(false), "{name}");
+    }
+}
+
+/// `**.` is a pattern of virtual hosts, and no name of a certificate (RFC 9525 §6.3).
+#[test]
+fn b10_a_certificate_has_no_wildcard_for_several_labels() {
+    let from_sans = CertificateNames::from_sans(["**.a.test", "b.test"], []);
+    for names in [names(&pki::leaf(&["**.a.test", "b.test"])), from_sans] {
+        assert_eq!(names.to_strings(), ["b.test"]);
+        for host in ["x.a.test", "x.y.a.test", "a.test"] {
+            assert_eq!(covers(&names, host), Some(false), "{host}");
+        }
+    }
 }
 
 #[test]
@@ -268,6 +321,7 @@ proptest! {
         let texts: Vec<_> = sans.iter().map(String::as_str).collect();
         let leaf = pki::leaf(&texts);
         let names = names(&leaf);
+        prop_assert_eq!(names.is_known(), !sans.is_empty());
         let oracle = webpki::EndEntityCert::try_from(&leaf.der).unwrap();
         // Each certificate is asked for names of its own too, with wildcards filled in.
         let own = sans.iter().map(|san| san.replace('*', "b"));
@@ -280,7 +334,8 @@ proptest! {
             };
             let expected = oracle.verify_is_valid_for_subject_name(&server_name).is_ok()
                 || sans.iter().any(|san| is_single_label_wildcard_of(san, &reference));
-            prop_assert_eq!(names.covers(&host), Some(expected), "{} in {:?}", reference, sans);
+            let expected = names.is_known().then_some(expected);
+            prop_assert_eq!(names.covers(&host), expected, "{} in {:?}", reference, sans);
         }
     }
 
@@ -291,8 +346,10 @@ proptest! {
         let texts: Vec<_> = sans.iter().map(String::as_str).collect();
         let leaf = pki::leaf(&texts);
         let (dns, ips) = read_with_x509_parser(&leaf.der);
-        let expected = CertificateNames::from_sans(dns, ips).to_strings();
-        prop_assert_eq!(names(&leaf).to_strings(), expected);
+        let expected = CertificateNames::from_sans(dns, ips);
+        let names = names(&leaf);
+        prop_assert_eq!(names.to_strings(), expected.to_strings());
+        prop_assert_eq!(names.is_known(), expected.is_known());
     }
 }
 

@@ -13,11 +13,15 @@ use super::names::CertificateNames;
 impl CertificateNames {
     /// Reads the names of a certificate in DER.
     ///
-    /// The names are [unknown](Self::unknown) in two cases:
+    /// The names are [unknown](Self::unknown) in three cases:
     ///
     /// - webpki, and so a rustls client, rejects the form of the certificate. Examples are another version
     ///   of X.509 than 3 and an unknown critical extension.
     /// - an entry of subjectAltName does not have the form that DER prescribes.
+    /// - subjectAltName is absent, or has neither a dNSName nor an iPAddress. A client that accepts such a certificate
+    ///   decides by other means, such as a pinned key or a SPIFFE ID.
+    ///
+    /// An entry that no client would match, such as an iPAddress of five octets, still makes the names known.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -36,8 +40,11 @@ impl CertificateNames {
             return Self::unknown();
         }
         match entries(der) {
-            Ok(entries) => Self::from_sans(entries.dns_names, entries.ip_addresses),
-            Err(EndOfInput) => Self::unknown(),
+            Ok(entries) if entries.name_hosts => Self::of_entries(
+                entries.dns_names.into_iter(),
+                entries.ip_addresses.into_iter(),
+            ),
+            Ok(_) | Err(EndOfInput) => Self::unknown(),
         }
     }
 }
@@ -63,6 +70,8 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 struct Entries<'a> {
     dns_names: Vec<&'a str>,
     ip_addresses: Vec<IpAddr>,
+    /// There is a dNSName or an iPAddress, even if it is none that can cover something.
+    name_hosts: bool,
 }
 
 /// Returns the entries of a certificate. webpki stops at an entry that it cannot read, so names behind that entry
@@ -76,6 +85,7 @@ fn entries(der: &[u8]) -> Result<Entries<'_>, EndOfInput> {
     while !names.at_end() {
         let (tag, value) = element(&mut names)?;
         let value = value.as_slice_less_safe();
+        entries.name_hosts |= matches!(tag, DNS_NAME | IP_ADDRESS);
         if tag == DNS_NAME {
             // A dNSName is ASCII. Other text matches no host, whatever its encoding.
             entries.dns_names.extend(std::str::from_utf8(value));

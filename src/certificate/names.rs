@@ -15,6 +15,9 @@ use crate::host::{Host, HostRef, NameMap, Pattern};
 /// A DNS name covers itself. A wildcard covers exactly one label in its place and never the name after it. An
 /// IP address covers itself. The subject's common name covers nothing (RFC 9525 §2).
 ///
+/// The names are [unknown](Self::unknown) if the certificate says nothing about DNS names and IP addresses. The layer
+/// then serves the server name of the handshake and no other host.
+///
 /// Cloning is cheap: all connections that presented a certificate share one set of names.
 ///
 /// ```
@@ -35,8 +38,12 @@ pub struct CertificateNames(Option<Arc<NameMap<()>>>);
 impl CertificateNames {
     /// Makes names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
     ///
-    /// Without any entry, the certificate covers nothing. A wildcard before a single label (`*.internal`) counts:
-    /// some clients reject such a name, but Go and Java accept it. Entries that no client would match are left out:
+    /// Pass every entry of these two kinds. Without any entry the names are [unknown](Self::unknown), because a client
+    /// that accepted the certificate did not decide by them. Examples are a certificate with only a common name, and one
+    /// with only a URI, such as a SPIFFE ID.
+    ///
+    /// A wildcard before a single label (`*.internal`) counts: some clients reject such a name, but Go and Java accept
+    /// it. Entries that no client would match are left out:
     ///
     /// - a wildcard that is not the whole left-most label (`f*.example`), or that stands before no label (`*`)
     /// - a label that begins or ends with a hyphen
@@ -44,49 +51,76 @@ impl CertificateNames {
     /// - an IP address written as a dNSName
     /// - non-ASCII text
     ///
+    /// If all entries are left out, the names are known and cover nothing.
+    ///
     /// ```
     /// use tower_misdirected::CertificateNames;
     ///
     /// let names = CertificateNames::from_sans(["app.example", "*.internal", "*", "f*.example"], []);
     /// assert_eq!(names.to_strings(), ["app.example", "*.internal"]);
+    ///
+    /// // A certificate that names hosts, but none that a client would match:
+    /// let names = CertificateNames::from_sans(["*"], []);
+    /// assert_eq!(names.covers(&"app.example".parse()?), Some(false));
+    ///
+    /// // A certificate that names no hosts:
+    /// let names = CertificateNames::from_sans([""; 0], []);
+    /// assert_eq!(names.covers(&"app.example".parse()?), None);
+    /// # Ok::<_, tower_misdirected::Malformed>(())
     /// ```
     pub fn from_sans<D, I>(dns_names: D, ip_addresses: I) -> Self
     where
         D: IntoIterator<Item: AsRef<str>>,
         I: IntoIterator<Item = IpAddr>,
     {
+        let mut dns_names = dns_names.into_iter().peekable();
+        let mut ip_addresses = ip_addresses.into_iter().peekable();
+        if dns_names.peek().is_none() && ip_addresses.peek().is_none() {
+            return Self::unknown();
+        }
+        Self::of_entries(dns_names, ip_addresses)
+    }
+
+    /// Makes the names of a certificate that has entries, even if none of them is among these.
+    pub(super) fn of_entries(
+        dns_names: impl Iterator<Item: AsRef<str>>,
+        ip_addresses: impl Iterator<Item = IpAddr>,
+    ) -> Self {
         let dns = dns_names
-            .into_iter()
             .filter(|name| !name.as_ref().ends_with('.'))
             .filter_map(|name| Pattern::dns(name.as_ref()))
             .filter(|pattern| match pattern {
                 Pattern::Exact(name) | Pattern::Wildcard(name) => is_preferred(name),
-                Pattern::Ip(_) => false,
+                Pattern::Subdomains(_) | Pattern::Ip(_) => false,
             });
-        let ips = ip_addresses.into_iter().map(Pattern::Ip);
+        let ips = ip_addresses.map(Pattern::Ip);
         let names = dns.chain(ips).map(|pattern| (pattern, ()));
         Self(Some(Arc::new(names.collect())))
     }
 
-    /// Makes unknown names, for a TLS stack that does not say which certificate it presented, or for a
-    /// certificate that cannot be read. The layer then serves only the server name of the handshake.
+    /// Makes unknown names. The layer then serves only the server name of the handshake, because nothing says which
+    /// other hosts the certificate is for.
+    ///
+    /// Use it for a TLS stack that does not say which certificate it presented, and for a certificate that cannot be
+    /// read. A certificate that names neither a DNS name nor an IP address counts as unknown too.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
     ///
     /// assert!(!CertificateNames::unknown().is_known());
-    /// assert!(CertificateNames::from_sans([""; 0], []).is_known());
+    /// assert!(!CertificateNames::from_sans([""; 0], []).is_known());
     /// ```
     pub fn unknown() -> Self {
         Self(None)
     }
 
-    /// Returns whether the names are known. Those of a certificate without names are known.
+    /// Returns whether the certificate can be read and names a DNS name or an IP address. Names that no client would
+    /// match count.
     pub fn is_known(&self) -> bool {
         self.0.is_some()
     }
 
-    /// Returns whether the certificate covers `host`, or `None` if the names are unknown.
+    /// Returns whether the certificate covers `host`, or `None` if the names are [unknown](Self::unknown).
     pub fn covers(&self, host: &Host) -> Option<bool> {
         self.cover(&host.as_ref())
     }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::HashMap;
 
 use super::borrowed::HostRef;
-use super::pattern::{Pattern, base};
+use super::pattern::{Pattern, after_first_label};
 
 /// Values by pattern. The cost of a look-up does not grow with the number of entries.
 ///
@@ -16,19 +16,22 @@ use super::pattern::{Pattern, base};
 pub(crate) struct NameMap<V> {
     exact: HashMap<Box<[u8]>, V>,
     wildcard: HashMap<Box<[u8]>, V>,
+    subdomains: HashMap<Box<[u8]>, V>,
+    /// Which numbers of labels the keys of `subdomains` have, a bit each. A name has at most 127 labels.
+    depths: u128,
     ips: HashMap<IpAddr, V>,
 }
 
 impl<V> NameMap<V> {
-    /// Returns the value of the best match, an exact name before a wildcard. A wildcard stands for one
-    /// label, so `*.example.com` does not match `example.com`.
+    /// Returns the value of the best match: an exact name, then a wildcard for one label, then the longest wildcard
+    /// for several. No wildcard matches the name that follows it: `*.example.com` does not match `example.com`.
     pub(crate) fn get(&self, host: &HostRef<'_>) -> Option<&V> {
         let Some(name) = host.name() else {
             return self.ips.get(&host.ip()?);
         };
         name.lowered(|name| {
             let exact = self.exact.get(name);
-            exact.or_else(|| self.wildcard.get(base(name)?))
+            exact.or_else(|| self.below(after_first_label(name)?))
         })
     }
 
@@ -37,7 +40,35 @@ impl<V> NameMap<V> {
         match pattern {
             Pattern::Exact(name) => self.exact.get(name),
             Pattern::Wildcard(base) => self.wildcard.get(base),
+            Pattern::Subdomains(base) => self.subdomains.get(base),
             Pattern::Ip(ip) => self.ips.get(ip),
+        }
+    }
+
+    /// Returns the value of the best wildcard for names that have one label more than `base`.
+    #[inline]
+    pub(crate) fn below(&self, base: &[u8]) -> Option<&V> {
+        let wildcard = self.wildcard.get(base);
+        wildcard.or_else(|| match self.depths {
+            0 => None,
+            _ => self.longest(base),
+        })
+    }
+
+    /// Returns the value of the longest of `base` and the names after its dots. Only those with as many labels as some
+    /// key are looked up, so a client cannot cause more look-ups than there are such numbers.
+    #[inline(never)]
+    fn longest(&self, base: &[u8]) -> Option<&V> {
+        let mut labels = labels(base);
+        let mut suffix = base;
+        loop {
+            if self.depths & bit(labels) != 0 {
+                if let Some(value) = self.subdomains.get(suffix) {
+                    return Some(value);
+                }
+            }
+            suffix = after_first_label(suffix)?;
+            labels -= 1;
         }
     }
 
@@ -45,7 +76,9 @@ impl<V> NameMap<V> {
     #[cfg(feature = "quinn")]
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         let names = self.exact.values().chain(self.wildcard.values());
-        names.chain(self.ips.values())
+        names
+            .chain(self.subdomains.values())
+            .chain(self.ips.values())
     }
 
     /// Returns every pattern and its value, in no particular order.
@@ -54,9 +87,11 @@ impl<V> NameMap<V> {
         let exact = exact.map(|(name, value)| (Pattern::Exact(name.clone()), value));
         let wildcard = self.wildcard.iter();
         let wildcard = wildcard.map(|(base, value)| (Pattern::Wildcard(base.clone()), value));
+        let subdomains = self.subdomains.iter();
+        let subdomains = subdomains.map(|(base, value)| (Pattern::Subdomains(base.clone()), value));
         let ips = self.ips.iter();
         let ips = ips.map(|(ip, value)| (Pattern::Ip(*ip), value));
-        exact.chain(wildcard).chain(ips)
+        exact.chain(wildcard).chain(subdomains).chain(ips)
     }
 }
 
@@ -66,9 +101,24 @@ impl<V> NameMap<V> {
         match pattern {
             Pattern::Exact(name) => self.exact.insert(name, value),
             Pattern::Wildcard(base) => self.wildcard.insert(base, value),
+            Pattern::Subdomains(base) => {
+                self.depths |= bit(labels(&base));
+                self.subdomains.insert(base, value)
+            }
             Pattern::Ip(ip) => self.ips.insert(ip, value),
         }
     }
+}
+
+/// Returns the number of labels of a name.
+fn labels(name: &[u8]) -> u32 {
+    let dots = name.iter().filter(|&&octet| octet == b'.');
+    dots.fold(1, |labels, _| labels + 1)
+}
+
+/// Returns the bit of a number of labels in `NameMap::depths`.
+fn bit(labels: u32) -> u128 {
+    1_u128.checked_shl(labels).unwrap_or(0)
 }
 
 impl<V> Default for NameMap<V> {
@@ -76,6 +126,8 @@ impl<V> Default for NameMap<V> {
         Self {
             exact: HashMap::default(),
             wildcard: HashMap::default(),
+            subdomains: HashMap::default(),
+            depths: 0,
             ips: HashMap::default(),
         }
     }
@@ -110,6 +162,10 @@ mod tests {
         assert_ne!(
             one.wildcard.hasher().hash_one(name),
             other.wildcard.hasher().hash_one(name)
+        );
+        assert_ne!(
+            one.subdomains.hasher().hash_one(name),
+            other.subdomains.hasher().hash_one(name)
         );
         let ip = IpAddr::from([192, 0, 2, 1]);
         assert_ne!(

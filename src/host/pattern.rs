@@ -16,13 +16,17 @@ pub(crate) enum Pattern {
     Exact(Box<[u8]>),
     /// What follows `*.`, lower case, no trailing dot.
     Wildcard(Box<[u8]>),
+    /// What follows `**.`, lower case, no trailing dot.
+    Subdomains(Box<[u8]>),
     Ip(IpAddr),
 }
 
 impl Pattern {
-    /// Reads a DNS name, a wildcard or an IP address.
+    /// Reads a DNS name, a wildcard for one label or for several, or an IP address.
     pub(crate) fn parse(text: &str) -> Result<Self, HostProblem> {
-        let pattern = Self::ip(text).or_else(|| Self::dns(text));
+        let pattern = Self::ip(text)
+            .or_else(|| Self::dns(text))
+            .or_else(|| Self::subdomains(text));
         pattern.ok_or_else(|| HostProblem::of(text))
     }
 
@@ -34,6 +38,12 @@ impl Pattern {
         }
     }
 
+    /// Reads `**.` before a DNS name. Certificates have no such wildcard.
+    fn subdomains(text: &str) -> Option<Self> {
+        let base = NameRef::parse(text.strip_prefix("**.")?)?;
+        Some(Self::Subdomains(owned(base)))
+    }
+
     /// Reads an IP address. IPv6 may be in brackets.
     pub(crate) fn ip(text: &str) -> Option<Self> {
         let bracketed = || text.parse::<Host>().ok()?.ip();
@@ -42,18 +52,18 @@ impl Pattern {
 }
 
 impl Pattern {
-    /// Returns what follows `*.` in the wildcard that is this pattern or matches it.
+    /// Returns what follows `*.` in the wildcard for one label that is this pattern or matches it.
     pub(crate) fn base(&self) -> Option<&[u8]> {
         match self {
-            Self::Exact(name) => base(name),
+            Self::Exact(name) => after_first_label(name),
             Self::Wildcard(base) => Some(base),
-            Self::Ip(_) => None,
+            Self::Subdomains(_) | Self::Ip(_) => None,
         }
     }
 }
 
 /// Returns what follows the first label of a name.
-pub(super) fn base(name: &[u8]) -> Option<&[u8]> {
+pub(super) fn after_first_label(name: &[u8]) -> Option<&[u8]> {
     let dot = name.iter().position(|&byte| byte == b'.')?;
     Some(&name[dot + 1..])
 }
@@ -67,6 +77,7 @@ impl fmt::Display for Pattern {
         match self {
             Self::Exact(name) => f.write_str(&String::from_utf8_lossy(name)),
             Self::Wildcard(base) => write!(f, "*.{}", String::from_utf8_lossy(base)),
+            Self::Subdomains(base) => write!(f, "**.{}", String::from_utf8_lossy(base)),
             Self::Ip(ip) => HostRef::of_ip(*ip).fmt(f),
         }
     }
@@ -94,7 +105,9 @@ impl HostProblem {
         } else if host.contains('*') {
             Self::Star
         } else {
-            Self::Other("is neither a DNS name, nor `*.` before a DNS name, nor an IP address")
+            Self::Other(
+                "is neither a DNS name, nor `*.` or `**.` before a DNS name, nor an IP address",
+            )
         }
     }
 }

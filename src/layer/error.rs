@@ -74,8 +74,8 @@ pub(super) fn allowed_host(text: &str) -> Result<Pattern, ConfigError> {
         problem: match problem {
             HostProblem::Port => "has a port; pass ports to `ports`",
             HostProblem::Star => {
-                "has a `*` that is not the whole first label of a longer name, as in `*.app.example`; to allow \
-                 every host, leave `allowed_hosts` out"
+                "has a `*` in the wrong place; a host can begin with `*.` for one label or `**.` for one or more; \
+                 to allow every host, leave `allowed_hosts` out"
             }
             HostProblem::Other(problem) => problem,
         },

@@ -61,9 +61,9 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
 
     /// Adds a virtual host with one name, which is also its id.
     ///
-    /// The name is a DNS name (`www.example.com`), a wildcard for one label (`*.example.com`, which does not
-    /// match `example.com` itself), or an [IP address](crate::VirtualHosts#ip-addresses). Case and a trailing
-    /// dot do not matter.
+    /// The name is a DNS name (`www.example.com`), a wildcard for one label (`*.example.com`) or for one or more
+    /// (`**.example.com`), or an [IP address](crate::VirtualHosts#ip-addresses). No wildcard matches `example.com`
+    /// itself. Case and a trailing dot do not matter.
     ///
     /// Hosts have the same configuration if they have clones of one `Arc`. Two equal configurations in two
     /// `Arc`s are different, unless both have the same [id](Self::config_id).

@@ -33,7 +33,7 @@ pub enum VirtualHostsError {
     Empty,
     /// The virtual host with this id has no names and is not the default.
     NoNames(String),
-    /// A name is not a DNS name, `*.` before a DNS name, or an IP address.
+    /// A name is not a DNS name, `*.` or `**.` before a DNS name, or an IP address.
     InvalidName(InvalidName),
     /// This name occurs twice, in one virtual host or in two.
     DuplicateName(String),
@@ -83,8 +83,8 @@ impl fmt::Display for InvalidName {
         let problem = match self.problem {
             HostProblem::Port => "has a port; give the name without a port",
             HostProblem::Star => {
-                "has a `*` that is not the whole first label of a longer name, as in `*.app.example`; to \
-                 serve every other host, set a default"
+                "has a `*` in the wrong place; a name can begin with `*.` for one label or `**.` for one or more; \
+                 to serve every other host, set a default"
             }
             HostProblem::Other(problem) => problem,
         };

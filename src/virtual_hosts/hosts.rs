@@ -22,9 +22,10 @@ use crate::host::Host;
 /// [id](VirtualHostsBuilder::config_id).
 ///
 /// The server name of a ClientHello chooses the configuration of the handshake. The host of a request is
-/// looked up in the same way: an exact name before a wildcard, which stands for one label, before the
-/// default. Under [`Coalescing::SameTlsConfig`], the layer's default, a request is served if both look-ups
-/// give the same configuration. So hosts that share an `Arc` or an id share connections, and all others are kept
+/// looked up in the same way: an exact name before `*.example.com`, which stands for one label, before the longest
+/// `**.example.com`, which stands for one or more, before the default. Under [`Coalescing::SameTlsConfig`], the
+/// layer's default, a request is served if both look-ups give the same configuration. So hosts that share an `Arc` or
+/// an id share connections, and all others are kept
 /// apart.
 ///
 /// A client without a server name, or with one that nothing matches, gets the default. Without a default its

@@ -43,8 +43,9 @@ impl Overlap {
         &self.requested
     }
 
-    /// Returns a name or a wildcard of the [`requested`](Self::requested) virtual host that the certificate
-    /// covers.
+    /// Returns a name or a wildcard that the certificate covers and that belongs to the
+    /// [`requested`](Self::requested) virtual host. If the certificate covers a part of `**.example.com`, this is the
+    /// wildcard of the certificate.
     pub fn name(&self) -> String {
         self.name.to_string()
     }
@@ -72,8 +73,8 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     ///
     /// The iterator calls `presents` with each configuration, once for each name and once for clients without a
     /// server name, which `None` stands for. It returns the names of the certificate that the configuration
-    /// presents for that server name. A wildcard is asked about as the name `any` under it. With rustls use
-    /// `overlaps`, which asks the certificate resolvers.
+    /// presents for that server name. A wildcard is asked about as the name `any` under it, and a wildcard for several
+    /// labels also as the name `any.any`. With rustls use `overlaps`, which asks the certificate resolvers.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -211,11 +212,12 @@ where
                     name.is_ok_and(|name| names.covers(&name) == Some(true))
                 }
                 // A wildcard or the default: any covered name that belongs to this host.
-                wildcard => names.patterns().any(|name| match (&name, wildcard) {
-                    (Pattern::Wildcard(base), Some(Pattern::Wildcard(own))) => base == own,
-                    (Pattern::Wildcard(_), _) => !self.has(&name),
-                    _ => self.matching(&name) == Some(requested),
-                }),
+                Some(Pattern::Wildcard(_) | Pattern::Subdomains(_)) | None => {
+                    names.patterns().any(|name| match &name {
+                        Pattern::Wildcard(base) => self.below(base) == Some(requested),
+                        _ => self.matching(&name) == Some(requested),
+                    })
+                }
             })
         })
     }
@@ -231,10 +233,11 @@ where
         self.hosts.binary_search_by(by_id).ok()
     }
 
-    /// Returns whether a virtual host has exactly this pattern.
-    fn has(&self, name: &Pattern) -> bool {
-        let base = name.base().and_then(|base| self.by_base.get(base));
-        base.is_some_and(|names| names.iter().any(|(other, _)| other == name))
+    /// Returns the number of the host that matches the names which have one label before `base` and no entry of their
+    /// own.
+    fn below(&self, base: &[u8]) -> Option<usize> {
+        let wildcard = self.map.names.below(base);
+        self.number(wildcard.or(self.map.default.as_ref())?)
     }
 
     /// Calls `found` with every host that a certificate of this host covers, and with a name of the former.
@@ -254,9 +257,7 @@ where
             for (name, number) in covered {
                 found(*number, name);
             }
-            // The default gets the names that no entry lists, unless a wildcard entry matches them.
-            let default = self.map.default.as_ref().filter(|_| !self.has(&pattern));
-            if let Some(number) = default.and_then(|default| self.number(default)) {
+            if let Some(number) = self.below(base) {
                 found(number, &pattern);
             }
         }
@@ -270,14 +271,7 @@ where
         } = &self.hosts[number];
         presents.get_or_init(|| {
             let mut presents: Vec<CertificateNames> = Vec::new();
-            for pattern in patterns {
-                // Clients send no SNI for an address.
-                let server_name = match pattern {
-                    Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
-                        Some(name.to_string().replace('*', "any"))
-                    }
-                    Some(Pattern::Ip(_)) | None => None,
-                };
+            for server_name in patterns.iter().flat_map(server_names) {
                 let names = |config| (self.presents)(config, server_name.as_deref());
                 let Some(names) = host.config().and_then(|config: &Arc<C>| names(config)) else {
                     continue;
@@ -288,5 +282,20 @@ where
             }
             presents
         })
+    }
+}
+
+/// Returns the server names with which clients ask for hosts that a pattern matches. `None` stands for no server name.
+fn server_names(pattern: &Option<Pattern>) -> Vec<Option<String>> {
+    match pattern {
+        Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
+            vec![Some(name.to_string().replace('*', "any"))]
+        }
+        // A certificate for one label does not cover two, so a resolver may have another one for those.
+        Some(name @ Pattern::Subdomains(_)) => ["any", "any.any"]
+            .map(|labels| Some(name.to_string().replace("**", labels)))
+            .into(),
+        // Clients send no SNI for an address.
+        Some(Pattern::Ip(_)) | None => vec![None],
     }
 }

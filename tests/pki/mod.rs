@@ -58,6 +58,13 @@ pub fn common_name_only(name: &str) -> Leaf {
     sign(params)
 }
 
+/// A certificate whose only name is this URI.
+pub fn uri_only(uri: &str) -> Leaf {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.subject_alt_names = vec![SanType::URI(uri.try_into().unwrap())];
+    sign(params)
+}
+
 /// A certificate with an extension that is critical and that nobody knows.
 pub fn unknown_critical_extension(name: &str) -> Leaf {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
