@@ -18,7 +18,7 @@ use rustls::{ClientConfig, HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWrite as _, AsyncWriteExt, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
 use tower_misdirected::{
-    CertificateNames, ConnectionInfo, MisdirectedLayer, TlsAcceptor, TlsStream, TlsVersion,
+    CertificateNames, ConnectionInfo, MisdirectedLayer, Outcome, TlsAcceptor, TlsStream, TlsVersion,
 };
 
 use crate::server::Calls;
@@ -112,19 +112,91 @@ async fn d4_other_transports_have_no_addresses() {
     assert_eq!((info.peer_addr(), info.local_addr()), (None, None));
 }
 
+/// A certificate that clients do not check by the name of the host: they pin its key, or know the service by its SPIFFE
+/// ID. rustls itself refuses to load a certificate with an unknown critical extension, so a resolver presents it.
+fn certificates_that_name_no_hosts() -> [(&'static str, Arc<ServerConfig>); 3] {
+    let odd = pki::unknown_critical_extension("a.test");
+    let common_name = pki::common_name_only("a.test");
+    let spiffe = pki::uri_only("spiffe://test/a");
+    [
+        ("a common name", Arc::new(common_name.server_config())),
+        ("a SPIFFE ID", Arc::new(spiffe.server_config())),
+        (
+            "an unreadable one",
+            Resolver::new(vec![odd.certified_key()]).config(),
+        ),
+    ]
+}
+
 #[tokio::test]
 async fn b5_certificates_that_tell_nothing_are_recorded_as_such() {
-    let acceptor = TlsAcceptor::new(Arc::new(pki::common_name_only("a.test").server_config()));
-    let recorded = info(&acceptor, pki::client(&[]), Some("a.test")).await;
-    assert!(recorded.certificate_names().is_known());
-    assert_eq!(recorded.certificate_names().to_strings(), [""; 0]);
+    for (what, config) in certificates_that_name_no_hosts() {
+        let acceptor = TlsAcceptor::new(config);
+        let recorded = info(&acceptor, pki::client(&[]), Some("a.test")).await;
+        assert!(!recorded.certificate_names().is_known(), "{what}");
+        assert_eq!(recorded.certificate_names().to_strings(), [""; 0], "{what}");
+    }
+}
 
-    // rustls itself refuses to load such a certificate from files, so a resolver presents it.
-    let odd = pki::unknown_critical_extension("a.test");
-    let resolver = Resolver::new(vec![odd.certified_key()]);
-    let acceptor = TlsAcceptor::new(resolver.config());
-    let recorded = info(&acceptor, pki::client(&[]), Some("a.test")).await;
-    assert!(!recorded.certificate_names().is_known());
+/// Sends requests for hosts on connections for a server name, or without one. `expected` has the status and the reason
+/// that the layer gives.
+async fn statuses(config: Arc<ServerConfig>, sni: Option<&str>, expected: &[(&str, u16, &str)]) {
+    let reasons = Arc::new(Mutex::new(Vec::new()));
+    let seen = reasons.clone();
+    let layer = MisdirectedLayer::new()
+        .close_http1(false)
+        .on_verdict(move |verdict| {
+            let reason = match verdict.outcome() {
+                Outcome::Refused(rejection) => rejection.as_str(),
+                _ => "",
+            };
+            seen.lock().unwrap().push(reason);
+        });
+    let app = server::echo(&Calls::default()).layer(layer);
+    let addr = server::tls(app, TlsAcceptor::new(config)).await;
+    let mut io = wire::connect(addr, pki::client(&["http/1.1"]), sni).await;
+    for (host, status, reason) in expected {
+        let request = format!("GET / HTTP/1.1\nHost: {host}\n\n");
+        let answer = wire::exchange(&mut io, &request).await;
+        assert_eq!(answer.status, *status, "{host} on a connection for {sni:?}");
+        let last = reasons.lock().unwrap().pop();
+        assert_eq!(last, Some(*reason), "{host} on a connection for {sni:?}");
+    }
+}
+
+#[tokio::test]
+async fn b5_a_certificate_that_names_no_hosts_serves_its_server_name_alone() {
+    for (what, config) in certificates_that_name_no_hosts() {
+        println!("{what}");
+        let served = [
+            ("a.test", 200, ""),
+            ("A.Test.:8443", 200, ""),
+            ("b.test", 421, "not_in_certificate"),
+            ("192.0.2.1", 421, "not_in_certificate"),
+        ];
+        statuses(config.clone(), Some("a.test"), &served).await;
+        // Without a server name there is no host that the client may have meant.
+        let refused = [
+            ("a.test", 421, "not_in_certificate"),
+            ("127.0.0.1", 421, "not_in_certificate"),
+        ];
+        statuses(config, None, &refused).await;
+    }
+}
+
+#[tokio::test]
+async fn b5_a_certificate_that_names_other_hosts_is_refused_for_its_own_server_name() {
+    // The last one names hosts in a form that no client matches.
+    for names in [&["b.test"][..], &["*.a.test"], &["192.0.2.1"], &["*"]] {
+        let refused = [
+            ("a.test", 421, "server_name_not_in_certificate"),
+            ("A.TEST.", 421, "server_name_not_in_certificate"),
+            ("c.test", 421, "not_in_certificate"),
+        ];
+        statuses(pki::server(names), Some("a.test"), &refused).await;
+    }
+    let served = [("b.test", 200, "")];
+    statuses(pki::server(&["b.test"]), Some("a.test"), &served).await;
 }
 
 /// Go and Java accept such a certificate. The client here accepts any.

@@ -404,6 +404,10 @@ async fn b5_the_certificate_must_cover_the_host() {
                 "test",
             ] {
                 let verdict = judge(&layer, get(host, Some(&connection))).await;
+                let refused = match server_name == Some(host) {
+                    true => Err(Rejection::ServerNameNotInCertificate),
+                    false => refused,
+                };
                 assert_eq!(verdict, refused, "{host} {level:?} {server_name:?}");
             }
         }
@@ -420,6 +424,10 @@ async fn b5_unknown_names_leave_the_server_name_only() {
     let none = ConnectionInfo::tls()
         .server_name("a.test")
         .certificate_names(CertificateNames::from_sans([""; 0], []))
+        .build();
+    let malformed = ConnectionInfo::tls()
+        .server_name("a.test")
+        .certificate_names(CertificateNames::from_sans(["*"], []))
         .build();
     // SNI cannot carry an address, so this is no server name.
     let address = ConnectionInfo::tls().server_name("192.0.2.1").build();
@@ -439,8 +447,16 @@ async fn b5_unknown_names_leave_the_server_name_only() {
             judge(&layer, get("192.0.2.1", Some(&address))).await,
             refused
         );
-        // "Unknown" is not "no names": a certificate without names covers nothing.
-        assert_eq!(judge(&layer, get("a.test", Some(&none))).await, refused);
+        // A certificate that names no hosts is as good as an unknown one.
+        assert_eq!(judge(&layer, get("a.test", Some(&none))).await, Ok(()));
+        assert_eq!(judge(&layer, get("b.test", Some(&none))).await, refused);
+        // A certificate that names hosts covers these alone, even if no client would match them.
+        let own = Err(Rejection::ServerNameNotInCertificate);
+        assert_eq!(judge(&layer, get("a.test", Some(&malformed))).await, own);
+        assert_eq!(
+            judge(&layer, get("b.test", Some(&malformed))).await,
+            refused
+        );
     }
 }
 
@@ -463,7 +479,11 @@ async fn b8_never_serves_the_server_name_only() {
         (None, "a.test", mismatch),
         // What the certificate does not cover fails earlier.
         (Some("a.test"), "c.test", outside),
-        (Some("c.test"), "c.test", outside),
+        (
+            Some("c.test"),
+            "c.test",
+            Err(Rejection::ServerNameNotInCertificate),
+        ),
     ] {
         let request = get(host, Some(&tls(server_name)));
         let given = judge(&layer, request).await;
@@ -498,6 +518,97 @@ async fn the_first_rule_that_fails_is_the_reason() {
     ] {
         let request = get2(uri, connection);
         assert_eq!(judge(&layer, request).await, Err(rejection), "{uri}");
+    }
+}
+
+#[tokio::test]
+async fn b5_without_the_check_every_level_keeps_its_other_rules() {
+    let mismatch = Err(Rejection::ServerNameMismatch);
+    let unchecked = |level| at(level).check_certificate(false);
+    let untold = ConnectionInfo::tls()
+        .server_name("a.test")
+        .certificate_names(names())
+        .build();
+    for level in &LEVELS[1..] {
+        let layer = unchecked(*level);
+        let never = *level == Coalescing::Never;
+        let named = tls(Some("a.test"));
+        // c.test and 192.0.2.2 are not in the certificate.
+        for host in ["c.test", "b.test", "192.0.2.1", "192.0.2.2"] {
+            let verdict = judge(&layer, get(host, Some(&named))).await;
+            assert_eq!(
+                verdict,
+                if never { mismatch } else { Ok(()) },
+                "{host} {level:?}"
+            );
+        }
+        let own = tls(Some("c.test"));
+        assert_eq!(judge(&layer, get("C.test.:1", Some(&own))).await, Ok(()));
+        // B1, B2, B3
+        let listed = layer.clone().allowed_hosts(["a.test"]).unwrap();
+        let verdict = judge(&listed, get("c.test", Some(&named))).await;
+        assert_eq!(verdict, Err(Rejection::UnknownHost));
+        let verdict = judge(&layer, get("a.test", None)).await;
+        assert_eq!(verdict, Err(Rejection::NoConnectionInfo));
+        let plaintext = ConnectionInfo::plaintext().build();
+        let verdict = judge(&layer, get2("https://a.test/", Some(&plaintext))).await;
+        assert_eq!(verdict, Err(Rejection::InsecureConnection));
+        // D9
+        if *level >= Coalescing::SameTlsConfig {
+            let verdict = judge(&layer, get("c.test", Some(&untold))).await;
+            assert_eq!(verdict, Err(Rejection::DifferentTlsConfig));
+        }
+    }
+    // The last call wins.
+    let layer = MisdirectedLayer::new()
+        .check_certificate(false)
+        .check_certificate(true);
+    let verdict = judge(&layer, get("c.test", Some(&tls(Some("a.test"))))).await;
+    assert_eq!(verdict, Err(Rejection::NotInCertificate));
+}
+
+#[tokio::test]
+async fn b8_an_address_needs_a_certificate_that_covers_it_even_without_the_check() {
+    let layer = at(Coalescing::Never).check_certificate(false);
+    let mismatch = Err(Rejection::ServerNameMismatch);
+    for (host, verdict) in [
+        ("192.0.2.1", Ok(())),
+        ("[2001:db8::1]", Ok(())),
+        ("192.0.2.2", mismatch),
+        ("a.test", mismatch),
+    ] {
+        let found = judge(&layer, get(host, Some(&tls(None)))).await;
+        assert_eq!(found, verdict, "{host}");
+    }
+    let unknown = ConnectionInfo::tls().single_tls_config().build();
+    let found = judge(&layer, get("192.0.2.1", Some(&unknown))).await;
+    assert_eq!(found, mismatch);
+}
+
+#[tokio::test]
+async fn b10_a_wildcard_for_several_labels_is_an_allowed_host() {
+    let hosts = ["**.w.test", "*.x.test"];
+    let layer = at(Coalescing::Unchecked).allowed_hosts(hosts).unwrap();
+    let long = format!("{}w.test", "a.".repeat(123));
+    for host in [
+        "a.w.test",
+        "a.b.w.test",
+        "A.B.C.W.Test.:81",
+        "a.x.test",
+        &long,
+    ] {
+        assert_eq!(judge(&layer, get(host, None)).await, Ok(()), "{host}");
+    }
+    for host in [
+        "w.test",
+        "aw.test",
+        "a.b.x.test",
+        "a.w.test.test",
+        "test",
+        "192.0.2.1",
+    ] {
+        let refused = Err(Rejection::UnknownHost);
+        assert_eq!(judge(&layer, get(host, None)).await, refused, "{host}");
     }
 }
 

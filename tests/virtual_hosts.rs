@@ -130,10 +130,85 @@ async fn b6_b7_each_level_refuses_what_it_says_in_every_direction() {
             assert_eq!(found, verdict, "{server_name} -> {host}, {level:?}");
         }
     }
-    // B5 comes first.
+}
+
+/// Nobody serves the host, so a client must not be told that another connection would.
+#[tokio::test]
+async fn b1_a_host_of_no_virtual_host_is_unknown_whatever_the_certificate_says() {
+    let hosts = Hosts::new();
+    let (with_default, hosts) = (
+        hosts.builder().default(hosts.other.clone()),
+        hosts.builder(),
+    );
+    // w.test and e.test are not in the certificate, d.test is.
+    let not_in_certificate = Err(Rejection::NotInCertificate);
+    for (level, covered, not_covered, by_default) in [
+        (Coalescing::Unchecked, Ok(()), Ok(()), Ok(())),
+        (
+            Coalescing::Certificate,
+            Ok(()),
+            not_in_certificate,
+            not_in_certificate,
+        ),
+        (
+            Coalescing::SameTlsConfig,
+            UNKNOWN,
+            UNKNOWN,
+            not_in_certificate,
+        ),
+        (
+            Coalescing::SameVirtualHost,
+            UNKNOWN,
+            UNKNOWN,
+            not_in_certificate,
+        ),
+        (Coalescing::Never, UNKNOWN, UNKNOWN, not_in_certificate),
+    ] {
+        let info = connection(&hosts.clone().build().unwrap(), Some("a.test"));
+        assert_eq!(judge(level, &info, "d.test").await, covered, "{level:?}");
+        for host in ["w.test", "e.test", "192.0.2.2"] {
+            let found = judge(level, &info, host).await;
+            assert_eq!(found, not_covered, "{host} {level:?}");
+        }
+        // The default serves them, on other connections.
+        let info = connection(&with_default.clone().build().unwrap(), Some("a.test"));
+        let found = judge(level, &info, "e.test").await;
+        assert_eq!(found, by_default, "{level:?}");
+    }
+    // A server name that has been removed is unknown too, even if its certificate never covered it.
+    let removed = hosts.clone().host("e.test", pki::server(&["a.test"]));
+    let removed = removed.build().unwrap();
+    let info = connection(&removed, Some("e.test"));
+    let level = Coalescing::SameTlsConfig;
+    let own = Err(Rejection::ServerNameNotInCertificate);
+    assert_eq!(judge(level, &info, "e.test").await, own);
+    removed.replace(hosts).unwrap();
+    assert_eq!(judge(level, &info, "e.test").await, UNKNOWN);
+}
+
+/// A responder may answer 404 for `UnknownHost`, whatever else is wrong with the request.
+#[tokio::test]
+async fn b1_a_host_of_no_virtual_host_comes_before_ports_and_schemes() {
+    use tower::ServiceExt;
+    let hosts = Hosts::new().builder().build().unwrap();
     let info = connection(&hosts, Some("a.test"));
-    let found = judge(Coalescing::Never, &info, "w.test").await;
-    assert_eq!(found, Err(Rejection::NotInCertificate));
+    let layer = MisdirectedLayer::new()
+        .ports([443])
+        .unwrap()
+        .strict_scheme(true);
+    for (uri, rejection) in [
+        ("http://e.test:443/", Rejection::UnknownHost),
+        ("https://e.test:1/", Rejection::UnknownHost),
+        ("http://c.test:443/", Rejection::SchemeMismatch),
+        ("https://c.test:1/", Rejection::UnknownPort),
+    ] {
+        let app: Router = Router::new().fallback(|| async {}).layer(layer.clone());
+        let request = http::Request::get(uri).version(http::Version::HTTP_2);
+        let request = request.extension(info.clone());
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let response = app.oneshot(request).await.unwrap();
+        assert_eq!(response.extensions().get(), Some(&rejection), "{uri}");
+    }
 }
 
 #[tokio::test]
@@ -407,6 +482,12 @@ fn mistakes_are_found_when_virtual_hosts_are_built() {
             DuplicateName("*.a.test".into()),
         ),
         (
+            a().host("*.a.test", config())
+                .host("**.a.test", config())
+                .virtual_host("x", ["**.A.test."], config()),
+            DuplicateName("**.a.test".into()),
+        ),
+        (
             a().host("[::1]", config()).host("0:0::1", config()),
             DuplicateName("[::1]".into()),
         ),
@@ -440,6 +521,8 @@ fn mistakes_are_found_when_virtual_hosts_are_built() {
         ("*", "set a default"),
         ("f*.test", "set a default"),
         ("*.*.test", "set a default"),
+        ("**", "set a default"),
+        ("a.**.test", "set a default"),
         ("", "empty"),
         ("bücher.test", "xn--"),
         ("https://a.test/", "without scheme"),
@@ -455,6 +538,109 @@ fn mistakes_are_found_when_virtual_hosts_are_built() {
         };
         assert_eq!(invalid.name(), name);
     }
+}
+
+/// The longest of several wildcards wins, and each stands for at least one label.
+#[test]
+fn b10_an_exact_name_and_a_wildcard_for_one_label_come_before_one_for_several() {
+    let config = Hosts::new().shared;
+    let names = [
+        "**.w.test",
+        "**.b.w.test",
+        "**.test",
+        "*.w.test",
+        "x.y.w.test",
+        "*.c.b.w.test",
+        "**.D.Test.",
+    ];
+    let builder = names.iter().fold(VirtualHosts::builder(), |hosts, name| {
+        hosts.host(*name, config.clone())
+    });
+    let deepest = format!("{}w.test", "a.".repeat(123));
+    let hosts = builder.clone().build().unwrap();
+    for (host, id) in [
+        ("x.y.w.test", "x.y.w.test"),
+        ("X.Y.W.test.", "x.y.w.test"),
+        ("a.w.test", "*.w.test"),
+        ("a.y.w.test", "**.w.test"),
+        ("A.Y.W.TEST.", "**.w.test"),
+        ("a.x.y.w.test", "**.w.test"),
+        (&*deepest, "**.w.test"),
+        ("b.w.test", "*.w.test"),
+        ("a.b.w.test", "**.b.w.test"),
+        ("a.c.b.w.test", "*.c.b.w.test"),
+        ("a.a.c.b.w.test", "**.b.w.test"),
+        ("w.test", "**.test"),
+        ("aw.test", "**.test"),
+        ("a.d.test", "**.D.Test."),
+        ("a.a.d.test", "**.D.Test."),
+    ] {
+        let found = hosts.get(&host.parse().unwrap());
+        assert_eq!(found.expect(host).id(), id, "{host}");
+        let selected = hosts.select(Some(host)).unwrap();
+        assert_eq!(selected.virtual_host().id(), id, "{host}");
+    }
+    for host in ["test", "192.0.2.1", "[::1]", "a.example"] {
+        assert!(hosts.get(&host.parse().unwrap()).is_none(), "{host}");
+    }
+    let hosts = builder.default(config).build().unwrap();
+    let found = hosts.get(&"a.example".parse().unwrap());
+    assert_eq!(found.unwrap().id(), "default");
+}
+
+/// Every length of name that a pattern can have, and every length of name that a request can have.
+#[test]
+fn b10_a_wildcard_for_several_labels_is_found_at_every_depth() {
+    let config = Hosts::new().shared;
+    let name = |labels: usize| vec!["a"; labels].join(".");
+    for base in [1, 2, 3, 63, 64, 65, 125, 126, 127] {
+        let hosts = VirtualHosts::builder().host(format!("**.{}", name(base)), config.clone());
+        let hosts = hosts.build().unwrap();
+        for labels in 1..=127 {
+            let found = hosts.get(&name(labels).parse().unwrap()).is_some();
+            assert_eq!(
+                found,
+                labels > base,
+                "{labels} labels, {base} in the pattern"
+            );
+        }
+    }
+}
+
+/// A wildcard for several labels gives no access to a host with an entry of its own.
+#[tokio::test]
+async fn b10_b6_hosts_under_a_wildcard_for_several_labels_share_connections() {
+    let Hosts { shared, other } = Hosts::new();
+    let hosts = VirtualHosts::builder()
+        .host("**.w.test", shared)
+        .host("admin.x.w.test", other.clone())
+        .host("*.y.w.test", other)
+        .build()
+        .unwrap();
+    let level = Coalescing::SameVirtualHost;
+    let names = ["*.w.test", "*.x.w.test", "*.y.w.test", "*.z.w.test"];
+    let connection = |server_name| {
+        ConnectionInfo::tls()
+            .selection(hosts.select(Some(server_name)).unwrap())
+            .certificate_names(CertificateNames::from_sans(names, []))
+            .build()
+    };
+    let info = connection("a.x.w.test");
+    for (host, verdict) in [
+        ("a.w.test", Ok(())),
+        ("b.x.w.test", Ok(())),
+        ("a.z.w.test", Ok(())),
+        // B5: a wildcard of the certificate stands for one label.
+        ("a.a.z.w.test", Err(Rejection::NotInCertificate)),
+        ("admin.x.w.test", OTHER_CONFIG),
+        ("ADMIN.X.W.TEST.", OTHER_CONFIG),
+        ("a.y.w.test", OTHER_CONFIG),
+        ("w.test", UNKNOWN),
+    ] {
+        assert_eq!(judge(level, &info, host).await, verdict, "{host}");
+    }
+    let info = connection("admin.x.w.test");
+    assert_eq!(judge(level, &info, "a.x.w.test").await, OTHER_CONFIG);
 }
 
 #[test]

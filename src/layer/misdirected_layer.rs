@@ -99,7 +99,7 @@ impl Default for MisdirectedLayer {
 }
 
 impl<R> MisdirectedLayer<R> {
-    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         set(Arc::make_mut(&mut self.settings));
         self
     }
@@ -118,9 +118,9 @@ impl<R> MisdirectedLayer<R> {
 
     /// Serves only these hosts, and answers 421 to any other.
     ///
-    /// An entry is a DNS name (`app.example`), a wildcard for one label (`*.app.example`, which does not match
-    /// `app.example` itself), or an IP address (`127.0.0.1`, `::1` or `[::1]`). Case and a trailing dot do not
-    /// matter. The last call wins.
+    /// An entry is a DNS name (`app.example`), a wildcard for one label (`*.app.example`) or for one or more
+    /// (`**.app.example`), or an IP address (`127.0.0.1`, `::1` or `[::1]`). No wildcard matches `app.example` itself.
+    /// Case and a trailing dot do not matter. The last call wins.
     ///
     /// With [`Coalescing::Unchecked`] this needs no TLS and no connection info, and protects a plain HTTP server
     /// against DNS rebinding.

@@ -1,6 +1,7 @@
 //! The layer, its settings and its service. What the service asks for each request lives in `authority`, `verdict`
 //! and `answer`.
 
+mod certificate_check;
 mod error;
 mod future;
 mod misdirected_layer;

@@ -14,8 +14,7 @@ pub(crate) struct Evidence {
     pub(super) server_name: ServerName,
     /// The certificate covers the host. True if the level does not ask.
     pub(super) covered: bool,
-    /// What the virtual hosts say about the host. [`Relation::SameVirtualHost`] if the level does not ask, or need not
-    /// ask because the certificate does not cover the host.
+    /// What the virtual hosts say about the host. [`Relation::SameVirtualHost`] if the level does not ask.
     pub(super) relation: Relation,
 }
 
@@ -66,8 +65,19 @@ impl Evidence {
             covered,
             relation: match covered && level >= Coalescing::SameTlsConfig {
                 true => connection.relation(host),
-                false => Relation::SameVirtualHost,
+                false => uncovered(connection, host, level),
             },
         }
+    }
+}
+
+/// Returns what the virtual hosts say about a host that the certificate does not cover. Apart from other hosts, so that
+/// requests that pass cost no more.
+#[cold]
+#[inline(never)]
+fn uncovered(connection: &ConnectionInfo, host: &HostRef<'_>, level: Coalescing) -> Relation {
+    match level >= Coalescing::SameTlsConfig {
+        true => connection.relation(host),
+        false => Relation::SameVirtualHost,
     }
 }

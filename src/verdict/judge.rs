@@ -16,9 +16,7 @@ pub(crate) fn judge(
     rules: &Rules,
 ) -> Result<(), Rejection> {
     // The last rules, computed first: only their result has to be kept until the others have passed.
-    let last = connection.map_or(Ok(()), |connection| {
-        judge_host(connection, rules.coalescing)
-    });
+    let last = connection.map_or(Ok(()), |connection| judge_host(connection, rules));
     let security = connection.map(|connection| connection.security);
 
     let allowed = rules.allowed_hosts.as_deref();
@@ -27,7 +25,7 @@ pub(crate) fn judge(
     }
     let ports = rules.ports.as_deref();
     if ports.is_some_and(|ports| !port_listed(target, security, ports)) {
-        return Err(Rejection::UnknownPort);
+        return unless_nobodys(last, Rejection::UnknownPort);
     }
     let Some(security) = security else {
         return match rules.need_connection() {
@@ -40,14 +38,25 @@ pub(crate) fn judge(
         return Err(Rejection::InsecureConnection);
     }
     if rules.strict_scheme && !scheme_fits(target.scheme(), security) {
-        return Err(Rejection::SchemeMismatch);
+        return unless_nobodys(last, Rejection::SchemeMismatch);
     }
     last
 }
 
-/// Judges the host on a connection, by rules B5 to B8. Without TLS at this server they do not apply.
+/// Refuses a request, unless no virtual host matches the host. That is rule B1, which comes before the others.
+#[cold]
+fn unless_nobodys(last: Result<(), Rejection>, rejection: Rejection) -> Result<(), Rejection> {
+    match last {
+        Err(Rejection::UnknownHost) => last,
+        _ => Err(rejection),
+    }
+}
+
+/// Judges the host on a connection, by rule B1 about virtual hosts and by rules B5 to B8. Without TLS at this server
+/// they do not apply.
 #[inline(always)]
-fn judge_host(connection: Evidence, level: Coalescing) -> Result<(), Rejection> {
+fn judge_host(connection: Evidence, rules: &Rules) -> Result<(), Rejection> {
+    let level = rules.coalescing;
     // Most requests pass here, by the same rules in short.
     let good = connection.covered && connection.relation == Relation::SameVirtualHost;
     if good && (level < Coalescing::Never || connection.server_name != ServerName::Different) {
@@ -56,23 +65,34 @@ fn judge_host(connection: Evidence, level: Coalescing) -> Result<(), Rejection> 
     if connection.security != Security::Tls {
         return Ok(());
     }
-    if level >= Coalescing::Certificate && !connection.covered {
-        return Err(Rejection::NotInCertificate);
+    if level >= Coalescing::SameTlsConfig && connection.relation == Relation::Nobodys {
+        return Err(Rejection::UnknownHost);
+    }
+    if level >= Coalescing::Certificate && !connection.covered && rules.check_certificate {
+        return Err(match connection.server_name {
+            ServerName::Same => Rejection::ServerNameNotInCertificate,
+            ServerName::Different | ServerName::Unsayable => Rejection::NotInCertificate,
+        });
     }
     if level >= Coalescing::SameTlsConfig {
         match connection.relation {
-            Relation::Nobodys => return Err(Rejection::UnknownHost),
             Relation::OtherConfig => return Err(Rejection::DifferentTlsConfig),
             Relation::SameConfig if level >= Coalescing::SameVirtualHost => {
                 return Err(Rejection::OtherVirtualHost);
             }
-            Relation::SameConfig | Relation::SameVirtualHost => {}
+            Relation::Nobodys | Relation::SameConfig | Relation::SameVirtualHost => {}
         }
     }
-    if level >= Coalescing::Never && connection.server_name == ServerName::Different {
-        return Err(Rejection::ServerNameMismatch);
+    // Without a server name only the certificate can say that the connection is meant for an address.
+    let mismatch = match connection.server_name {
+        ServerName::Same => false,
+        ServerName::Different => true,
+        ServerName::Unsayable => !connection.covered,
+    };
+    match mismatch && level >= Coalescing::Never {
+        true => Err(Rejection::ServerNameMismatch),
+        false => Ok(()),
     }
-    Ok(())
 }
 
 /// Returns whether a list of ports contains the port of the target.

@@ -22,6 +22,7 @@ use crate::malformed::Malformed;
 /// let rejection = Rejection::NotInCertificate;
 /// assert_eq!(rejection.status(), StatusCode::MISDIRECTED_REQUEST);
 /// assert_eq!(rejection.as_str(), "not_in_certificate"); // a label for metrics
+/// assert!(rejection.retry_can_help()); // on another connection
 ///
 /// let rejection = Rejection::Malformed(Malformed::MissingAuthority);
 /// assert_eq!(rejection.status(), StatusCode::BAD_REQUEST);
@@ -45,8 +46,12 @@ pub enum Rejection {
     /// 421: the scheme of the request is not that of the connection, under
     /// [`strict_scheme`](crate::MisdirectedLayer::strict_scheme).
     SchemeMismatch,
-    /// 421: the certificate that this connection's handshake presented is not known to cover the host.
+    /// 421: the certificate that this connection's handshake presented is not known to cover the host, and the host is
+    /// not the server name.
     NotInCertificate,
+    /// 421: the host is the server name of the handshake, and the certificate that the handshake presented for it does
+    /// not cover it. The certificate is set up wrong.
+    ServerNameNotInCertificate,
     /// 421: the host is not known to have the TLS configuration that the connection was accepted under. The current
     /// virtual hosts give it another one, or nobody said which configurations the server has.
     DifferentTlsConfig,
@@ -69,6 +74,46 @@ impl Rejection {
         }
     }
 
+    /// Returns whether the same request can succeed on another connection.
+    ///
+    /// False means that the client retries in vain: no connection of this server serves such a request. The client or
+    /// the set-up of the server has to change first. True means that another connection *may* serve the request, for
+    /// example one that the client opens for the host itself.
+    ///
+    /// | rejection | can a retry help? |
+    /// |---|---|
+    /// | [`Malformed`](Self::Malformed), [`UnknownHost`](Self::UnknownHost), [`UnknownPort`](Self::UnknownPort), [`NoConnectionInfo`](Self::NoConnectionInfo), [`ServerNameNotInCertificate`](Self::ServerNameNotInCertificate) | no |
+    /// | [`InsecureConnection`](Self::InsecureConnection) | yes, over TLS |
+    /// | [`SchemeMismatch`](Self::SchemeMismatch) | yes, on a connection of the scheme |
+    /// | [`NotInCertificate`](Self::NotInCertificate), [`DifferentTlsConfig`](Self::DifferentTlsConfig), [`OtherVirtualHost`](Self::OtherVirtualHost), [`ServerNameMismatch`](Self::ServerNameMismatch) | yes, on a connection with the host as server name |
+    ///
+    /// ```
+    /// use tower_misdirected::{MisdirectedLayer, Outcome};
+    ///
+    /// let layer = MisdirectedLayer::new().on_verdict(|verdict| {
+    ///     if let Outcome::Refused(rejection) = verdict.outcome() {
+    ///         if !rejection.retry_can_help() {
+    ///             eprintln!("clients cannot recover from this: {rejection}");
+    ///         }
+    ///     }
+    /// });
+    /// ```
+    pub fn retry_can_help(self) -> bool {
+        match self {
+            Self::Malformed(_)
+            | Self::UnknownHost
+            | Self::UnknownPort
+            | Self::NoConnectionInfo
+            | Self::ServerNameNotInCertificate => false,
+            Self::InsecureConnection
+            | Self::SchemeMismatch
+            | Self::NotInCertificate
+            | Self::DifferentTlsConfig
+            | Self::OtherVirtualHost
+            | Self::ServerNameMismatch => true,
+        }
+    }
+
     /// Returns a short name in snake case that stays the same from release to release, for metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,6 +124,7 @@ impl Rejection {
             Self::InsecureConnection => "insecure_connection",
             Self::SchemeMismatch => "scheme_mismatch",
             Self::NotInCertificate => "not_in_certificate",
+            Self::ServerNameNotInCertificate => "server_name_not_in_certificate",
             Self::DifferentTlsConfig => "different_tls_config",
             Self::OtherVirtualHost => "other_virtual_host",
             Self::ServerNameMismatch => "server_name_mismatch",
@@ -103,6 +149,9 @@ impl fmt::Display for Rejection {
             Self::SchemeMismatch => "the scheme of the request is not that of the connection",
             Self::NotInCertificate => {
                 "the certificate presented on this connection is not known to cover the host"
+            }
+            Self::ServerNameNotInCertificate => {
+                "the certificate presented on this connection does not cover the server name of its handshake"
             }
             Self::DifferentTlsConfig => {
                 "the host is not known to have the TLS configuration that the connection was accepted under"

@@ -132,7 +132,7 @@ impl Verdict<'_> {
 
     /// Emits one event for a refusal. `status` is that of the response, if the request was refused.
     ///
-    /// Except for `report_only` and `tls.client.server_name`, the names of the fields are those of OpenTelemetry's
+    /// Except for `report_only`, `retry_can_help` and `tls.client.server_name`, the names of the fields are those of OpenTelemetry's
     /// semantic conventions. The conventions have deprecated `tls.client.server_name` in favor of `server.address`.
     /// Here `server.address` is the host of the request, so the event needs both.
     ///
@@ -156,6 +156,7 @@ impl Verdict<'_> {
                     tls.client.server_name = server_name(),
                     network.peer.address = peer().map(|peer| tracing::field::display(peer.ip())),
                     network.peer.port = peer().map(|peer| peer.port()),
+                    retry_can_help = rejection.retry_can_help(),
                     report_only = self.report_only,
                     "{}: {rejection}",
                     if self.report_only {

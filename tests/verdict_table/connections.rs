@@ -189,6 +189,7 @@ fn certificate_names(on: &Arrival) -> CertificateNames {
         }
         (Coverage::NotCovered, _) => CertificateNames::from_sans([ANOTHER], [ip("192.0.2.2")]),
         (Coverage::Unknown, _) => CertificateNames::unknown(),
+        (Coverage::NamesNoHosts, _) => CertificateNames::from_sans([""; 0], []),
     }
 }
 

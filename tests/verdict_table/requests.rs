@@ -50,6 +50,7 @@ pub fn request(
 pub fn layer(settings: &Settings) -> MisdirectedLayer {
     let layer = MisdirectedLayer::new()
         .coalescing(settings.level)
+        .check_certificate(settings.check_certificate)
         .strict_scheme(settings.strict_scheme)
         .require_tls(settings.require_tls);
     let layer = match settings.hosts {

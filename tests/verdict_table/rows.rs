@@ -11,6 +11,8 @@ pub struct Row {
     pub rule: &'static str,
     pub fails: fn(&Case) -> bool,
     pub rejection: Rejection,
+    /// Whether another connection can serve such a request.
+    pub retry_can_help: bool,
     /// How many combinations fail this rule and no rule before it.
     pub decides: usize,
 }
@@ -21,24 +23,36 @@ const FROM_SAME_TLS_CONFIG: [Coalescing; 3] = [SameTlsConfig, SameVirtualHost, N
 const FROM_SAME_VIRTUAL_HOST: [Coalescing; 2] = [SameVirtualHost, Never];
 
 /// The first row that fails decides.
-pub const ROWS: [Row; 11] = [
+pub const ROWS: [Row; 12] = [
     Row {
         rule: "B1",
         fails: |case| case.layer.hosts == List::Without,
         rejection: Rejection::UnknownHost,
-        decides: 72_600,
+        retry_can_help: false,
+        decides: 193_200,
+    },
+    Row {
+        rule: "B1, virtual hosts",
+        fails: |case| {
+            is_tls_at(case, &FROM_SAME_TLS_CONFIG) && case.on.relation == Relation::Unmatched
+        },
+        rejection: Rejection::UnknownHost,
+        retry_can_help: false,
+        decides: 25_920,
     },
     Row {
         rule: "A7",
         fails: |case| case.layer.ports == List::Without,
         rejection: Rejection::UnknownPort,
-        decides: 48_400,
+        retry_can_help: false,
+        decides: 120_160,
     },
     Row {
         rule: "B2",
         fails: |case| case.on.security == Security::Unknown && checks_connection(case),
         rejection: Rejection::NoConnectionInfo,
-        decides: 760,
+        retry_can_help: false,
+        decides: 1_520,
     },
     // An unseen scheme may be `https`.
     Row {
@@ -49,7 +63,8 @@ pub const ROWS: [Row; 11] = [
                 && matches!(case.scheme, Scheme::Https | Scheme::Unseen)
         },
         rejection: Rejection::InsecureConnection,
-        decides: 4_560,
+        retry_can_help: true,
+        decides: 12_160,
     },
     // This row comes before the strict part of B3: if TLS is required, the reason is the same for every
     // request on a plaintext connection.
@@ -57,7 +72,8 @@ pub const ROWS: [Row; 11] = [
         rule: "B4",
         fails: |case| case.on.security == Security::Plaintext && case.layer.require_tls,
         rejection: Rejection::InsecureConnection,
-        decides: 3_600,
+        retry_can_help: true,
+        decides: 9_600,
     },
     Row {
         rule: "B3, strict",
@@ -71,28 +87,35 @@ pub const ROWS: [Row; 11] = [
                 )
         },
         rejection: Rejection::SchemeMismatch,
-        decides: 24_600,
+        retry_can_help: true,
+        decides: 60_416,
+    },
+    Row {
+        rule: "B5, server name",
+        fails: |case| {
+            checks_certificate(case)
+                && case.on.server_name == ServerName::TheHost
+                && case.on.coverage == Coverage::NotCovered
+        },
+        rejection: Rejection::ServerNameNotInCertificate,
+        retry_can_help: false,
+        decides: 1_624,
     },
     Row {
         rule: "B5",
         fails: |case| {
-            is_tls_at(case, &FROM_CERTIFICATE)
+            checks_certificate(case)
                 && match case.on.coverage {
                     Coverage::Covered => false,
                     Coverage::NotCovered => true,
-                    Coverage::Unknown => case.on.server_name != ServerName::TheHost,
+                    Coverage::Unknown | Coverage::NamesNoHosts => {
+                        case.on.server_name != ServerName::TheHost
+                    }
                 }
         },
         rejection: Rejection::NotInCertificate,
-        decides: 25_088,
-    },
-    Row {
-        rule: "B1, virtual hosts",
-        fails: |case| {
-            is_tls_at(case, &FROM_SAME_TLS_CONFIG) && case.on.relation == Relation::Unmatched
-        },
-        rejection: Rejection::UnknownHost,
-        decides: 1_680,
+        retry_can_help: true,
+        decides: 30_912,
     },
     Row {
         rule: "B6",
@@ -106,7 +129,8 @@ pub const ROWS: [Row; 11] = [
                 }
         },
         rejection: Rejection::DifferentTlsConfig,
-        decides: 3_024,
+        retry_can_help: true,
+        decides: 14_616,
     },
     Row {
         rule: "B7",
@@ -114,9 +138,11 @@ pub const ROWS: [Row; 11] = [
             is_tls_at(case, &FROM_SAME_VIRTUAL_HOST) && case.on.relation == Relation::OtherEntry
         },
         rejection: Rejection::OtherVirtualHost,
-        decides: 1_568,
+        retry_can_help: true,
+        decides: 7_504,
     },
-    // SNI cannot carry an IP address (RFC 6066 §3).
+    // SNI cannot carry an IP address (RFC 6066 §3), so an address that the certificate covers passes without a
+    // server name, whether or not the layer checks certificates.
     Row {
         rule: "B8",
         fails: |case| {
@@ -124,21 +150,29 @@ pub const ROWS: [Row; 11] = [
                 && match case.on.server_name {
                     ServerName::TheHost => false,
                     ServerName::Another => true,
-                    ServerName::Absent => case.on.host == HostKind::Name,
+                    ServerName::Absent => {
+                        case.on.host == HostKind::Name || case.on.coverage != Coverage::Covered
+                    }
                 }
         },
         rejection: Rejection::ServerNameMismatch,
-        decides: 672,
+        retry_can_help: true,
+        decides: 4_032,
     },
 ];
 
 /// How many combinations fail no rule.
-pub const PASSED: usize = 31_248;
+pub const PASSED: usize = 97_936;
 
 /// Returns whether the layer checks anything about the connection.
 fn checks_connection(case: &Case) -> bool {
     let settings = case.layer;
     FROM_CERTIFICATE.contains(&settings.level) || settings.strict_scheme || settings.require_tls
+}
+
+/// Returns whether the layer checks the certificate of the connection.
+fn checks_certificate(case: &Case) -> bool {
+    is_tls_at(case, &FROM_CERTIFICATE) && case.layer.check_certificate
 }
 
 /// Returns whether the connection uses TLS and the layer has one of these levels.
