@@ -138,6 +138,57 @@ fn wildcards_addresses_and_the_default_take_part() {
     assert_eq!(overlaps(builder), ["a.test > *.w.test: x.w.test"]);
 }
 
+/// A certificate covers a part of `**.w.test`, and the names of the certificate say which.
+#[test]
+fn b10_a_wildcard_for_several_labels_takes_part_in_both_directions() {
+    let [www, deep, own] = configs(&["www.test", "*.a.w.test", "x.b.w.test"]);
+    let [other] = configs(&["other.test"]);
+    // The certificate of www covers names of `**.w.test`.
+    let builder = hosts()
+        .host("www.test", www.clone())
+        .host("**.w.test", other.clone());
+    assert_eq!(overlaps(builder), ["www.test > **.w.test: x.b.w.test"]);
+    let [wildcard] = configs(&["www.test", "*.a.w.test"]);
+    let builder = hosts()
+        .host("www.test", wildcard)
+        .host("**.w.test", other.clone());
+    assert_eq!(overlaps(builder), ["www.test > **.w.test: *.a.w.test"]);
+    // They belong to better matches, the wildcard for one label and the longer one for several.
+    for better in ["*.a.w.test", "**.a.w.test"] {
+        let builder = hosts()
+            .host("www.test", www.clone())
+            .virtual_host("w", ["**.w.test"], other.clone())
+            .host(better, other.clone());
+        assert_eq!(
+            overlaps(builder),
+            [
+                format!("www.test > {better}: *.a.w.test"),
+                "www.test > w: x.b.w.test".to_owned(),
+            ]
+        );
+    }
+    // A wildcard of the certificate for the name itself: one label is a part too.
+    let [site] = configs(&["*.w.test"]);
+    let builder = hosts()
+        .host("www.w.test", site.clone())
+        .host("**.w.test", other.clone());
+    assert_eq!(overlaps(builder), ["www.w.test > **.w.test: *.w.test"]);
+    // The apex and names beside it are no part.
+    let [beside] = configs(&["w.test", "*.test", "*.xw.test"]);
+    let builder = hosts()
+        .host("a.test", beside)
+        .host("**.w.test", other.clone());
+    assert_eq!(overlaps(builder), [""; 0]);
+    // The other direction: what `**.w.test` presents covers names of others.
+    let builder = hosts()
+        .host("**.w.test", deep)
+        .host("www.test", other.clone());
+    assert_eq!(overlaps(builder), ["**.w.test > www.test: www.test"]);
+    // Each covers the other, and it is one pair.
+    let builder = hosts().host("**.w.test", own).host("www.test", www);
+    assert_eq!(overlaps(builder), ["**.w.test > www.test: www.test"]);
+}
+
 #[test]
 fn a_resolver_is_asked_for_every_name() {
     #[derive(Debug)]
@@ -164,12 +215,23 @@ fn a_resolver_is_asked_for_every_name() {
     config.cert_resolver = resolver.clone();
     let [admin] = configs(&["admin.test"]);
     let builder = hosts()
-        .virtual_host("site", ["a.test", "b.test", "*.w.test"], Arc::new(config))
+        .virtual_host(
+            "site",
+            ["a.test", "b.test", "*.w.test", "**.v.test"],
+            Arc::new(config),
+        )
         .host("admin.test", admin)
         .default_to("site");
     assert_eq!(overlaps(builder), ["site > admin.test: admin.test"]);
     let asked = resolver.asked.lock().unwrap().clone();
-    let names = [None, Some("a.test"), Some("any.w.test"), Some("b.test")];
+    let names = [
+        None,
+        Some("a.test"),
+        Some("any.any.v.test"),
+        Some("any.v.test"),
+        Some("any.w.test"),
+        Some("b.test"),
+    ];
     assert_eq!(asked, names.map(|name| name.map(str::to_owned)).into());
 }
 

@@ -54,6 +54,7 @@ pub fn router(config: &Config, hosts: VirtualHosts, port: u16) -> Router {
         .with_state(Arc::new(Site { hosts, alt_svc }));
     let layer = MisdirectedLayer::new()
         .coalescing(config.coalescing)
+        .check_certificate(config.check_certificate)
         .report_only(config.report_only);
     match config.body {
         Body::None => answers.layer(layer),

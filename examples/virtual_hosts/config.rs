@@ -39,6 +39,8 @@ pub struct Config {
     pub listen: SocketAddr,
     #[serde(default, with = "Level")]
     pub coalescing: Coalescing,
+    #[serde(default = "yes")]
+    pub check_certificate: bool,
     pub default: Option<String>,
     #[serde(default)]
     pub report_only: bool,
@@ -140,6 +142,10 @@ impl Host {
             tls,
         })
     }
+}
+
+fn yes() -> bool {
+    true
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {

@@ -131,6 +131,57 @@ async fn cve_2026_48491_traefik_the_better_match_decides() {
     }
 }
 
+/// B10: a wildcard for several labels, around and under hosts that want a certificate.
+#[tokio::test]
+async fn cve_2026_48491_traefik_a_wildcard_for_several_labels_gives_way_to_every_better_match() {
+    let configs = Configs::new(&Memory::tickets());
+    // `admin.test` and `*.mtls.test` have entries of their own, which want a certificate.
+    let hosts = configs.hosts().default_to("www.test");
+    let hosts = hosts
+        .host("**.test", configs.open.clone())
+        .host("**.deep.w.test", configs.one.clone())
+        .host("strict.w.test", configs.one.clone());
+    let site = Site::new(hosts).await;
+    for http in EVERY_HTTP {
+        for sni in [
+            Some("nobody.test"),
+            Some("a.b.test"),
+            Some("www.test"),
+            None,
+        ] {
+            let stranger = Visitor::new(http, None);
+            let mut connection = site.connect(&stranger, sni).await.unwrap();
+            for name in ["admin.test", "x.mtls.test", "strict.w.test"] {
+                for host in spellings(name) {
+                    let got = site.ask(&mut connection, &host).await;
+                    assert_eq!(got, OTHER_CONFIG, "{http:?} {sni:?} {host}");
+                }
+            }
+            for host in ["www.test", "new.test", "NEW.Test.:443"] {
+                let got = site.ask(&mut connection, host).await;
+                assert_eq!(got, NOBODY, "{http:?} {sni:?} {host}");
+            }
+            // B5: no name of the certificate covers two labels.
+            for host in ["a.deep.w.test", "A.B.Deep.W.Test."] {
+                let got = site.ask(&mut connection, host).await;
+                assert_eq!(got, NOT_COVERED, "{http:?} {sni:?} {host}");
+            }
+        }
+        // The longest one decides the handshake, in every spelling.
+        for sni in ["a.deep.w.test", "A.B.deep.w.test", "a.DEEP.w.test"] {
+            let stranger = Visitor::new(http, None);
+            let got = site.ask_once(&stranger, Some(sni), "www.test").await;
+            assert_eq!(got, Got::Ended, "{http:?} {sni}");
+            let friend = Visitor::new(http, Some(&ONE));
+            let mut connection = site.connect(&friend, Some(sni)).await.unwrap();
+            let got = site.ask(&mut connection, "strict.w.test").await;
+            assert_eq!(got, CLIENT_ONE, "{http:?} {sni}");
+            let got = site.ask(&mut connection, "www.test").await;
+            assert_eq!(got, OTHER_CONFIG, "{http:?} {sni}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn hyperdriver_case_is_no_mismatch() {
     let site = site().await;

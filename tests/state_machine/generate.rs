@@ -108,14 +108,16 @@ fn limits() -> impl Strategy<Value = Limits> {
         prop_oneof![Just(vec![443]), Just(vec![80, 8443]), Just(vec![443, 8443])],
     );
     let rarely = || prop::bool::weighted(0.1);
-    (hosts, ports, rarely(), rarely()).prop_map(|(hosts, ports, strict_scheme, require_tls)| {
-        Limits {
+    let check_certificate = prop::bool::weighted(0.75);
+    (hosts, ports, check_certificate, rarely(), rarely()).prop_map(
+        |(hosts, ports, check_certificate, strict_scheme, require_tls)| Limits {
             hosts,
             ports,
+            check_certificate,
             strict_scheme,
             require_tls,
-        }
-    })
+        },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {

@@ -34,10 +34,22 @@ pub const CLIENT_CHECKS: [ClientCheck; 5] = [
 /// A certificate that a configuration may present.
 pub struct Certificate {
     sans: &'static [&'static str],
-    readable: bool,
+    kind: Kind,
 }
 
-pub const CERTIFICATES: [Certificate; 5] = [
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// It has these names.
+    Hosts,
+    /// No client matches its names.
+    Malformed,
+    /// Its name is a URI.
+    Uri,
+    /// Clients cannot read it.
+    Unreadable,
+}
+
+pub const CERTIFICATES: [Certificate; 7] = [
     Certificate {
         sans: &[
             "site.test",
@@ -47,23 +59,31 @@ pub const CERTIFICATES: [Certificate; 5] = [
             V4,
             V6,
         ],
-        readable: true,
+        kind: Kind::Hosts,
     },
     Certificate {
         sans: &["WWW.Site.test", "admin.site.test"],
-        readable: true,
+        kind: Kind::Hosts,
     },
     Certificate {
         sans: &["*.site.test", "*.www.site.test"],
-        readable: true,
+        kind: Kind::Hosts,
     },
     Certificate {
         sans: &["other.test", "site.test", V4],
-        readable: true,
+        kind: Kind::Hosts,
     },
     Certificate {
         sans: &["www.site.test"],
-        readable: false,
+        kind: Kind::Unreadable,
+    },
+    Certificate {
+        sans: &["spiffe://site.test/service"],
+        kind: Kind::Uri,
+    },
+    Certificate {
+        sans: &["*"],
+        kind: Kind::Malformed,
     },
 ];
 
@@ -72,7 +92,11 @@ impl Certificate {
     pub fn names(&self) -> Option<Vec<String>> {
         let mut names: Vec<_> = self.sans.iter().map(|san| san.to_lowercase()).collect();
         names.sort();
-        self.readable.then_some(names)
+        match self.kind {
+            Kind::Hosts => Some(names),
+            Kind::Malformed => Some(Vec::new()),
+            Kind::Uri | Kind::Unreadable => None,
+        }
     }
 
     fn certified_key(&self) -> Arc<CertifiedKey> {
@@ -81,9 +105,10 @@ impl Certificate {
             .iter()
             .map(|san| san.trim_matches(['[', ']']))
             .collect();
-        let leaf = match self.readable {
-            true => pki::leaf(&sans),
-            false => pki::unknown_critical_extension(sans[0]),
+        let leaf = match self.kind {
+            Kind::Hosts | Kind::Malformed => pki::leaf(&sans),
+            Kind::Uri => pki::uri_only(sans[0]),
+            Kind::Unreadable => pki::unknown_critical_extension(sans[0]),
         };
         leaf.certified_key()
     }

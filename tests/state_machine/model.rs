@@ -2,7 +2,7 @@
 //! How requests are judged by it is in `rules`.
 
 use crate::material::{CERTIFICATES, CLIENT_CHECKS, ClientCheck};
-use crate::rules::{is_exactly, is_wildcard_of};
+use crate::rules::{is_exactly, is_under, is_wildcard_of};
 use crate::sequence::{ByDefault, Client, Hello, Limits, Map, Sequence, Server};
 
 pub struct Model {
@@ -120,8 +120,8 @@ impl Model {
         }
     }
 
-    /// The configuration for a host, and the id of its virtual host: exact before wildcard before default
-    /// (B7); `None` where none matches and there is no default.
+    /// The configuration for a host, and the id of its virtual host: exact before `*.` before the longest `**.`
+    /// before the default (B10); `None` where none matches and there is no default.
     pub fn look_up(&self, host: Option<&str>) -> Option<(usize, Option<&'static str>)> {
         let map = match &self.server {
             Server::Hosts(map) => map,
@@ -134,12 +134,22 @@ impl Model {
                 names.any(|name| host.is_some_and(|host| matches(name.plain, host)))
             })
         };
+        let longest = || {
+            let names = map
+                .entries
+                .iter()
+                .flat_map(|entry| entry.names.iter().map(move |name| (name.plain, entry)));
+            let under = names.filter(|(name, _)| host.is_some_and(|host| is_under(name, host)));
+            let longest = under.max_by_key(|(name, _)| name.len());
+            longest.map(|(_, entry)| entry)
+        };
         let default = match map.default {
             ByDefault::Entry(entry) => Some(&map.entries[entry]),
             ByDefault::Nobody | ByDefault::Own { .. } => None,
         };
         let found = matching(is_exactly)
             .or_else(|| matching(is_wildcard_of))
+            .or_else(longest)
             .or(default);
         match (found, map.default) {
             (Some(entry), _) => Some((entry.config, Some(entry.id))),

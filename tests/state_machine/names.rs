@@ -19,12 +19,15 @@ const HOSTS: [&str; 8] = [
 ];
 
 /// What virtual hosts and lists of hosts match.
-const PATTERNS: [&str; 8] = [
+const PATTERNS: [&str; 11] = [
     "site.test",
     "www.site.test",
     "admin.site.test",
     "*.site.test",
     "*.www.site.test",
+    "**.test",
+    "**.site.test",
+    "**.www.site.test",
     "other.test",
     V4,
     V6,

@@ -257,6 +257,12 @@ impl<'a> Play<'a> {
                 .tally
                 .count("200 for another host than the server name"),
         }
+        let host = authority.host.plain;
+        let names = connection.certificate_names.as_deref();
+        if names.is_some_and(|names| !names.iter().any(|name| rules::is_matched_by(name, host))) {
+            self.tally
+                .count("200 for a host that the certificate does not cover");
+        }
         if connection.resumed {
             self.tally.count("200 on a resumed connection");
         }

@@ -22,6 +22,14 @@ impl Model {
             return Err(Rejection::UnknownHost);
         }
 
+        // B1 again, by the virtual hosts that accepted the connection.
+        if let On::Connection(_) = on
+            && level >= SameTlsConfig
+            && self.look_up(Some(host)).is_none()
+        {
+            return Err(Rejection::UnknownHost);
+        }
+
         // A7. A scheme that the request does not show is the connection's; either may be meant where that is unknown.
         let secure = matches!(on, On::Connection(_) | On::Gateway);
         let schemes = match (request, on) {
@@ -74,15 +82,17 @@ impl Model {
             Some(names) => names.iter().any(|name| is_matched_by(name, host)),
             None => is_server_name,
         };
-        if !covered {
-            return Err(Rejection::NotInCertificate);
+        if !covered && limits.check_certificate {
+            return Err(match is_server_name {
+                true => Rejection::ServerNameNotInCertificate,
+                false => Rejection::NotInCertificate,
+            });
         }
 
         // B6
-        if level >= SameTlsConfig {
-            let Some((config, virtual_host)) = self.look_up(Some(host)) else {
-                return Err(Rejection::UnknownHost);
-            };
+        if level >= SameTlsConfig
+            && let Some((config, virtual_host)) = self.look_up(Some(host))
+        {
             if self.identity(config) != connection.identity {
                 return Err(Rejection::DifferentTlsConfig);
             }
@@ -93,7 +103,7 @@ impl Model {
         }
 
         // B8
-        let unsayable = connection.server_name.is_none() && is_address(host);
+        let unsayable = connection.server_name.is_none() && is_address(host) && covered;
         if level == Never && !is_server_name && !unsayable {
             return Err(Rejection::ServerNameMismatch);
         }
@@ -156,10 +166,20 @@ pub fn is_wildcard_of(name: &str, host: &str) -> bool {
     }
 }
 
-fn is_matched_by(name: &str, host: &str) -> bool {
+/// One or more labels before the name.
+pub fn is_under(name: &str, host: &str) -> bool {
+    match name.strip_prefix("**") {
+        Some(parent) => host.ends_with(parent) && !is_address(host),
+        None => false,
+    }
+}
+
+/// Whether a name of a certificate covers the host.
+pub fn is_matched_by(name: &str, host: &str) -> bool {
     is_exactly(name, host) || is_wildcard_of(name, host)
 }
 
 fn is_among(names: &[Name], host: &str) -> bool {
-    names.iter().any(|name| is_matched_by(name.plain, host))
+    let mut names = names.iter().map(|name| name.plain);
+    names.any(|name| is_matched_by(name, host) || is_under(name, host))
 }

@@ -70,6 +70,7 @@ pub enum Mistake {
 pub struct Limits {
     pub hosts: Option<Vec<Name>>,
     pub ports: Option<Vec<u16>>,
+    pub check_certificate: bool,
     pub strict_scheme: bool,
     pub require_tls: bool,
 }

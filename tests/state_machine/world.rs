@@ -206,6 +206,7 @@ fn builder(map: &Map, configs: &[Vec<Arc<ServerConfig>>]) -> VirtualHostsBuilder
 
 fn layer(limits: &Limits) -> MisdirectedLayer {
     let mut layer = MisdirectedLayer::new()
+        .check_certificate(limits.check_certificate)
         .strict_scheme(limits.strict_scheme)
         .require_tls(limits.require_tls);
     if let Some(hosts) = &limits.hosts {

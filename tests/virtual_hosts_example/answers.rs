@@ -198,7 +198,7 @@ async fn report_only_refuses_nothing_and_says_so() {
     let (overlap, errors) = errors.split_first().unwrap();
     assert!(overlap.contains(r#"covers www.test of "www""#), "{overlap}");
     // Then one line for each request, with the reason.
-    let reasons = ["different_tls_config", "not_in_certificate", "invalid_host"];
+    let reasons = ["different_tls_config", "unknown_host", "invalid_host"];
     assert_eq!(errors.len(), reasons.len(), "{errors:?}");
     for (line, reason) in errors.iter().zip(reasons) {
         assert!(line.contains("request would be refused"), "{line}");

@@ -77,6 +77,10 @@ async fn values_of_the_configuration() {
         ),
         (format!("http3 = \"yes\"\n{www}"), &["\"yes\"", "boolean"]),
         (
+            format!("check_certificate = \"no\"\n{www}"),
+            &["\"no\"", "boolean"],
+        ),
+        (
             and("[[host]]\nnames = [\"b.test\"]\n"),
             &["site.toml:7:", "`id`"],
         ),
