@@ -105,12 +105,10 @@ fn matching(patterns: &[(&str, Pattern)], hosts: impl Iterator<Item = String>) {
             continue;
         };
         let ours: Host = text.parse().expect("A6");
-        let matching = |(_, pattern): &&(&str, Pattern)| pattern.matches(&host);
-        let exact = patterns
+        let best = patterns
             .iter()
-            .filter(|(_, pattern)| !pattern.is_wildcard())
-            .find(matching);
-        let best = exact.or_else(|| patterns.iter().find(matching));
+            .filter(|(_, pattern)| pattern.matches(&host))
+            .max_by_key(|(_, pattern)| pattern.precedence());
 
         let request = Request::get("/")
             .header("host", &text)
@@ -145,12 +143,12 @@ fn matching(patterns: &[(&str, Pattern)], hosts: impl Iterator<Item = String>) {
     }
 }
 
-/// Returns whether some client accepts this name in a certificate. None accepts a trailing dot, or a label that begins
-/// or ends with a hyphen.
+/// Returns whether some client accepts this name in a certificate. None accepts a trailing dot, a label that begins or
+/// ends with a hyphen, or a wildcard for several labels.
 fn is_taken((text, pattern): &(&str, Pattern)) -> bool {
     let Pattern::Labels(labels) = pattern else {
         return true;
     };
     let hyphen = |label: &String| label.starts_with('-') || label.ends_with('-');
-    !text.ends_with('.') && !labels.iter().any(hyphen)
+    !text.ends_with('.') && !labels.iter().any(hyphen) && !pattern.is_for_several_labels()
 }

@@ -18,6 +18,8 @@ use crate::grammar::Host;
 pub enum Covers {
     Yes,
     No,
+    /// It has neither a dNSName nor an iPAddress, not even a malformed one.
+    NamesNoHosts,
     /// It cannot read the certificate, or not as far as it would have to.
     Unreadable,
 }
@@ -29,21 +31,29 @@ pub fn covers(der: &[u8], host: &Host) -> Covers {
     };
     let name = match host {
         Host::Ip(ip) => ServerName::from(*ip),
-        Host::Name(name) => match reference(name) {
-            Some(name) => name,
-            None => return Covers::No,
-        },
+        // No certificate covers what webpki takes as no name. So it is asked for a name that none covers either.
+        Host::Name(name) => reference(name).unwrap_or_else(|| {
+            ServerName::try_from("never.in.any.certificate.invalid").expect("a name")
+        }),
     };
     match certificate.verify_is_valid_for_subject_name(&name) {
         Ok(()) => Covers::Yes,
         Err(webpki::Error::CertNotValidForName(context)) => {
             match has_single_label_wildcard(&context.presented, host) {
                 true => Covers::Yes,
-                false => Covers::No,
+                false if names_hosts(&context.presented) => Covers::No,
+                false => Covers::NamesNoHosts,
             }
         }
         Err(_) => Covers::Unreadable,
     }
+}
+
+/// Returns whether some of the names that webpki read in the certificate is a name or an address of a host.
+fn names_hosts(presented: &[String]) -> bool {
+    let kinds = ["DnsName(", "IpAddress("];
+    let mut names = presented.iter();
+    names.any(|name| kinds.iter().any(|kind| name.starts_with(kind)))
 }
 
 /// Returns whether the names that webpki read in the certificate contain a wildcard before a single label that covers

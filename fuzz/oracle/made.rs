@@ -60,6 +60,7 @@ impl Rules {
         };
         let mut layer = MisdirectedLayer::new()
             .coalescing(level)
+            .check_certificate(!self.skip_certificate)
             .strict_scheme(self.strict_scheme)
             .require_tls(self.require_tls);
         if let Some(hosts) = &self.allowed_hosts {

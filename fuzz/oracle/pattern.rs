@@ -1,4 +1,4 @@
-//! Names that may have a wildcard, and what they match: RFC 9525 §6.3, label by label.
+//! Names that may have a wildcard, and what they match, label by label: RFC 9525 §6.3 for `*`, rule B10 for `**`.
 
 use std::net::IpAddr;
 
@@ -7,17 +7,21 @@ use crate::grammar::{self, Host};
 /// An entry of a list of hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pattern {
-    /// Lower case; the first label may be `*`.
+    /// Lower case; the first label may be `*` or `**`.
     Labels(Vec<String>),
     Ip(IpAddr),
 }
 
 impl Pattern {
-    /// A name as in A6, `*.` before one, or an address, IPv6 with or without brackets.
+    /// A name as in A6, `*.` or `**.` before one, or an address, IPv6 with or without brackets.
     pub fn read(text: &str) -> Option<Self> {
-        if let Some(base) = text.strip_prefix("*.") {
-            let base = grammar::name(base)?;
-            return Some(Self::labels(&format!("*.{base}")));
+        for wildcard in ["*", "**"] {
+            if let Some((first, base)) = text.split_once('.')
+                && first == wildcard
+            {
+                let base = grammar::name(base)?;
+                return Some(Self::labels(&format!("{wildcard}.{base}")));
+            }
         }
         match grammar::host(text) {
             Some(Host::Name(name)) => Some(Self::labels(&name)),
@@ -30,16 +34,31 @@ impl Pattern {
         Self::Labels(name.split('.').map(str::to_owned).collect())
     }
 
-    pub fn is_wildcard(&self) -> bool {
-        matches!(self, Self::Labels(labels) if labels[0] == "*")
+    /// `**` before a name, which no certificate has.
+    pub fn is_for_several_labels(&self) -> bool {
+        matches!(self, Self::Labels(labels) if labels[0] == "**")
     }
 
-    /// A wildcard stands for one whole label, the left-most; all others have to be equal.
+    /// The greatest of all patterns that match a host is the best match.
+    pub fn precedence(&self) -> (u8, usize) {
+        match self {
+            Self::Labels(labels) if labels[0] == "**" => (0, labels.len()),
+            Self::Labels(labels) if labels[0] == "*" => (1, 0),
+            Self::Labels(_) | Self::Ip(_) => (2, 0),
+        }
+    }
+
+    /// `*` stands for one whole label, the left-most, and `**` for one or more; all others have to be equal.
     pub fn matches(&self, host: &Host) -> bool {
         match (self, host) {
             (Self::Ip(ours), Host::Ip(theirs)) => ours == theirs,
             (Self::Labels(labels), Host::Name(name)) => {
                 let name: Vec<_> = name.split('.').collect();
+                if labels[0] == "**" {
+                    let some_more = name.len() >= labels.len();
+                    let mut pairs = labels[1..].iter().rev().zip(name.iter().rev());
+                    return some_more && pairs.all(|(label, part)| label == part);
+                }
                 let mut pairs = labels.iter().zip(&name).enumerate();
                 labels.len() == name.len()
                     && pairs.all(|(n, (label, part))| label == part || (n == 0 && label == "*"))
@@ -56,12 +75,14 @@ impl Pattern {
             Self::Labels(labels) => labels.join("."),
         };
         let base = labels.split_once('.').map_or("", |(_, base)| base);
+        let fill = |text: &str| labels.replace("**", "*").replace('*', text);
         vec![
-            labels.replace('*', "any"),
-            labels.replace('*', "two.labels"),
-            format!("{}.", labels.replace('*', "ANY").to_ascii_uppercase()),
-            format!("before.{labels}").replace("*.", ""),
-            format!("x{labels}").replace('*', "any"),
+            fill("any"),
+            fill("two.labels"),
+            fill("a.b.c.d"),
+            format!("{}.", fill("ANY").to_ascii_uppercase()),
+            format!("before.{}", fill("").trim_start_matches('.')),
+            format!("x{}", fill("any")),
             base.to_owned(),
             format!("other.{base}"),
             format!("-x.{base}"),

@@ -19,6 +19,7 @@ pub struct Rules {
     pub ports: Option<Vec<Port>>,
     pub strict_scheme: bool,
     pub require_tls: bool,
+    pub skip_certificate: bool,
 }
 
 #[derive(Arbitrary, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,6 +107,23 @@ impl<'a> Arbitrary<'a> for Scene {
         if let Some(connection) = &mut scene.connection {
             connection.untold = bytes.arbitrary()?;
         }
+        scene.rules.skip_certificate = bytes.arbitrary()?;
+        let (layouts, which) = (scene.connection.as_mut(), bytes.arbitrary()?);
+        if let Some(Connection {
+            virtual_hosts,
+            replaced_by,
+            ..
+        }) = layouts
+        {
+            for layout in virtual_hosts.iter_mut().chain(replaced_by) {
+                for entry in &mut layout.entries {
+                    widen(&mut entry.names, which);
+                }
+            }
+        }
+        if let Some(hosts) = &mut scene.rules.allowed_hosts {
+            widen(hosts, which);
+        }
         Ok(scene)
     }
 }
@@ -118,6 +136,7 @@ impl<'a> Arbitrary<'a> for Rules {
             ports: sometimes(1, bytes)?,
             strict_scheme: bytes.ratio(1, 8)?,
             require_tls: bytes.ratio(1, 8)?,
+            skip_certificate: false,
         })
     }
 }
@@ -132,6 +151,28 @@ impl<'a> Arbitrary<'a> for Connection {
             replaced_by: sometimes(4, bytes)?,
             untold: false,
         })
+    }
+}
+
+/// For wildcards for one label, adds a wildcard for several labels before the same name, or puts it in their place. Two
+/// bits for each of them say which.
+fn widen(names: &mut Vec<Pattern>, which: u16) {
+    let wide = [
+        ("*.a.test", "**.a.test"),
+        ("*.w.test", "**.w.test"),
+        ("*.y.w.test", "**.y.w.test"),
+        ("*.admin.a.test", "**.admin.a.test"),
+        ("*.test", "**.test"),
+    ];
+    for (number, (one, several)) in wide.into_iter().enumerate() {
+        let Some(at) = names.iter().position(|name| name.0 == one) else {
+            continue;
+        };
+        match which >> (2 * number) & 3 {
+            1 => names[at] = Pattern(several),
+            2 => names.push(Pattern(several)),
+            _ => {}
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
     let unseen = request.version != Version::Http11 && request.in_target.is_none();
     let judged = rules.level > Level::Unchecked || rules.strict_scheme || rules.require_tls;
     let from = |level: Level| tls && rules.level >= level;
+    let checked = from(Level::Certificate) && !rules.skip_certificate;
     let on = |fails: &dyn Fn(&Connection) -> bool| connection.is_some_and(fails);
     let server_name = connection.and_then(Connection::sni);
 
@@ -37,6 +38,14 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
                 Some(list) => best(list.iter().copied(), &host).is_none(),
                 None => false,
             },
+        ),
+        // B1, virtual hosts
+        (
+            Rejection::UnknownHost,
+            from(Level::SameTlsConfig)
+                && on(&|connection| {
+                    connection.at_handshake().is_some() && connection.for_request(&host).is_none()
+                }),
         ),
         // A7
         (
@@ -70,20 +79,21 @@ pub fn expected(scene: &Scene) -> Result<bool, Rejection> {
         ),
         // B5
         (
+            Rejection::ServerNameNotInCertificate,
+            checked
+                && on(&|connection| {
+                    connection.covers(&host) == Covers::No && server_name.as_ref() == Some(&host)
+                }),
+        ),
+        (
             Rejection::NotInCertificate,
-            from(Level::Certificate)
+            checked
                 && on(&|connection| match connection.covers(&host) {
                     Covers::Yes => false,
                     Covers::No => true,
-                    Covers::Unreadable => server_name.as_ref() != Some(&host),
-                }),
-        ),
-        // B6
-        (
-            Rejection::UnknownHost,
-            from(Level::SameTlsConfig)
-                && on(&|connection| {
-                    connection.at_handshake().is_some() && connection.for_request(&host).is_none()
+                    Covers::NamesNoHosts | Covers::Unreadable => {
+                        server_name.as_ref() != Some(&host)
+                    }
                 }),
         ),
         // B6, B9, D9
@@ -148,12 +158,11 @@ fn ports(scene: &Scene) -> Vec<u16> {
     }
 }
 
-/// The pattern that matches best: a name before a wildcard.
+/// The pattern that matches best.
 fn best(list: impl Iterator<Item = Pattern>, host: &Host) -> Option<Pattern> {
     let read = |name: &Pattern| pattern::Pattern::read(name.0).expect("every pattern is one");
-    let matching: Vec<_> = list.filter(|name| read(name).matches(host)).collect();
-    let exact = matching.iter().find(|name| !read(name).is_wildcard());
-    exact.or(matching.first()).copied()
+    list.filter(|name| read(name).matches(host))
+        .max_by_key(|name| read(name).precedence())
 }
 
 impl Layout {
