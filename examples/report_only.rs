@@ -50,6 +50,8 @@ fn count(verdict: &Verdict<'_>) {
             counter!(
                 "misdirected_requests_total",
                 "reason" => rejection.as_str(),
+                // False where clients cannot recover by themselves, so that an alert can look for it.
+                "retry_can_help" => if rejection.retry_can_help() { "true" } else { "false" },
                 "method" => verdict.method_name(),
             )
             .increment(1);

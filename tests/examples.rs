@@ -181,9 +181,9 @@ async fn report_only_counts_by_reason() {
     let request = "GET /metrics HTTP/1.1\nHost: app.localhost\n\n";
     let metrics = wire::exchange(&mut io, request).await.body;
     for line in [
-        r#"misdirected_requests_total{reason="not_in_certificate",method="GET"} 2"#,
-        r#"misdirected_requests_total{reason="not_in_certificate",method="_OTHER"} 3"#,
-        r#"misdirected_requests_total{reason="invalid_host",method="GET"} 1"#,
+        r#"misdirected_requests_total{reason="not_in_certificate",retry_can_help="true",method="GET"} 2"#,
+        r#"misdirected_requests_total{reason="not_in_certificate",retry_can_help="true",method="_OTHER"} 3"#,
+        r#"misdirected_requests_total{reason="invalid_host",retry_can_help="false",method="GET"} 1"#,
         "coalesced_requests_total 1",
     ] {
         assert!(

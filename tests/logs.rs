@@ -74,6 +74,7 @@ impl Event {
                 "network.peer.address",
                 "network.peer.port",
                 "report_only",
+                "retry_can_help",
             ];
             fixed.contains(&name)
         };

@@ -231,8 +231,26 @@ async fn c6_a_refusal_is_one_event_with_standard_names() {
         "network.peer.address=192.0.2.7",
         "network.peer.port=50000",
         "report_only=false",
+        "retry_can_help=true",
         "message=request refused: the certificate",
     ] {
+        assert!(fields.contains(field), "{field} in {fields}");
+    }
+}
+
+#[tokio::test]
+async fn w1_the_event_says_whether_another_connection_can_help() {
+    let listed = MisdirectedLayer::new().allowed_hosts(["a.test"]).unwrap();
+    let malformed = MisdirectedLayer::new();
+    for (layer, host, field) in [
+        (MisdirectedLayer::new(), "c.test", "retry_can_help=true"),
+        (listed, "c.test", "retry_can_help=false"),
+        (malformed, "c d", "retry_can_help=false"),
+    ] {
+        let events = events(layer, request(host)).await;
+        let [(_, fields)] = &events[..] else {
+            panic!("{events:?}");
+        };
         assert!(fields.contains(field), "{field} in {fields}");
     }
 }

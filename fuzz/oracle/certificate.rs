@@ -24,17 +24,21 @@ pub enum Covers {
     Unreadable,
 }
 
-pub fn covers(der: &[u8], host: &Host) -> Covers {
-    let der = CertificateDer::from(der);
+/// A name in no certificate.
+pub const NEVER: &str = "never.in.any.certificate.invalid";
+
+pub fn covers(octets: &[u8], host: &Host) -> Covers {
+    let der = CertificateDer::from(octets);
     let Ok(certificate) = EndEntityCert::try_from(&der) else {
         return Covers::Unreadable;
     };
     let name = match host {
         Host::Ip(ip) => ServerName::from(*ip),
-        // No certificate covers what webpki takes as no name. So it is asked for a name that none covers either.
-        Host::Name(name) => reference(name).unwrap_or_else(|| {
-            ServerName::try_from("never.in.any.certificate.invalid").expect("a name")
-        }),
+        Host::Name(name) => match reference(name) {
+            Some(name) => name,
+            // No certificate covers what webpki takes as no name, so another one that none covers stands in for it.
+            None => return covers(octets, &Host::Name(NEVER.to_owned())),
+        },
     };
     match certificate.verify_is_valid_for_subject_name(&name) {
         Ok(()) => Covers::Yes,
