@@ -1,6 +1,7 @@
 //! The one matcher for every list of hosts: certificate names, allowed hosts and virtual hosts. What the
 //! values mean is up to its users.
 
+use std::iter;
 use std::net::IpAddr;
 
 use foldhash::HashMap;
@@ -55,21 +56,22 @@ impl<V> NameMap<V> {
         })
     }
 
-    /// Returns the value of the longest of `base` and the names after its dots. Only those with as many labels as some
-    /// key are looked up, so a client cannot cause more look-ups than there are such numbers.
+    /// Returns the value of the longest of `base` and the names after its dots.
     #[inline(never)]
     fn longest(&self, base: &[u8]) -> Option<&V> {
-        let mut labels = labels(base);
-        let mut suffix = base;
-        loop {
-            if self.depths & bit(labels) != 0 {
-                if let Some(value) = self.subdomains.get(suffix) {
-                    return Some(value);
-                }
-            }
-            suffix = after_first_label(suffix)?;
-            labels -= 1;
-        }
+        self.candidates(base)
+            .find_map(|suffix| self.subdomains.get(suffix))
+    }
+
+    /// Returns those of `base` and the names after its dots that have as many labels as some key. So a client cannot
+    /// cause more look-ups than there are such numbers.
+    fn candidates<'a>(&self, base: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, V> {
+        let depths = self.depths;
+        let suffixes = iter::successors(Some(base), |suffix| after_first_label(suffix));
+        let counts = (1..=labels(base)).rev();
+        let counted = suffixes.zip(counts);
+        let known = counted.filter(move |(_, labels)| depths & bit(*labels) != 0);
+        known.map(|(suffix, _)| suffix)
     }
 
     /// Returns the value of every pattern, in no particular order.
@@ -148,6 +150,21 @@ mod tests {
     use std::hash::BuildHasher;
 
     use super::*;
+
+    #[test]
+    fn b10_a_long_name_costs_a_look_up_for_each_number_of_labels_that_occurs() {
+        let name = |labels: usize| vec!["a"; labels].join(".");
+        let bases = [name(2), "b.b".to_owned(), name(5), name(126)];
+        let patterns = bases.map(|base| (Pattern::Subdomains(base.into_bytes().into()), ()));
+        let map: NameMap<()> = patterns.into_iter().collect();
+        let longest = name(127);
+        let base = after_first_label(longest.as_bytes()).unwrap();
+        let candidates: Vec<_> = map.candidates(base).map(<[u8]>::len).collect();
+        assert_eq!(candidates, [126, 5, 2].map(|labels| name(labels).len()));
+        assert_eq!(map.candidates(b"a").count(), 0);
+        let none = NameMap::<()>::default();
+        assert_eq!(none.candidates(base).count(), 0);
+    }
 
     /// A look-up among 10,000 colliding names would cost thousands of times what D2 promises, and a tenant
     /// who brings a certificate could make one.
