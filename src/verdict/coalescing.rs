@@ -31,7 +31,8 @@ pub enum Coalescing {
     /// This level needs no [`ConnectionInfo`](crate::ConnectionInfo), so it also suits plain HTTP.
     Unchecked,
     /// Requires that the certificate of the handshake covers the host. If the names of the certificate are
-    /// unknown, the host must be the server name.
+    /// unknown, the host must be the server name. This level and those after it do not ask for the certificate if
+    /// [`check_certificate`](crate::MisdirectedLayer::check_certificate) is off.
     Certificate,
     /// Also requires that the host has the TLS configuration that the connection was accepted under. So a
     /// client cannot avoid, for example, the check of a client certificate.
