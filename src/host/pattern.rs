@@ -63,7 +63,7 @@ impl Pattern {
 }
 
 /// Returns what follows the first label of a name.
-pub(super) fn after_first_label(name: &[u8]) -> Option<&[u8]> {
+pub(crate) fn after_first_label(name: &[u8]) -> Option<&[u8]> {
     let dot = name.iter().position(|&byte| byte == b'.')?;
     Some(&name[dot + 1..])
 }

@@ -105,6 +105,97 @@ fn w4_the_last_task_that_waits_is_woken() {
     assert_eq!(counts, [0, 1, 1]);
 }
 
+/// Whatever is replaced by what, those and only those are woken whose look-up gives another configuration.
+#[test]
+fn w2_random_replacements_wake_whom_they_concern() {
+    let mut random = fastrand::Rng::with_seed(421);
+    let configs: Vec<_> = (0..3).map(|_| Arc::new(Config)).collect();
+    let bases = ["t", "a.t", "b.t", "a.a.t", "b.a.t", "a.b.a.t", "xa.t"];
+    let names = [
+        "a.t",
+        "b.t",
+        "a.a.t",
+        "b.a.t",
+        "c.a.t",
+        "a.b.a.t",
+        "c.b.a.t",
+        "b.a.b.a.t",
+        "xa.t",
+        "a.xa.t",
+    ];
+    let addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
+    let mut outcomes = [0; 2];
+    for _ in 0..400 {
+        // Few changes at a time, so that most entries stay.
+        let mut entries = std::collections::BTreeMap::new();
+        let change = |random: &mut fastrand::Rng,
+                      entries: &mut std::collections::BTreeMap<_, _>| {
+            for _ in 0..random.usize(1..4) {
+                let base = bases[random.usize(..bases.len())];
+                let entry = match random.u8(..5) {
+                    0 => base.to_owned(),
+                    1 => format!("*.{base}"),
+                    2 => format!("**.{base}"),
+                    3 => addresses[random.usize(..addresses.len())].to_owned(),
+                    _ => String::new(),
+                };
+                match random.bool() {
+                    true => entries.insert(entry, random.usize(..configs.len())),
+                    false => entries.remove(&entry),
+                };
+            }
+        };
+        let build = |entries: &std::collections::BTreeMap<String, usize>| {
+            // Something nobody asks for, so that it is never empty.
+            let hosts = VirtualHosts::builder().host("never.example", configs[0].clone());
+            entries
+                .iter()
+                .fold(hosts, |hosts, (entry, &config)| match &**entry {
+                    "" => hosts.default(configs[config].clone()),
+                    entry => hosts.host(entry, configs[config].clone()),
+                })
+        };
+        for _ in 0..8 {
+            change(&mut random, &mut entries);
+        }
+        let hosts = build(&entries).build().unwrap();
+        let mut waiting: Vec<(ConnectionInfo, Outdated, Arc<Count>, bool)> = Vec::new();
+        for _ in 0..8 {
+            for _ in 0..6 {
+                let selection = match random.u8(..4) {
+                    0 => hosts.select_at(
+                        None,
+                        addresses[random.usize(..addresses.len())].parse().unwrap(),
+                    ),
+                    1 => hosts.select(None),
+                    _ => hosts.select(Some(names[random.usize(..names.len())])),
+                };
+                if let Some(selection) = selection {
+                    let info = ConnectionInfo::tls().selection(selection).build();
+                    waiting.push((info.clone(), info.outdated(), Arc::default(), false));
+                }
+            }
+            // Some go.
+            waiting.retain(|_| random.u8(..8) > 0);
+            for (info, outdated, count, was) in &mut waiting {
+                count.0.store(0, SeqCst);
+                *was = info.is_outdated();
+                assert_eq!(poll(outdated, count).is_ready(), *was);
+            }
+            change(&mut random, &mut entries);
+            hosts.replace(build(&entries)).unwrap();
+            for (info, outdated, count, was) in &mut waiting {
+                let is = info.is_outdated();
+                let woken = count.0.load(SeqCst);
+                assert_eq!(woken, usize::from(is && !*was), "{info:?} {entries:?}");
+                assert_eq!(poll(outdated, count).is_ready(), is);
+                outcomes[usize::from(is)] += 1;
+            }
+        }
+    }
+    assert!(outcomes.into_iter().min().unwrap() > 10_000, "{outcomes:?}");
+}
+
 #[test]
 fn w4_without_virtual_hosts_it_is_never_ready() {
     let builders = [

@@ -104,8 +104,10 @@ impl Index {
     fn concerned(&self, former: &Map, next: &Map) -> Vec<Place> {
         let mut places = Vec::new();
         let mut add = |scope: Scope, pattern: &Pattern| {
-            let range = self.cohorts.range(scope.places(pattern));
-            places.extend(range.map(|(place, _)| place.clone()));
+            for range in scope.places(pattern) {
+                let range = self.cohorts.range(range);
+                places.extend(range.map(|(place, _)| place.clone()));
+            }
         };
         for (pattern, host) in former.names.iter() {
             let kept = next.names.of(&pattern);

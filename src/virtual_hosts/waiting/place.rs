@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::super::map::{Map, VirtualHost};
-use crate::host::{Host, Pattern};
+use crate::host::{Host, Pattern, after_first_label};
 
 /// What the handshake of a connection looked up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,8 +23,8 @@ pub(in super::super) enum Who {
     },
 }
 
-/// The kind of the entry that matches in a map. Two names of one scope that have the same ending, as long as the scope
-/// says, are matched by the same entry.
+/// The kind of the entry that matches in a map. If two names are in one scope and in the range of one pattern, the same
+/// entry matches both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Scope(pub(super) u32);
 
@@ -43,6 +43,17 @@ impl Who {
     fn name(labels: u8, name: impl DoubleEndedIterator<Item = u8>) -> Self {
         let reversed = name.rev().collect();
         Self::Name { labels, reversed }
+    }
+
+    /// Sets the number of labels of a name, unless it is 0.
+    fn with_labels(&self, labels: u8) -> Self {
+        match (self, labels) {
+            (Self::Name { reversed, .. }, 1..) => Self::Name {
+                labels,
+                reversed: reversed.clone(),
+            },
+            _ => self.clone(),
+        }
     }
 
     /// Returns the server name, and the address that stands for one.
@@ -85,48 +96,76 @@ impl Scope {
     const EXACT: Self = Self(1);
     const WILDCARD: Self = Self(2);
 
+    /// A wildcard for several labels before a base of so many.
+    fn subdomains(base: &[u8]) -> Self {
+        Self(Self::WILDCARD.0 + u32::from(labels(base)))
+    }
+
     pub(super) fn of(pattern: &Pattern) -> Self {
         match pattern {
             Pattern::Exact(_) | Pattern::Ip(_) => Self::EXACT,
             Pattern::Wildcard(_) => Self::WILDCARD,
+            Pattern::Subdomains(base) => Self::subdomains(base),
         }
     }
 
     /// Returns what matches, in a map without this pattern, those names that the pattern would match best.
     pub(super) fn without(pattern: &Pattern, map: &Map) -> Self {
         match pattern {
-            Pattern::Exact(_) => match pattern.base() {
+            Pattern::Exact(name) => match after_first_label(name) {
                 Some(base) if map.names.of(&Pattern::Wildcard(base.into())).is_some() => {
                     Self::WILDCARD
                 }
-                _ => Self::DEFAULT,
+                base => Self::longest(base, map),
             },
-            Pattern::Wildcard(_) | Pattern::Ip(_) => Self::DEFAULT,
+            Pattern::Wildcard(base) | Pattern::Subdomains(base) => Self::longest(Some(base), map),
+            Pattern::Ip(_) => Self::DEFAULT,
         }
     }
 
-    /// Returns the places in this scope of all names that the pattern matches.
-    pub(super) fn places(self, pattern: &Pattern) -> RangeInclusive<Place> {
-        let (first, last) = match pattern {
-            Pattern::Ip(ip) => (Who::Address(*ip), Who::Address(*ip)),
+    /// Returns the longest of `base` and the names after its dots that has a wildcard for several labels.
+    fn longest(mut base: Option<&[u8]>, map: &Map) -> Self {
+        while let Some(suffix) = base {
+            if map.names.of(&Pattern::Subdomains(suffix.into())).is_some() {
+                return Self::subdomains(suffix);
+            }
+            base = after_first_label(suffix);
+        }
+        Self::DEFAULT
+    }
+
+    /// Returns the places in this scope of all names that the pattern matches, in one range for each number of labels.
+    pub(super) fn places(self, pattern: &Pattern) -> impl Iterator<Item = RangeInclusive<Place>> {
+        let (first, last, labels) = match pattern {
+            Pattern::Ip(ip) => (Who::Address(*ip), Who::Address(*ip), 0..=0),
             Pattern::Exact(name) => {
                 let who = Who::name(labels(name), name.iter().copied());
-                (who.clone(), who)
+                (who.clone(), who, 0..=0)
             }
-            Pattern::Wildcard(base) => {
+            Pattern::Wildcard(base) | Pattern::Subdomains(base) => {
                 // In reverse, a name of the wildcard is the base, a dot, and more. No name has the octet after a dot.
                 let end = |octet| {
                     let name = std::iter::once(octet).chain(base.iter().copied());
-                    Who::name(1 + labels(base), Vec::from_iter(name).into_iter())
+                    Who::name(0, Vec::from_iter(name).into_iter())
                 };
-                (end(b'.'), end(b'.' + 1))
+                let one_more = 1 + labels(base);
+                let most = match pattern {
+                    Pattern::Wildcard(_) => one_more,
+                    _ => MOST_LABELS,
+                };
+                (end(b'.'), end(b'.' + 1), one_more..=most)
             }
         };
-        (self, Arc::new(first))..=(self, Arc::new(last))
+        labels.map(move |labels| {
+            let [first, last] = [&first, &last].map(|who| Arc::new(who.with_labels(labels)));
+            (self, first)..=(self, last)
+        })
     }
 }
 
-/// Returns the number of labels, which is at most 127.
+/// A name of 253 octets has no more.
+const MOST_LABELS: u8 = 127;
+
 fn labels(name: &[u8]) -> u8 {
     1 + name.iter().filter(|&&octet| octet == b'.').count() as u8
 }
