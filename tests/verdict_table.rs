@@ -156,7 +156,7 @@ fn a7_an_absent_port_is_the_default_of_the_scheme_or_of_the_connection() {
 #[test]
 fn d10_configurations_with_ids_are_judged_like_those_without() {
     let (by_arc, by_id) = (Configs::new(), Configs::with_ids());
-    // One layer for each level.
+    // One layer for each level, with and without the check of the certificate.
     let plain = |settings: &Settings| {
         let lists = [settings.hosts, settings.ports];
         let absent = lists.iter().all(|list| matches!(list, List::Absent));
@@ -164,7 +164,7 @@ fn d10_configurations_with_ids_are_judged_like_those_without() {
     };
     let levels = Settings::all().into_iter().filter(plain);
     let mut layers: Vec<_> = levels.map(|settings| asking(layer(&settings))).collect();
-    assert_eq!(layers.len(), 5);
+    assert_eq!(layers.len(), 10);
     for on in Arrival::all() {
         if CONTRADICTIONS.iter().any(|it| (it.skips)(&on)) {
             continue;
