@@ -1,8 +1,8 @@
-//! From h3 to tower and back: every request of a QUIC connection goes to a router, with what is known of
-//! the connection in its extensions.
+//! Connects h3 to tower: hands every request of a QUIC connection to a router, with the `ConnectionInfo` in its
+//! extensions.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,25 +23,33 @@ use tower_misdirected::ConnectionInfo;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long the last answers may be under way to the client. h3 does not tell when it has them, and closing
-/// a connection discards what has not arrived.
+/// How long a connection stays open after the last answer. h3 does not report when the client has received an answer,
+/// and closing the connection discards what has not arrived.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long open requests may take after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How many octets the fields of a request may have, as RFC 9114 §4.2.2 counts them. h3 sets no limit itself.
+/// The size limit of a request's fields, counted as in RFC 9114 §4.2.2. h3 sets no limit itself.
 const MAX_FIELDS: u64 = 1 << 16;
 
-/// Serves until shutdown, and then what is open, for a while.
-pub async fn serve(endpoint: Endpoint, app: Router, shutdown: CancellationToken) {
+/// Serves until shutdown, and then waits a while for open requests.
+///
+/// Connections that become outdated end within `drain`, at random moments, so that not all clients come back at once.
+/// With `None` they stay.
+pub async fn serve(
+    endpoint: Endpoint,
+    app: Router,
+    drain: Option<Duration>,
+    shutdown: CancellationToken,
+) {
     let connections = TaskTracker::new();
     while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         connections.spawn(async move {
-            // What goes wrong here concerns one client.
+            // An error here concerns one client.
             if let Ok(connection) = incoming.await {
-                let _ = serve_connection(connection, app, shutdown).await;
+                let _ = serve_connection(connection, app, drain, shutdown).await;
             }
         });
     }
@@ -52,11 +60,12 @@ pub async fn serve(endpoint: Endpoint, app: Router, shutdown: CancellationToken)
     endpoint.wait_idle().await;
 }
 
-/// Serves the requests of one connection until it ends, or until shutdown and the answers to those that came
-/// before.
+/// Serves the requests of one connection until the client closes it. On shutdown, and when the connection is outdated,
+/// sends GOAWAY, completes the requests that have arrived, and closes the connection.
 pub async fn serve_connection(
     connection: quinn::Connection,
     app: Router,
+    drain: Option<Duration>,
     shutdown: CancellationToken,
 ) -> Result<(), Error> {
     let quic = h3_quinn::Connection::new(connection.clone());
@@ -64,48 +73,80 @@ pub async fn serve_connection(
         .max_field_section_size(MAX_FIELDS)
         .build(quic)
         .await?;
-    let mut open = true;
-    let mut info = None;
+    let mut info = ConnectionInfo::from_quinn(&connection);
+    let mut outdated = pin!(outdated(info.clone(), drain));
     let requests = TaskTracker::new();
-    let mut drained = std::pin::pin!(async {
+    // GOAWAY names the first request that gets no answer (RFC 9114 §5.2), counted from the last that has arrived.
+    let first_unanswered = loop {
+        let resolver = tokio::select! {
+            resolver = h3.accept() => resolver?,
+            () = shutdown.cancelled() => break 1,
+            () = &mut outdated => break 1,
+        };
+        let Some(resolver) = resolver else {
+            return Ok(());
+        };
+        if info.is_none() {
+            // The client of a connection with 0-RTT data is known by now. If not, the layer answers 500.
+            info = ConnectionInfo::from_quinn(&connection);
+            outdated.set(self::outdated(info.clone(), drain));
+        }
+        // A request does not wait for the connection's turn.
+        if drain.is_some() && info.as_ref().is_some_and(ConnectionInfo::is_outdated) {
+            requests.spawn(reject(resolver));
+            break 0;
+        }
+        let request = answer(resolver, info.clone(), app.clone());
+        requests.spawn(async {
+            if let Err(error) = request.await {
+                eprintln!("HTTP/3: {error:?}");
+            }
+        });
+    };
+    h3.shutdown(first_unanswered).await?;
+    requests.close();
+    let drained = async {
         requests.wait().await;
         tokio::time::sleep(LINGER).await;
-    });
+    };
+    tokio::select! {
+        () = reject_all(&connection) => {}
+        () = drained => {}
+    }
+    Ok(())
+}
+
+/// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits for ever if the
+/// info is unknown, or if outdated connections are to stay.
+pub async fn outdated(info: Option<ConnectionInfo>, drain: Option<Duration>) {
+    let (Some(info), Some(spread)) = (info, drain) else {
+        return std::future::pending().await;
+    };
     loop {
-        tokio::select! {
-            resolver = h3.accept() => match resolver? {
-                Some(resolver) if open => {
-                    // Known by the time of the first request, even where that is 0-RTT data. Requests
-                    // without it are answered 500.
-                    info = info.or_else(|| ConnectionInfo::from_quinn(&connection));
-                    let request = answer(resolver, info.clone(), app.clone());
-                    requests.spawn(async {
-                        if let Err(error) = request.await {
-                            eprintln!("HTTP/3: {error:?}");
-                        }
-                    });
-                }
-                Some(resolver) => drop(requests.spawn(reject(resolver))),
-                None => return Ok(()),
-            },
-            () = shutdown.cancelled(), if open => {
-                open = false;
-                // GOAWAY names the first request that gets no answer (RFC 9114 §5.2): the one after the
-                // last that has come.
-                h3.shutdown(1).await?;
-                requests.close();
-            }
-            () = &mut drained => return Ok(()),
+        info.outdated().await;
+        tokio::time::sleep(spread.mul_f64(fastrand::f64())).await;
+        // Another replacement may have made the connection current again.
+        if info.is_outdated() {
+            return;
         }
     }
 }
 
-/// Tells the client that a request has not been looked at, so that it can be sent again elsewhere
+/// Tells the client that the request was not processed, so that the client can repeat it on another connection
 /// (RFC 9114 §4.1.1).
 async fn reject(resolver: RequestResolver<h3_quinn::Connection, Bytes>) {
     if let Ok((_, mut stream)) = resolver.resolve_request().await {
         stream.stop_sending(Code::H3_REQUEST_REJECTED);
         stream.stop_stream(Code::H3_REQUEST_REJECTED);
+    }
+}
+
+/// Rejects the requests that arrive after GOAWAY, until the connection ends.
+async fn reject_all(connection: &quinn::Connection) {
+    let rejected = (Code::H3_REQUEST_REJECTED.value() as u32).into();
+    while let Ok((mut send, mut receive)) = connection.accept_bi().await {
+        let _ = receive.stop(rejected);
+        let _ = send.reset(rejected);
     }
 }
 
@@ -141,7 +182,7 @@ async fn answer(
     Ok(())
 }
 
-/// The body of a request as it comes in.
+/// The body of a request while it arrives.
 struct RequestBody(RequestStream<RecvStream, Bytes>);
 
 impl HttpBody for RequestBody {

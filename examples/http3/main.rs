@@ -9,6 +9,7 @@ mod bridge;
 
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::HeaderValue;
@@ -24,6 +25,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, QuicTls, TlsAcceptor, TlsListener,
 };
+
+/// How long it may take until all clients of outdated connections are told. The default of `TlsAcceptor::drain`.
+const DRAIN: Duration = Duration::from_secs(1);
 
 type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
@@ -55,7 +59,7 @@ async fn main() -> Result<()> {
     let make_service = app
         .clone()
         .into_make_service_with_connect_info::<ConnectionInfo>();
-    let http3 = tokio::spawn(bridge::serve(endpoint, app, shutdown.clone()));
+    let http3 = tokio::spawn(bridge::serve(endpoint, app, Some(DRAIN), shutdown.clone()));
     axum::serve(TlsListener::from_tcp(tcp, tls), make_service)
         .with_graceful_shutdown(shutdown.cancelled_owned())
         .await?;

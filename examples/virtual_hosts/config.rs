@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
 use tower_misdirected::Coalescing;
@@ -49,6 +50,8 @@ pub struct Config {
     #[serde(default)]
     pub http3: bool,
     #[serde(default)]
+    pub drain: Drain,
+    #[serde(default)]
     host: Vec<Table>,
     /// What becomes of the tables.
     #[serde(skip)]
@@ -74,6 +77,49 @@ pub enum Body {
     None,
     Json,
     ProblemJson,
+}
+
+/// How long it may take until all clients of outdated connections are told to reconnect. `None` turns draining off.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Drain(pub Option<Duration>);
+
+/// The default of `TlsAcceptor::drain`.
+impl Default for Drain {
+    fn default() -> Self {
+        Self(Some(Duration::from_secs(1)))
+    }
+}
+
+/// Units of `drain`, in milliseconds.
+const UNITS: [(&str, u64); 3] = [("ms", 1), ("s", 1_000), ("m", 60_000)];
+
+impl<'de> Deserialize<'de> for Drain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "off" {
+            return Ok(Self(None));
+        }
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit = UNITS.iter().find(|(name, _)| *name == unit);
+        let milliseconds =
+            unit.and_then(|(_, unit)| number.parse::<u64>().ok()?.checked_mul(*unit));
+        match milliseconds {
+            Some(milliseconds) => Ok(Self(Some(Duration::from_millis(milliseconds)))),
+            None => Err(de::Error::custom(format!(
+                "`{text}` is not a duration: write a whole number of ms, s or m, such as 250ms or 30s, or write off"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Drain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(spread) => write!(f, "{spread:?}"),
+            None => f.write_str("off"),
+        }
+    }
 }
 
 pub struct Host {

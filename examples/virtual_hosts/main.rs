@@ -75,7 +75,13 @@ async fn run() -> Result<(), Problem> {
     warn_of_overlaps(&server.hosts());
 
     let shutdown = CancellationToken::new();
-    let serving = serve::start(sockets, server.hosts(), server.router(), &shutdown)?;
+    let serving = serve::start(
+        sockets,
+        server.hosts(),
+        server.router(),
+        server.drain(),
+        &shutdown,
+    )?;
     say(&format!("listening on https://{addr}"));
     reload_on_hangup(server, hangups);
 

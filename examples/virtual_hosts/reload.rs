@@ -4,7 +4,7 @@ use axum::Router;
 use tower_misdirected::{VirtualHosts, VirtualHostsBuilder, VirtualHostsError};
 
 use crate::app::{self, App};
-use crate::config::{Config, Problem, Tls};
+use crate::config::{Config, Drain, Problem, Tls};
 use crate::tls::{Common, Tlses};
 
 pub struct Server {
@@ -37,6 +37,11 @@ impl Server {
         self.hosts.clone()
     }
 
+    /// How outdated connections end. A reload does not change it.
+    pub fn drain(&self) -> Drain {
+        self.config.drain
+    }
+
     /// The application, which sees every reload.
     pub fn router(&self) -> Router {
         self.app.router()
@@ -55,6 +60,12 @@ impl Server {
             return Err(config.problem(format_args!(
                 "http3 = `{}` was `{}`: change it back, or restart the server",
                 config.http3, self.config.http3
+            )));
+        }
+        if config.drain != self.config.drain {
+            return Err(config.problem(format_args!(
+                "drain = `{}` was `{}`: change it back, or restart the server",
+                config.drain, self.config.drain
             )));
         }
         let tlses = self.common.load(&config)?;

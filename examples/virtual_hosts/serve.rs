@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_misdirected::{ConnectionInfo, QuicTls, TlsAcceptor, TlsListener, VirtualHosts};
 
-use crate::config::{Config, Problem};
+use crate::config::{Config, Drain, Problem};
 
 /// How long open requests over TCP may take after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -69,16 +69,22 @@ pub fn start(
     sockets: Sockets,
     hosts: VirtualHosts,
     app: Router,
+    drain: Drain,
     shutdown: &CancellationToken,
 ) -> Result<TaskTracker, Problem> {
     let tasks = TaskTracker::new();
     // One acceptor for both, so that both read each certificate once.
-    let tls = TlsAcceptor::from(hosts);
+    let tls = TlsAcceptor::from(hosts).drain(drain.0);
     if let Some(udp) = sockets.udp {
         let endpoint = endpoint(udp, tls.clone());
         let endpoint =
             endpoint.map_err(|error| Problem::new(format!("cannot serve HTTP/3: {error}")))?;
-        tasks.spawn(bridge::serve(endpoint, app.clone(), shutdown.clone()));
+        tasks.spawn(bridge::serve(
+            endpoint,
+            app.clone(),
+            drain.0,
+            shutdown.clone(),
+        ));
     }
     let listener = TlsListener::from_tcp(sockets.tcp, tls);
     tasks.spawn(serve_tcp(listener, app, shutdown.clone()));

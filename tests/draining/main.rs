@@ -11,5 +11,6 @@ mod application;
 mod crowds;
 mod future;
 mod http2;
+mod http3;
 mod on_the_wire;
 mod servers;

@@ -4,6 +4,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
@@ -16,7 +17,7 @@ use tower_misdirected::{ConnectionInfo, EffectiveAuthority, QuicTls, TlsAcceptor
 
 #[path = "../../examples/http3/bridge.rs"]
 #[allow(dead_code, reason = "the loop here is one of its own")]
-mod bridge;
+pub mod bridge;
 
 /// How often the inner service was called.
 #[derive(Clone, Default)]
@@ -59,17 +60,27 @@ pub async fn tls(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
     addr
 }
 
-/// Serves over QUIC, until the test ends.
+/// Serves over QUIC until the test ends. Outdated connections stay, so that a test can be a client that ignores GOAWAY.
 pub async fn quic(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
-    serve_quic(app, tls.into(), false)
+    serve_quic(app, tls.into(), false, None)
 }
 
-/// Serves over QUIC, from the first data that a client sends, 0-RTT included.
+/// Like [`quic`], from the first data that a client sends, 0-RTT data included.
 pub async fn quic_0rtt(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
-    serve_quic(app, tls.into(), true)
+    serve_quic(app, tls.into(), true, None)
 }
 
-fn serve_quic(app: Router, tls: TlsAcceptor, early: bool) -> SocketAddr {
+/// Like [`quic`], and connections that become outdated end within `drain`. `early`: serves 0-RTT data too.
+pub async fn quic_draining(
+    app: Router,
+    tls: impl Into<TlsAcceptor>,
+    early: bool,
+    drain: Duration,
+) -> SocketAddr {
+    serve_quic(app, tls.into(), early, Some(drain))
+}
+
+fn serve_quic(app: Router, tls: TlsAcceptor, early: bool, drain: Option<Duration>) -> SocketAddr {
     let tls = QuicTls::<QuicServerConfig>::new(tls).unwrap();
     let config = quinn::ServerConfig::with_crypto(Arc::new(tls));
     let endpoint = Endpoint::server(config, SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
@@ -90,8 +101,8 @@ fn serve_quic(app: Router, tls: TlsAcceptor, early: bool) -> SocketAddr {
                     false => connecting.await.ok(),
                 };
                 if let Some(connection) = connection {
-                    let _ =
-                        bridge::serve_connection(connection, app, CancellationToken::new()).await;
+                    let never = CancellationToken::new();
+                    let _ = bridge::serve_connection(connection, app, drain, never).await;
                 }
             });
         }

@@ -81,6 +81,28 @@ async fn values_of_the_configuration() {
             &["\"no\"", "boolean"],
         ),
         (
+            format!("drain = \"soon\"\n{www}"),
+            &["site.toml:2:", "`soon`", "30s", "off"],
+        ),
+        (format!("drain = \"\"\n{www}"), &["``", "30s"]),
+        (format!("drain = \"ms\"\n{www}"), &["`ms`", "30s"]),
+        (format!("drain = \"30\"\n{www}"), &["`30`", "30s"]),
+        (format!("drain = \"-1s\"\n{www}"), &["`-1s`"]),
+        (format!("drain = \"1.5s\"\n{www}"), &["`1.5s`"]),
+        (format!("drain = \"1 s\"\n{www}"), &["`1 s`"]),
+        (
+            format!("drain = \"99999999999999999999s\"\n{www}"),
+            &["`99999999999999999999s`"],
+        ),
+        (
+            format!("drain = \"18446744073709551615m\"\n{www}"),
+            &["`18446744073709551615m`"],
+        ),
+        (
+            format!("drain = 1\n{www}"),
+            &["site.toml:2:", "`1`", "string"],
+        ),
+        (
             and("[[host]]\nnames = [\"b.test\"]\n"),
             &["site.toml:7:", "`id`"],
         ),

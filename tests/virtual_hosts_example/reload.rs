@@ -1,7 +1,11 @@
 //! SIGHUP: what it changes, for whom, and that it changes nothing where something is wrong.
 
+use http::Request;
+use tokio_rustls::client::TlsStream;
+
 use super::*;
-use crate::wire::http3::get3;
+use crate::wire::frames::{Frame, GOAWAY, Raw};
+use crate::wire::http3::{ended_well, get3, send3};
 
 /// The certificate that a new connection is presented.
 async fn presented(addr: SocketAddr, sni: &str) -> Vec<u8> {
@@ -21,7 +25,11 @@ async fn resumes(addr: SocketAddr, client: &Arc<ClientConfig>, host: &str) -> bo
 async fn another_policy_turns_old_connections_away() {
     let site = Site::new();
     let (first, second) = (site.authority("first"), site.authority("second"));
-    let hosts = |policy: &str| format!("http3 = true\n{}{}{policy}", host("www"), host("admin"));
+    // A client that ignores GOAWAY can stay on its old connection.
+    let hosts = |policy: &str| {
+        let head = "http3 = true\ndrain = \"off\"\n";
+        format!("{head}{}{}{policy}", host("www"), host("admin"))
+    };
     let mut example = site.serve(&hosts("")).await;
     let addr = example.addr;
 
@@ -66,6 +74,67 @@ async fn another_policy_turns_old_connections_away() {
 
     // All of that was nothing to the other host.
     assert_eq!(status(&www, "www.test").await, 200);
+}
+
+/// An idle connection over HTTP/2, and one over HTTP/3.
+async fn idle(
+    addr: SocketAddr,
+    host: &str,
+) -> (
+    Raw<TlsStream<TcpStream>>,
+    quinn::Connection,
+    (Client3, quinn::Endpoint),
+) {
+    let io = wire::connect(addr, pki::client(&["h2"]), Some(host)).await;
+    let mut two = Raw::begin(io).await;
+    assert!(two.get(host, "/").await.0);
+    let (three, quic, endpoint) = open3(addr, pki::client(&[]), host).await;
+    assert_eq!(get3(&three, host).await.status(), 200);
+    (two, quic, (three, endpoint))
+}
+
+#[tokio::test]
+async fn w2_another_policy_ends_idle_connections_over_every_version() {
+    for drain in ["", "drain = \"0s\"\n", "drain = \"20ms\"\n"] {
+        let site = Site::new();
+        site.authority("clients");
+        let hosts = format!("http3 = true\n{drain}{}{}", host("www"), host("admin"));
+        let mut example = site.serve(&hosts).await;
+        let (mut www2, www3, _alive) = idle(example.addr, "www.test").await;
+        let (mut admin2, admin3, _alive) = idle(example.addr, "admin.test").await;
+        site.reload(
+            &mut example,
+            &format!("{hosts}client_ca = \"clients.pem\"\n"),
+        )
+        .await;
+        assert_eq!(admin2.until(GOAWAY).await, Frame::graceful_goaway());
+        assert!(ended_well(&admin3).await);
+        www2.ping().await;
+        assert_eq!(www2.goaways(), 0);
+        assert!(www2.get("www.test", "/").await.0);
+        assert!(www3.close_reason().is_none());
+    }
+}
+
+/// With a long time, an idle connection waits. A request on it does not.
+#[tokio::test]
+async fn w2_the_time_that_was_set_holds_for_every_version() {
+    let site = Site::new();
+    site.authority("clients");
+    let hosts = format!("http3 = true\ndrain = \"60000m\"\n{}", host("admin"));
+    let mut example = site.serve(&hosts).await;
+    let (mut two, quic, alive) = idle(example.addr, "admin.test").await;
+    site.reload(
+        &mut example,
+        &format!("{hosts}client_ca = \"clients.pem\"\n"),
+    )
+    .await;
+    assert!(!two.get("admin.test", "/").await.0);
+    assert_eq!(two.goaways(), 1);
+    assert!(quic.close_reason().is_none());
+    let request = Request::get("https://admin.test/").body(()).unwrap();
+    assert!(send3(&alive.0, request).await.is_err());
+    assert!(ended_well(&quic).await);
 }
 
 #[tokio::test]
@@ -203,6 +272,14 @@ async fn a_bad_file_changes_nothing() {
         ),
         (format!("default = \"nobody\"\n{renewed}"), "nobody"),
         (format!("http3 = true\n{renewed}"), "http3"),
+        (
+            format!("drain = \"2s\"\n{renewed}"),
+            "drain = `2s` was `1s`",
+        ),
+        (
+            format!("drain = \"off\"\n{renewed}"),
+            "drain = `off` was `1s`",
+        ),
     ] {
         let text = site.refuse(&mut example, &configuration).await;
         assert!(text.contains(value), "{value} in {text}");
