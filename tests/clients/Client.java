@@ -1,6 +1,7 @@
 // Java's HttpClient: `java Client.java CA PORT HTTP STEP…`, where a step is HOST/PATH or
-// HOST/PATH=AUTHORITY. Prints the status and Cache-Control of every answer. All steps share one client.
+// HOST/PATH=AUTHORITY. Prints the status and Cache-Control of every answer, or `error`. All steps share one client.
 
+import java.io.IOException;
 import java.io.InputStream;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -29,9 +30,14 @@ class Client {
             if (parts.length > 1) {
                 request.header("Host", parts[1] + ":" + port);
             }
-            var answer = client.send(request.build(), BodyHandlers.discarding());
-            String cacheControl = answer.headers().firstValue("cache-control").orElse("-");
-            System.out.println(answer.statusCode() + " " + cacheControl);
+            try {
+                var answer = client.send(request.build(), BodyHandlers.discarding());
+                String cacheControl = answer.headers().firstValue("cache-control").orElse("-");
+                System.out.println(answer.statusCode() + " " + cacheControl);
+            } catch (IOException error) {
+                error.printStackTrace();
+                System.out.println("error");
+            }
         }
         System.exit(0); // without waiting for idle threads
     }

@@ -1,6 +1,7 @@
 // OkHttp: `java -cp … OkHttp.java CA PORT HTTP STEP…`, where a step is HOST/PATH or HOST/PATH=AUTHORITY.
-// Prints the status and Cache-Control of every answer. All steps share one client.
+// Prints the status and Cache-Control of every answer, or `error`. All steps share one client.
 
+import java.io.IOException;
 import java.io.InputStream;
 import java.net.InetAddress;
 import java.nio.file.Files;
@@ -46,6 +47,9 @@ class OkHttp {
             try (Response answer = client.newCall(request.build()).execute()) {
                 answer.body().bytes();
                 System.out.println(answer.code() + " " + answer.header("cache-control", "-"));
+            } catch (IOException error) {
+                error.printStackTrace();
+                System.out.println("error");
             }
         }
         System.exit(0); // without waiting for idle threads

@@ -1,6 +1,6 @@
 // Node's fetch (HTTP/1.1) and its http2 module: `client.js CA PORT HTTP STEP…`, where a step is HOST/PATH or
-// HOST/PATH=AUTHORITY. Prints the status and Cache-Control of every answer. With http2 all steps for a host
-// share one session. In the environment UPLOAD is how many bytes to send, and UNDICI is where undici is, whose
+// HOST/PATH=AUTHORITY. Prints the status and Cache-Control of every answer, or `error`. With http2 all steps for a host
+// share one session while it is open. In the environment UPLOAD is how many bytes to send, and UNDICI is where undici is, whose
 // fetch then speaks HTTP/2.
 'use strict';
 
@@ -42,7 +42,8 @@ async function byFetch(host, path, authority) {
 const sessions = new Map();
 
 function byHttp2(host, path, authority) {
-  if (!sessions.has(host)) {
+  // A session is closed to new requests after GOAWAY.
+  if (sessions.get(host)?.closed ?? true) {
     sessions.set(host, http2.connect(`https://${host}:${port}`, { ca: fs.readFileSync(ca) }));
   }
   return new Promise((resolve, reject) => {
@@ -62,8 +63,13 @@ function byHttp2(host, path, authority) {
   const request = http === '2' && !undici ? byHttp2 : byFetch;
   for (const step of steps) {
     const [, host, path, authority] = /^([^/]+)\/([^=]*)=?(.*)$/.exec(step);
-    const [status, cacheControl] = await request(host, path, authority);
-    console.log(status, cacheControl ?? '-');
+    try {
+      const [status, cacheControl] = await request(host, path, authority);
+      console.log(status, cacheControl ?? '-');
+    } catch (error) {
+      console.error(error);
+      console.log('error');
+    }
   }
   sessions.forEach((session) => session.close());
 })();

@@ -1,13 +1,14 @@
 """httpx: `client.py CA PORT HTTP STEP…`, where a step is HOST/PATH or HOST/PATH=AUTHORITY.
 
-Prints the status and Cache-Control of every answer. All steps share one client. UPLOAD in the environment is how
-many bytes to send.
+Prints the status and Cache-Control of every answer, or `error`. All steps share one client. UPLOAD in the environment is
+how many bytes to send.
 """
 
 import os
 import socket
 import ssl
 import sys
+import traceback
 
 import httpx
 
@@ -23,8 +24,13 @@ with httpx.Client(verify=tls, http1=http == "1.1", http2=http == "2", trust_env=
         url, _, authority = step.partition("=")
         host, _, path = url.partition("/")
         headers = {"host": f"{authority}:{port}"} if authority else {}
-        answer = client.request(
-            method, f"https://{host}:{port}/{path}", headers=headers, content=upload
-        )
+        try:
+            answer = client.request(
+                method, f"https://{host}:{port}/{path}", headers=headers, content=upload
+            )
+        except httpx.TransportError:
+            traceback.print_exc()
+            print("error")
+            continue
         assert answer.http_version == f"HTTP/{http}", answer.http_version
         print(answer.status_code, answer.headers.get("cache-control", "-"))

@@ -6,9 +6,9 @@ use tokio::process::Command;
 use tower_misdirected::MisdirectedLayer;
 
 use crate::installed;
-use crate::observed::{Http, REFUSED, SERVED, assert_row, yes_or_no};
+use crate::observed::{Http, REFUSED, Row, SERVED, assert_row, outcome};
 use crate::programs::{curl, file, lines, told};
-use crate::site::{self, Record, Site, Tls};
+use crate::site::{self, Kind, Record, Site, Tls};
 
 /// Whether these all came over one connection.
 fn one_connection(records: &[Record]) -> bool {
@@ -95,6 +95,25 @@ async fn curl_repeats_only_if_told_and_over_http2_in_vain() {
     }
 }
 
+/// W2, W6: what draining is for.
+#[tokio::test]
+async fn w2_without_draining_curl_stays_on_its_connection_and_is_refused() {
+    let Some(program) = installed::find(&["curl"]) else {
+        return;
+    };
+    let kind = Kind {
+        drain: None,
+        ..Tls::Apart.into()
+    };
+    let site = Site::start(kind).await;
+    let steps = ["one.test/change", "one.test/again", "one.test/later"];
+    installed::output(&mut curl(&program, Http::Two, &site, &steps)).await;
+    let records = site.take();
+    let statuses: Vec<_> = records.iter().map(|record| record.status).collect();
+    assert_eq!(statuses, [200, 421, 421]);
+    assert!(one_connection(&records));
+}
+
 /// What a health check should do in place of `-H 'Host: …'`.
 #[tokio::test]
 async fn curl_sends_the_right_server_name_with_connect_to_and_resolve() {
@@ -167,16 +186,40 @@ async fn wget_hands_over_and_repeats_on_a_new_connection_if_told() {
         "--output-document=-",
         "--no-check-certificate",
     ]);
-    let coalesces = yes_or_no(coalesces(&site, &mut several).await);
-    let cells = [
+    let coalesces = coalesces(&site, &mut several).await;
+
+    // The configuration changes during the first request. wget keeps one connection, which is then idle.
+    let mut command = wget(&["--server-response"]);
+    for path in ["change", "again", "later"] {
+        command.arg(format!("{}{path}", site.url("127.0.0.1")));
+    }
+    let output = installed::output(&mut command).await;
+    let printed = String::from_utf8(output.stderr).unwrap();
+    let statuses = printed
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("HTTP/1.1 "));
+    let seen: Vec<_> = statuses.map(|status| &status[..3]).collect();
+    let records = site.take();
+    assert_eq!(records.len(), 4, "{records:?}");
+    assert!(one_connection(&records[..3]) && !one_connection(&records[2..]));
+    let seen = [
+        ("/change", seen[1]),
+        ("/again", seen[2]),
+        ("/later", seen[3]),
+    ]
+    .map(|(path, seen)| outcome(seen, &records, path));
+    let idle = format!("{}, then {}", seen[1], seen[2]);
+    let row = Row {
         coalesces,
-        "421",
-        "hands it over",
-        "421",
-        "on a new connection",
-    ];
+        // As above: the request for the other host, and the one before it.
+        refused: "421, then 200".to_owned(),
+        under_way: seen[0].clone(),
+        unaware: idle.clone(),
+        // Nobody tells a client over HTTP/1.1.
+        idle,
+    };
     installed::announce("wget", Command::new(&program).arg("--version")).await;
-    assert_row("wget", "1.1", &cells);
+    row.assert("wget", "1.1");
 }
 
 /// So nghttp is never misdirected. It is refused where no certificate covers what it asks for (B5).
@@ -212,15 +255,20 @@ async fn nghttps_server_name_is_its_authority() {
     }
     let mut several = Command::new(&program);
     several.args(["--no-verify-peer", "--null-out"]);
-    let coalesces = yes_or_no(coalesces(&site, &mut several).await);
-    let given = "takes it for its server name";
-    let cells = [
-        coalesces,
-        given,
-        "hands it over",
-        "421",
-        "on the same, and refused",
-    ];
+    assert!(!coalesces(&site, &mut several).await);
+
+    // It ends with the answers, so its next request opens another connection.
+    for path in ["change", "again"] {
+        let mut command = Command::new(&program);
+        let url = format!("{}{path}", site.url("127.0.0.1"));
+        command.args(["--no-verify-peer", "--null-out", &url]);
+        installed::prints(&mut command).await;
+    }
+    let records = site.take();
+    assert!(records.iter().all(|record| record.status == 200));
+    assert!(!one_connection(&records));
+    let anew = "connects anew";
+    let cells = ["no", "sends it as server name", "200", anew, anew];
     installed::announce("nghttp", Command::new(&program).arg("--version")).await;
     assert_row("nghttp", "2", &cells);
 }

@@ -2,8 +2,9 @@
 //! How a client is run is not here.
 
 use std::fmt;
+use std::time::Duration;
 
-use crate::site::{Record, Site, Tls};
+use crate::site::{ASIDE, Kind, Record, Site, Tls};
 
 /// The page of the guide that tells what clients do.
 const GUIDE: &str = include_str!("../../src/guide/clients.md");
@@ -28,10 +29,41 @@ impl fmt::Display for Http {
 pub const SERVED: &str = "200 -";
 pub const REFUSED: &str = "421 no-store";
 
-/// Has one client visit the site three times, and compares what it does with its row in the guide.
+/// The `drain` of a site that does not tell idle connections in time.
+pub const LATE: Duration = Duration::from_secs(100_000);
+
+/// What a client does, as its row in the guide says.
+#[derive(Debug)]
+pub struct Row {
+    pub coalesces: bool,
+    /// What comes of a refused request, and of the next one.
+    pub refused: String,
+    /// What comes of a request that is under way when the configuration changes.
+    pub under_way: String,
+    /// What comes of a request whose client does not know of the change yet, and of the next one.
+    pub unaware: String,
+    /// What comes of a request whose client was told of the change while it was idle, and of the next one.
+    pub idle: String,
+}
+
+impl Row {
+    /// Holds the guide to it.
+    pub fn assert(&self, client: &str, http: &str) {
+        let cells = [
+            if self.coalesces { "yes" } else { "no" },
+            &self.refused,
+            &self.under_way,
+            &self.unaware,
+            &self.idle,
+        ];
+        assert_row(client, http, &cells);
+    }
+}
+
+/// Has one client visit the site, and compares what it does with its row in the guide.
 ///
 /// `visit` runs the client with a list of steps, each `HOST/PATH` or `HOST/PATH=AUTHORITY`, which share one
-/// pool of connections, and returns what the client saw of each: its status and `Cache-Control`.
+/// pool of connections, and returns what the client saw of each: its status and `Cache-Control`, or `error`.
 pub async fn compare_with_the_guide(
     client: &str,
     version: &str,
@@ -40,16 +72,18 @@ pub async fn compare_with_the_guide(
 ) {
     eprintln!("ran: {client} {version}, HTTP/{http}");
     let coalesces = coalesces(http, &visit).await;
-    let told_another_host = told_another_host(http, &visit).await;
-    let change = after_a_change(http, &visit).await;
-    let cells = [
-        yes_or_no(coalesces),
-        told_another_host,
-        &change.on_421,
-        &change.seen,
-        change.afterwards,
-    ];
-    assert_row(client, &http.to_string(), &cells);
+    let refused = match coalesces {
+        true => coalesced_and_refused(&visit).await,
+        false => told_another_host(http, &visit).await,
+    };
+    let row = Row {
+        coalesces,
+        refused,
+        under_way: under_way(&visit).await,
+        unaware: unaware(http, &visit).await,
+        idle: idle(http, &visit).await,
+    };
+    row.assert(client, &http.to_string());
 }
 
 /// Whether a request for another host of the certificate takes the open connection.
@@ -75,92 +109,129 @@ async fn coalesces(http: Http, visit: &impl AsyncFn(&Site, &[&str]) -> Vec<Strin
     coalesces
 }
 
+/// What becomes of a request that the client coalesces, where the hosts are kept apart.
+async fn coalesced_and_refused(visit: &impl AsyncFn(&Site, &[&str]) -> Vec<String>) -> String {
+    let site = Site::start(Tls::Apart).await;
+    let seen = visit(&site, &["one.test/", "two.test/other", "two.test/later"]).await;
+    let records = site.take();
+    assert_eq!(records[1].line(), "two.test 421", "{records:?}");
+    assert_eq!(records[1].connection, records[0].connection, "{records:?}");
+    pair(&seen[1..], &records, ["/other", "/later"])
+}
+
 /// What a `Host` or `:authority` that differs from the URL comes to, where the hosts are kept apart.
 async fn told_another_host(
     http: Http,
     visit: &impl AsyncFn(&Site, &[&str]) -> Vec<String>,
-) -> &'static str {
+) -> String {
     let site = Site::start(Tls::Apart).await;
-    let seen = visit(
-        &site,
-        &["one.test/", "one.test/other=two.test", "one.test/"],
-    )
-    .await;
+    let steps = ["one.test/", "one.test/other=two.test", "one.test/later"];
+    let seen = visit(&site, &steps).await;
     let records = site.take();
     assert_eq!((&*seen[0], &*seen[2]), (SERVED, SERVED), "{records:?}");
     let told = &records[1];
     let kept = records[0].connection == told.connection;
-    match (&*seen[1], &*told.line(), kept) {
+    let cell = match (&*seen[1], &*told.line(), kept) {
         (SERVED, "two.test 200", false) => {
             assert_eq!(told.server_name.as_deref(), Some("two.test"));
-            "takes it for its server name"
+            "sends it as server name"
         }
         (REFUSED, "two.test 421", true) => {
-            assert_eq!(on_421(&records[1..]), "hands it over");
+            assert_eq!(records.len(), 3, "it is not repeated: {records:?}");
             // A refusal ends a connection of HTTP/1.1 and no other (C3).
             let kept = records[2].connection == told.connection;
             assert_eq!(kept, http == Http::Two);
-            "421"
+            return pair(&seen[1..], &records, ["/other", "/later"]);
         }
         // `:authority` is the URL's, and `Host` differs (A1).
-        ("400 no-store", "one.test 400", true) => "400",
+        ("400 no-store", "one.test 400", true) => {
+            return pair(&seen[1..], &records, ["/other", "/later"]);
+        }
         (SERVED, "one.test 200", true) => "ignores it",
         other => panic!("{other:?}, {records:?}"),
-    }
+    };
+    cell.to_owned()
 }
 
-struct AfterAChange {
-    on_421: String,
-    /// The status that the program sees in the end.
-    seen: String,
-    /// What becomes of the next request to the same host.
-    afterwards: &'static str,
-}
-
-/// What happens when the host of an open connection has got a new configuration.
-async fn after_a_change(
-    http: Http,
-    visit: &impl AsyncFn(&Site, &[&str]) -> Vec<String>,
-) -> AfterAChange {
+/// W2: what becomes of a request that is under way when the host of its connection gets a new configuration.
+async fn under_way(visit: &impl AsyncFn(&Site, &[&str]) -> Vec<String>) -> String {
     let site = Site::start(Tls::Apart).await;
-    let steps = ["one.test/change", "one.test/again", "one.test/later"];
-    let seen = visit(&site, &steps).await;
+    let seen = visit(&site, &["one.test/", "one.test/change"]).await;
     let records = site.take();
-    assert_eq!(seen[0], SERVED);
     assert_eq!(records[1].connection, records[0].connection, "{records:?}");
-    assert_eq!((&*records[1].path, records[1].status), ("/again", 421));
-
-    let last = &records[records.len() - 1];
-    assert_eq!(last.path, "/later");
-    let same = last.connection == records[0].connection;
-    AfterAChange {
-        on_421: on_421(&records[1..]),
-        seen: seen[1].split(' ').next().unwrap().to_owned(),
-        afterwards: match (same, &*seen[2], http) {
-            (false, SERVED, _) => "on a new connection",
-            (true, REFUSED, Http::Two) => "on the same, and refused",
-            // After a refusal over HTTP/1.1 the server closes (C3).
-            _ => panic!("{seen:?}, {records:?}"),
-        },
-    }
+    outcome(&seen[1], &records, "/change")
 }
 
-/// What the client did about the first of these records, a 421.
-pub fn on_421(records: &[Record]) -> String {
-    let refused = &records[0];
-    let mut later = records[1..].iter();
-    match later.find(|later| later.path == refused.path) {
-        Some(again) => {
-            let same = again.connection == refused.connection;
-            let which = if same { "the same" } else { "a new" };
-            format!("repeats it on {which} connection")
-        }
-        None => "hands it over".to_owned(),
-    }
+/// W6: the host of an open connection gets a new configuration, and the client does not know yet.
+async fn unaware(http: Http, visit: &impl AsyncFn(&Site, &[&str]) -> Vec<String>) -> String {
+    let kind = Kind {
+        drain: Some(LATE),
+        ..Tls::Apart.into()
+    };
+    let site = Site::start(kind).await;
+    let aside = format!("{ASIDE}/change");
+    let seen = visit(
+        &site,
+        &["one.test/", &aside, "one.test/again", "one.test/later"],
+    )
+    .await;
+    let records = site.take();
+    let again = records
+        .iter()
+        .find(|record| record.path == "/again")
+        .unwrap();
+    assert_eq!(again.connection, records[0].connection, "{records:?}");
+    assert_eq!(again.status, 421);
+    // The answer, or the GOAWAY before it, ends the connection.
+    let later = records
+        .iter()
+        .find(|record| record.path == "/later")
+        .unwrap();
+    assert_ne!(
+        later.connection, again.connection,
+        "HTTP/{http}: {records:?}"
+    );
+    pair(&seen[2..], &records, ["/again", "/later"])
 }
 
-pub fn yes_or_no(answer: bool) -> &'static str {
-    if answer { "yes" } else { "no" }
+/// W6: the host of an idle connection gets a new configuration.
+async fn idle(http: Http, visit: &impl AsyncFn(&Site, &[&str]) -> Vec<String>) -> String {
+    let site = Site::start(Tls::Apart).await;
+    let aside = format!("{ASIDE}/tell");
+    let seen = visit(
+        &site,
+        &["one.test/", &aside, "one.test/again", "one.test/later"],
+    )
+    .await;
+    let records = site.take();
+    let later = records
+        .iter()
+        .find(|record| record.path == "/later")
+        .unwrap();
+    assert_ne!(
+        later.connection, records[0].connection,
+        "HTTP/{http}: {records:?}"
+    );
+    pair(&seen[2..], &records, ["/again", "/later"])
+}
+
+/// What came of two requests, as the guide says it: what the program saw.
+pub fn pair(seen: &[String], records: &[Record], paths: [&str; 2]) -> String {
+    let [first, then] = [0, 1].map(|at| outcome(&seen[at], records, paths[at]));
+    format!("{first}, then {then}")
+}
+
+/// What the program saw of a request. If it saw an answer, the server's last record of the request agrees.
+pub fn outcome(seen: &str, records: &[Record], path: &str) -> String {
+    let status = seen.split(' ').next().unwrap();
+    if status == "error" {
+        return "an error".to_owned();
+    }
+    let mut records = records.iter().rev();
+    let record = records.find(|record| record.path == path);
+    let record = record.unwrap_or_else(|| panic!("no record of {path}"));
+    assert_eq!(status, record.status.to_string(), "{record:?}");
+    status.to_owned()
 }
 
 /// Holds the guide to what was seen. Its table has a client, the version that was seen, the version of HTTP,
@@ -195,4 +266,27 @@ pub fn assert_settings(proxy: &str, configuration: &str) {
     for line in told.into_iter().filter(|line| !line.is_empty()) {
         assert!(used.contains(&line), "not tested: {line}");
     }
+}
+
+/// W6: after a refusal, the client's next request succeeds. The guide names the clients that have a bug of their own.
+#[test]
+fn w6_every_next_request_succeeds() {
+    let rows = GUIDE
+        .lines()
+        .filter(|line| line.starts_with("| ") && line.contains(", then "));
+    let mut in_vain = Vec::new();
+    let mut pairs = 0;
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        for (column, cell) in cells.iter().enumerate() {
+            if let Some((_, next)) = cell.split_once(", then ") {
+                pairs += 1;
+                if next != "200" {
+                    in_vain.push((cells[0], cells[2], column));
+                }
+            }
+        }
+    }
+    assert!(pairs > 50, "only {pairs}");
+    assert_eq!(in_vain, [("OkHttp", "2", 4)]);
 }

@@ -74,14 +74,16 @@ async fn curl_as_told(http: Http) {
     };
     let version = installed::version(Command::new(&program).arg("--version")).await;
     let visit = async |site: &Site, steps: &[&str]| {
-        let mut seen = lines(&mut curl(&program, http, site, steps)).await;
-        for line in &mut seen {
+        // If a transfer fails, curl goes on with the next.
+        let output = installed::output(&mut curl(&program, http, site, steps)).await;
+        let printed = String::from_utf8(output.stdout).unwrap();
+        let seen = printed.lines().map(|line| match line {
+            "000 " => "error".to_owned(),
             // curl prints nothing for a field that is absent.
-            if line.ends_with(' ') {
-                line.push('-');
-            }
-        }
-        seen
+            line if line.ends_with(' ') => format!("{line}-"),
+            line => line.to_owned(),
+        });
+        seen.collect()
     };
     compare_with_the_guide("curl", &version, http, visit).await;
 }

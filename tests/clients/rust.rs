@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::observed::{Http, compare_with_the_guide};
 use crate::pki;
-use crate::site::{NAMES, Site};
+use crate::site::{ASIDE, NAMES, Site};
 
 fn client(http: Http) -> Client {
     let mut roots = RootCertStore::empty();
@@ -25,9 +25,8 @@ fn client(http: Http) -> Client {
     // The port is the URL's.
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let client = Client::builder().use_preconfigured_tls(tls).no_proxy();
-    let client = NAMES
-        .iter()
-        .fold(client, |client, name| client.resolve(name, addr));
+    let names = NAMES.iter().chain([&ASIDE]);
+    let client = names.fold(client, |client, name| client.resolve(name, addr));
     client.build().unwrap()
 }
 
@@ -42,7 +41,14 @@ async fn reqwest(http: Http) {
             if !authority.is_empty() {
                 request = request.header("host", format!("{authority}:{}", site.port()));
             }
-            let answer = request.send().await.unwrap();
+            let answer = match request.send().await {
+                Ok(answer) => answer,
+                Err(error) => {
+                    eprintln!("{error:?}");
+                    seen.push("error".to_owned());
+                    continue;
+                }
+            };
             let cache_control = answer.headers().get("cache-control");
             let cache_control = cache_control.map_or("-", |value| value.to_str().unwrap());
             seen.push(format!("{} {cache_control}", answer.status().as_u16()));

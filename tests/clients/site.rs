@@ -1,30 +1,46 @@
 //! The site that clients visit: three hosts of one certificate, served as the README says, and a record of
 //! every request as the server saw it, the refused ones included. What the clients do is not here.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, DefaultBodyLimit, Request, State};
-use axum::http::{Method, Version, header};
+use axum::http::{HeaderValue, Method, Version, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::any;
 use axum::serve::IncomingStream;
 use axum::{Extension, Router};
 use http_body_util::BodyExt;
+use quinn::Endpoint;
+use quinn::crypto::rustls::QuicServerConfig;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower_http::set_header::SetResponseHeaderLayer;
 use tower_misdirected::{
-    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener, VirtualHosts,
-    VirtualHostsBuilder,
+    ConnectionInfo, EffectiveAuthority, MisdirectedLayer, QuicTls, TlsAcceptor, TlsListener,
+    VirtualHosts, VirtualHostsBuilder,
 };
 
 use crate::pki::{self, Leaf};
 use crate::program::Directory;
+use crate::server::bridge;
 
 /// What the site's one certificate covers. `one.test` is also served to clients without a server name.
 pub const NAMES: &[&str] = &["one.test", "api.one.test", "two.test", "127.0.0.1"];
+
+/// A host with a certificate and a configuration of its own, which never changes. A client opens another connection for it,
+/// and its connections for the other hosts are idle meanwhile.
+pub const ASIDE: &str = "aside.test";
+
+/// How long a client may take to close the connections on which it was told to go. Some do so at their next request.
+const CLOSING: Duration = Duration::from_secs(2);
 
 /// Whether the hosts may share their connections (B6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +54,12 @@ pub enum Tls {
 
 impl Tls {
     fn hosts(self, leaf: &Leaf) -> VirtualHostsBuilder {
-        let shared = Arc::new(leaf.server_config());
+        let shared = Arc::new(config(leaf));
         let mut hosts = VirtualHosts::builder();
         for name in NAMES.iter().filter(|name| name.ends_with(".test")) {
             let config = match self {
                 Tls::Shared => shared.clone(),
-                Tls::Apart => Arc::new(leaf.server_config()),
+                Tls::Apart => Arc::new(config(leaf)),
             };
             hosts = hosts.host(*name, config);
         }
@@ -51,14 +67,81 @@ impl Tls {
     }
 }
 
-/// Gives every host a new TLS configuration, so that the connections up to now can serve none of them.
-#[derive(Clone)]
-struct Change(Arc<dyn Fn() + Send + Sync>);
+/// For TCP and for QUIC.
+fn config(leaf: &Leaf) -> ServerConfig {
+    let mut config = leaf.server_config();
+    config.alpn_protocols.push(b"h3".to_vec());
+    config
+}
+
+/// How the site is served.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    pub tls: Tls,
+    /// When idle connections are told of a change: within this time, or never.
+    pub drain: Option<Duration>,
+    /// Over HTTP/3 too, on the same port.
+    pub http3: bool,
+}
+
+impl From<Tls> for Kind {
+    fn from(tls: Tls) -> Self {
+        Self {
+            tls,
+            drain: Some(Duration::ZERO),
+            http3: false,
+        }
+    }
+}
+
+/// The virtual hosts, which pages change, and the connections that a change concerns.
+struct Hosts {
+    change: Box<dyn Fn() + Send + Sync>,
+    open: Mutex<Vec<Open>>,
+}
+
+/// A connection that has served a request.
+struct Open {
+    info: ConnectionInfo,
+    end: watch::Receiver<()>,
+}
+
+impl Hosts {
+    /// Gives every host a new TLS configuration, except for [`ASIDE`]. The connections up to now can serve none of them.
+    fn change(&self) {
+        (self.change)();
+    }
+
+    /// Makes sure that idle connections have been told of a change. The site and its connections have one thread, so those
+    /// that were woken have had their turn, and have written GOAWAY, when this one has it again. Then the clients may close
+    /// them.
+    async fn tell(&self) {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        let told = |open: &Open| {
+            let http1 = matches!(open.info.alpn(), None | Some(b"http/1.1"));
+            !http1 && open.info.is_outdated()
+        };
+        let open = self
+            .open
+            .lock()
+            .unwrap()
+            .extract_if(.., |open| told(open))
+            .collect::<Vec<_>>();
+        let end = async {
+            for mut open in open {
+                while open.end.changed().await.is_ok() {}
+            }
+        };
+        let _ = tokio::time::timeout(CLOSING, end).await;
+    }
+}
 
 /// A running site. It ends with the runtime of its test.
 pub struct Site {
     pub addr: SocketAddr,
-    /// The certificate of every host.
+    /// The certificate of every host but [`ASIDE`].
     pub leaf: Arc<Leaf>,
     records: Records,
     files: Directory,
@@ -100,33 +183,54 @@ impl Record {
 }
 
 impl Site {
-    /// A site whose every page says which host it is of, and repeats what was sent to it. The page
-    /// `/change` also gives every host a new TLS configuration, which leaves all connections behind.
-    pub async fn start(tls: Tls) -> Self {
-        Self::serve(tls, pages().layer(MisdirectedLayer::new().json())).await
+    /// A site whose every page says which host it is of, and repeats what was sent to it. The page `/change` also changes
+    /// the TLS configurations, and so does `/tell`, which is for [`ASIDE`] and answers when idle connections know.
+    pub async fn start(kind: impl Into<Kind>) -> Self {
+        Self::serve(kind, pages().layer(MisdirectedLayer::new().json())).await
     }
 
     /// A site of these routes, whose outermost layer should be a [`MisdirectedLayer`].
-    pub async fn serve(tls: Tls, app: Router) -> Self {
+    pub async fn serve(kind: impl Into<Kind>, app: Router) -> Self {
+        let Kind { tls, drain, http3 } = kind.into();
         let leaf = Arc::new(pki::leaf(NAMES));
-        let hosts = tls.hosts(&leaf).build().unwrap();
-        let change = Change(Arc::new({
-            let (hosts, leaf) = (hosts.clone(), leaf.clone());
-            move || hosts.replace(tls.hosts(&leaf)).unwrap()
-        }));
-
-        let listener = TlsListener::bind("127.0.0.1:0", hosts).await.unwrap();
-        let addr = listener.local_addr().unwrap();
+        let aside = Arc::new(config(&pki::leaf(&[ASIDE])));
+        let all = {
+            let leaf = leaf.clone();
+            move || tls.hosts(&leaf).host(ASIDE, aside.clone())
+        };
+        let virtual_hosts = all().build().unwrap();
+        let acceptor = TlsAcceptor::from(virtual_hosts.clone()).drain(drain);
+        let hosts = Arc::new(Hosts {
+            change: Box::new(move || virtual_hosts.replace(all()).unwrap()),
+            open: Mutex::default(),
+        });
         let records = Records::default();
         let app = app
-            .layer(Extension(change))
-            .layer(from_fn_with_state(records.clone(), record))
-            .into_make_service_with_connect_info::<Connection>();
+            .layer(Extension(hosts.clone()))
+            .layer(from_fn_with_state((records.clone(), hosts), record));
+
+        let (tcp, udp) = bind(http3).await;
+        let addr = tcp.local_addr().unwrap();
+        if let Some(udp) = udp {
+            let tls = QuicTls::<QuicServerConfig>::new(acceptor.clone()).unwrap();
+            udp.set_server_config(Some(quinn::ServerConfig::with_crypto(Arc::new(tls))));
+            tokio::spawn(serve_http3(udp, app.clone(), drain));
+        }
+        // Clients over TCP learn of HTTP/3 (RFC 7838).
+        let alt_svc = http3.then(|| format!("h3=\":{}\"; ma=86400", addr.port()));
+        let alt_svc = alt_svc.map(|value| HeaderValue::try_from(value).unwrap());
+        let app = app.layer(SetResponseHeaderLayer::overriding(
+            header::ALT_SVC,
+            move |_: &Response| alt_svc.clone(),
+        ));
+        let listener = TlsListener::from_tcp(tcp, acceptor);
+        let app = app.into_make_service_with_connect_info::<Connection>();
         tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
 
         let files = Directory::new();
         files.write("ca.pem", ca());
-        let lines = NAMES.iter().map(|name| format!("127.0.0.1 {name}\n"));
+        let names = NAMES.iter().chain([&ASIDE]);
+        let lines = names.map(|name| format!("127.0.0.1 {name}\n"));
         files.write("hosts", lines.collect::<String>());
         Self {
             addr,
@@ -177,11 +281,46 @@ pub fn pages() -> Router {
         page.extend_from_slice(&body);
         page
     };
-    let change = async |Extension(change): Extension<Change>, _: Bytes| (change.0)();
+    let change = async |Extension(hosts): Extension<Arc<Hosts>>, _: Bytes| hosts.change();
+    let tell = async |Extension(hosts): Extension<Arc<Hosts>>| {
+        hosts.change();
+        hosts.tell().await;
+    };
     Router::new()
         .route("/change", any(change))
+        .route("/tell", any(tell))
         .fallback(page)
         .layer(DefaultBodyLimit::disable())
+}
+
+/// TCP, and UDP on the same port if it is wanted. The system knows a port that is free for TCP, and it nearly always is free
+/// for UDP.
+async fn bind(udp: bool) -> (TcpListener, Option<Endpoint>) {
+    for _ in 0..10 {
+        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        if !udp {
+            return (tcp, None);
+        }
+        if let Ok(endpoint) = Endpoint::client(tcp.local_addr().unwrap()) {
+            return (tcp, Some(endpoint));
+        }
+    }
+    panic!("no port is free for both");
+}
+
+async fn serve_http3(endpoint: Endpoint, app: Router, drain: Option<Duration>) {
+    while let Some(incoming) = endpoint.accept().await {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let Ok(connection) = incoming.await else {
+                return;
+            };
+            let info = ConnectionInfo::from_quinn(&connection).unwrap();
+            let app = app.layer(Extension(ConnectInfo(Connection::new(info))));
+            let never = CancellationToken::new();
+            let _ = bridge::serve_connection(connection, app, drain, never).await;
+        });
+    }
 }
 
 /// A connection and its number.
@@ -189,21 +328,30 @@ pub fn pages() -> Router {
 struct Connection {
     number: usize,
     info: ConnectionInfo,
+    /// Dropped when the connection ends.
+    end: Arc<watch::Sender<()>>,
+}
+
+impl Connection {
+    fn new(info: ConnectionInfo) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(1);
+        Self {
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            info,
+            end: Arc::default(),
+        }
+    }
 }
 
 impl Connected<IncomingStream<'_, TlsListener>> for Connection {
     fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(1);
-        Self {
-            number: NUMBER.fetch_add(1, Ordering::Relaxed),
-            info: stream.io().connection_info().clone(),
-        }
+        Self::new(stream.io().connection_info().clone())
     }
 }
 
 /// Notes a request that the layer inside it judges, and how that went.
 async fn record(
-    State(records): State<Records>,
+    State((records, hosts)): State<(Records, Arc<Hosts>)>,
     ConnectInfo(connection): ConnectInfo<Connection>,
     mut request: Request,
     next: Next,
@@ -225,6 +373,13 @@ async fn record(
         body: body.clone(),
     };
 
+    hosts.open.lock().unwrap().push(Open {
+        info: connection.info.clone(),
+        end: connection.end.subscribe(),
+    });
+    // What else has the connection's end in its extensions would keep it open.
+    request.extensions_mut().remove::<ConnectInfo<Connection>>();
+    drop(connection.end);
     request.extensions_mut().insert(connection.info);
     request.extensions_mut().insert(records.clone());
     let request = request.map(|inner| {

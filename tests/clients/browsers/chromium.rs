@@ -2,9 +2,13 @@
 
 use std::path::Path;
 
+use rustls::CipherSuite;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
 use super::headless::{Browser, Kind};
 use super::visit::{Body, Fetch, Page, open};
-use crate::site::Tls;
+use crate::pki::{self, Leaf};
+use crate::site::{self, Site, Tls};
 
 const CHROMIUM: Kind = Kind {
     name: "Chromium",
@@ -12,6 +16,7 @@ const CHROMIUM: Kind = Kind {
     trust: ".pki/nssdb",
     preferences: None,
     arguments,
+    http3: Some(http3),
 };
 
 fn arguments(home: &str, screenshot: &Path) -> Vec<String> {
@@ -31,6 +36,40 @@ fn arguments(home: &str, screenshot: &Path) -> Vec<String> {
         &format!("--screenshot={}", screenshot.display()),
     ];
     arguments.map(str::to_owned).to_vec()
+}
+
+/// By default Chromium speaks HTTP/3 only if a public authority has signed the certificate, and only after it has learned of
+/// HTTP/3 from `Alt-Svc`. It does without both for the page's own host. For another host it has to learn, because it repeats a
+/// refused request without what it has learned, so over TCP. If HTTP/3 is forced on it there, it cannot do that.
+fn http3(site: &Site) -> Vec<String> {
+    vec![
+        "--enable-quic".to_owned(),
+        format!("--origin-to-force-quic-on=one.test:{}", site.port()),
+        format!(
+            "--ignore-certificate-errors-spki-list={}",
+            key_hash(&site.leaf)
+        ),
+    ]
+}
+
+/// The SHA-256 hash of the certificate's public key, in base64.
+fn key_hash(leaf: &Leaf) -> String {
+    let (_, certificate) = X509Certificate::from_der(&leaf.der).unwrap();
+    let suite = pki::provider().cipher_suites.iter().find_map(|suite| {
+        let sha256 = suite.suite() == CipherSuite::TLS13_AES_128_GCM_SHA256;
+        suite.tls13().filter(|_| sha256)
+    });
+    let sha256 = suite.unwrap().common.hash_provider;
+    let hash = sha256.hash(certificate.public_key().raw);
+    let pem = site::pem("HASH", hash.as_ref());
+    pem.lines().nth(1).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn chromium_over_http3_does_what_the_guide_says() {
+    if let Some(chromium) = Browser::find_http3(&CHROMIUM) {
+        super::does_what_the_guide_says(&chromium).await;
+    }
 }
 
 #[tokio::test]
@@ -79,7 +118,7 @@ async fn chromium_hands_the_421_to_a_streaming_upload() {
     let page = Page {
         file: "-stream",
         title: "A streaming upload cannot be sent again: the page gets the 421",
-        tls: Tls::Apart,
+        kind: chromium.kind(Tls::Apart),
         unknown: None,
         fetches: vec![Fetch {
             body: Body::Stream,

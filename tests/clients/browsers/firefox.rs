@@ -12,7 +12,7 @@ const FIREFOX: Kind = Kind {
     preferences: Some((
         "profile/user.js",
         r#"
-            user_pref("network.dns.localDomains", "one.test,api.one.test,two.test");
+            user_pref("network.dns.localDomains", "one.test,api.one.test,two.test,aside.test");
             user_pref("network.proxy.type", 0);
             user_pref("network.trr.mode", 5);
             user_pref("network.captive-portal-service.enabled", false);
@@ -20,6 +20,7 @@ const FIREFOX: Kind = Kind {
         "#,
     )),
     arguments,
+    http3: None,
 };
 
 fn arguments(home: &str, screenshot: &Path) -> Vec<String> {

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
+use axum::http::Version;
 use tokio::process::Command;
 
-use crate::installed::{announce, find, prints};
+use crate::installed::{find, prints, version};
 use crate::program::Directory;
-use crate::site::Site;
+use crate::site::{self, Site, Tls};
 
 /// Browsers start slowly on a busy machine. What takes longer never ends, and is a failure and no hang.
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -25,6 +26,8 @@ pub struct Kind {
     pub preferences: Option<(&'static str, &'static str)>,
     /// All but the URL, for this home and with a picture to be taken there.
     pub arguments: fn(&str, &Path) -> Vec<String>,
+    /// More of them, for a visit over HTTP/3, if it can be made to.
+    pub http3: Option<fn(&Site) -> Vec<String>>,
 }
 
 /// A browser that is installed.
@@ -32,6 +35,7 @@ pub struct Browser {
     kind: &'static Kind,
     program: PathBuf,
     certutil: PathBuf,
+    http3: Option<fn(&Site) -> Vec<String>>,
 }
 
 impl Browser {
@@ -40,7 +44,40 @@ impl Browser {
             kind,
             program: find(kind.programs)?,
             certutil: find(&["certutil"])?,
+            http3: None,
         })
+    }
+
+    /// A browser that visits sites over HTTP/3.
+    pub fn find_http3(kind: &'static Kind) -> Option<Self> {
+        let http3 = kind.http3;
+        Some(Self {
+            http3,
+            ..Self::find(kind)?
+        })
+    }
+
+    /// The site for it to visit.
+    pub fn kind(&self, tls: Tls) -> site::Kind {
+        site::Kind {
+            http3: self.http3.is_some(),
+            ..tls.into()
+        }
+    }
+
+    pub fn version(&self) -> Version {
+        match self.http3 {
+            Some(_) => Version::HTTP_3,
+            None => Version::HTTP_2,
+        }
+    }
+
+    /// The version of HTTP that the browser speaks, as the guide's table has it.
+    pub fn http(&self) -> &'static str {
+        match self.http3 {
+            Some(_) => "3",
+            None => "2",
+        }
     }
 
     pub fn name(&self) -> &'static str {
@@ -49,7 +86,8 @@ impl Browser {
 
     /// Says that it takes part, and its version.
     pub async fn announce(&self) {
-        announce(self.kind.name, Command::new(&self.program).arg("--version")).await;
+        let version = version(Command::new(&self.program).arg("--version")).await;
+        eprintln!("ran: {} {version}, HTTP/{}", self.kind.name, self.http());
     }
 
     /// Opens a page of the site, and returns when the picture of it is taken.
@@ -64,8 +102,10 @@ impl Browser {
         let _ = fs::remove_file(&picture);
 
         let log = home.path("log");
+        let more = self.http3.map(|http3| http3(site)).unwrap_or_default();
         let mut browser = Command::new(&self.program)
             .args((self.kind.arguments)(&home.path(""), &picture))
+            .args(more)
             .arg(url)
             .env("HOME", home.path(""))
             .stdin(Stdio::null())

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tower_misdirected::{MisdirectedLayer, Refusal};
 
 use super::headless::Browser;
-use crate::site::{self, Record, Records, Site, Tls};
+use crate::site::{self, ASIDE, Kind, Record, Records, Site};
 
 /// How long the body of an upload is: more than the first flight of a connection, and than a window of HTTP/2.
 const UPLOAD: usize = 1_000_000;
@@ -25,7 +25,7 @@ pub struct Page {
     /// What its picture is called, after the name of the browser.
     pub file: &'static str,
     pub title: &'static str,
-    pub tls: Tls,
+    pub kind: Kind,
     /// A host that the layer does not know, although it has a TLS configuration.
     pub unknown: Option<&'static str>,
     pub fetches: Vec<Fetch>,
@@ -39,8 +39,6 @@ pub struct Fetch {
     pub path: &'static str,
     pub credentials: Credentials,
     pub body: Body,
-    /// Another host, for the field `Host`.
-    pub told: Option<&'static str>,
 }
 
 impl Fetch {
@@ -51,7 +49,6 @@ impl Fetch {
             path: "/target",
             credentials: Credentials::Include,
             body: Body::None,
-            told: None,
         }
     }
 }
@@ -110,13 +107,13 @@ pub async fn open(browser: &Browser, page: Page) -> Visit {
         fetches: page.fetches.clone(),
         report,
     });
-    let known = site::NAMES.iter();
+    let known = site::NAMES.iter().chain([&ASIDE]);
     let known = known.filter(|name| Some(**name) != page.unknown);
     let layer = MisdirectedLayer::new()
         .allowed_hosts(known)
         .unwrap()
         .responder(cacheable);
-    let site = Site::serve(page.tls, routes(plan).layer(layer).layer(from_fn(cors))).await;
+    let site = Site::serve(page.kind, routes(plan).layer(layer).layer(from_fn(cors))).await;
 
     let picture = format!("{}{}.png", browser.name().to_lowercase(), page.file);
     browser.open(&site, &site.url("one.test"), &picture).await;
