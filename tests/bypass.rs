@@ -22,6 +22,8 @@ mod site;
 #[path = "../examples/client_certificates/verifier.rs"]
 mod verifier;
 
+#[path = "bypass/addresses.rs"]
+mod addresses;
 #[path = "bypass/directions.rs"]
 mod directions;
 #[path = "bypass/early_data.rs"]

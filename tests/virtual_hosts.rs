@@ -369,6 +369,98 @@ async fn b8_an_ip_address_that_the_certificate_covers_passes_without_a_server_na
     assert_eq!(found, OTHER_CONFIG);
 }
 
+#[test]
+fn b9_without_a_server_name_the_local_address_selects() {
+    let hosts = Hosts::new();
+    let entries = || {
+        let builder = hosts.builder().host("192.0.2.1", hosts.other.clone());
+        builder.host("2001:db8::1", hosts.shared.clone())
+    };
+    let without = entries().build().unwrap();
+    let with = entries().default(hosts.shared.clone()).build().unwrap();
+    for (server_name, local, id, id_without_default) in [
+        (None, "192.0.2.1", "192.0.2.1", Some("192.0.2.1")),
+        (None, "::ffff:192.0.2.1", "192.0.2.1", Some("192.0.2.1")),
+        (None, "2001:DB8:0::1", "2001:db8::1", Some("2001:db8::1")),
+        (None, "192.0.2.2", "default", None),
+        // SNI cannot carry an address (RFC 6066 §3), so this counts as no server name.
+        (
+            Some("192.0.2.2"),
+            "192.0.2.1",
+            "192.0.2.1",
+            Some("192.0.2.1"),
+        ),
+        (Some("192.0.2.1"), "192.0.2.2", "default", None),
+        (Some("a.test"), "192.0.2.1", "a.test", Some("a.test")),
+        (Some("nobody.test"), "192.0.2.1", "default", None),
+    ] {
+        let local = local.parse().unwrap();
+        let select = |hosts: &VirtualHosts| {
+            let selection = hosts.select_at(server_name, local)?;
+            Some(selection.virtual_host().id().to_owned())
+        };
+        assert_eq!(
+            select(&with).as_deref(),
+            Some(id),
+            "{server_name:?} {local}"
+        );
+        let found = select(&without);
+        assert_eq!(
+            found.as_deref(),
+            id_without_default,
+            "{server_name:?} {local}"
+        );
+    }
+    // An info by hand has the address that stood for the server name, and `select` knows none.
+    let selection = without
+        .select_at(None, "192.0.2.1".parse().unwrap())
+        .unwrap();
+    let info = ConnectionInfo::tls().selection(selection).build();
+    assert_eq!(info.local_addr(), Some("192.0.2.1:0".parse().unwrap()));
+    assert!(!info.is_outdated());
+    assert!(without.select(None).is_none());
+}
+
+#[tokio::test]
+async fn b9_the_request_at_an_address_is_judged_like_any_other() {
+    let hosts = Hosts::new();
+    let builder = hosts.builder().host("192.0.2.1", hosts.other.clone());
+    let hosts = builder.build().unwrap();
+    let selection = hosts.select_at(None, "192.0.2.1".parse().unwrap()).unwrap();
+    let ips = ["192.0.2.1".parse().unwrap()];
+    let info = ConnectionInfo::tls()
+        .selection(selection)
+        .certificate_names(CertificateNames::from_sans(&NAMES[..6], ips))
+        .build();
+    let not_covered = Err(Rejection::NotInCertificate);
+    for (host, same_config, same_host, never) in [
+        ("192.0.2.1", Ok(()), Ok(()), Ok(())),
+        ("192.0.2.1:8443", Ok(()), Ok(()), Ok(())),
+        ("c.test", Ok(()), OTHER_HOST, OTHER_HOST),
+        ("a.test", OTHER_CONFIG, OTHER_CONFIG, OTHER_CONFIG),
+    ] {
+        for (level, expected) in [
+            (Coalescing::SameTlsConfig, same_config),
+            (Coalescing::SameVirtualHost, same_host),
+            (Coalescing::Never, never),
+        ] {
+            assert_eq!(
+                judge(level, &info, host).await,
+                expected,
+                "{level:?} {host}"
+            );
+        }
+    }
+    // B5: the address does not count if the certificate does not cover it.
+    let selection = hosts.select_at(None, "192.0.2.1".parse().unwrap()).unwrap();
+    let info = ConnectionInfo::tls()
+        .selection(selection)
+        .certificate_names(CertificateNames::from_sans(&NAMES[..6], []))
+        .build();
+    let found = judge(Coalescing::SameTlsConfig, &info, "192.0.2.1").await;
+    assert_eq!(found, not_covered);
+}
+
 #[tokio::test]
 async fn b9_nothing_is_selected_for_a_handshake_that_must_be_refused() {
     let hosts = Hosts::new();

@@ -1,6 +1,6 @@
 //! The server: virtual hosts that differ in whom they let in, and a handler that tells whom it saw.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -42,6 +42,7 @@ pub static CERTIFICATE: LazyLock<Leaf> = LazyLock::new(|| {
         "new.test",
         "127.0.0.1",
         "127.0.0.2",
+        "::1",
         "2001:db8::1",
         "2001:db8::2",
     ])
@@ -230,13 +231,18 @@ struct Seen {
 
 impl Site {
     pub async fn new(hosts: VirtualHostsBuilder) -> Self {
+        Self::listening(hosts, Ipv4Addr::LOCALHOST.into()).await
+    }
+
+    /// A site that listens for TCP at this address.
+    pub async fn listening(hosts: VirtualHostsBuilder, ip: IpAddr) -> Self {
         let hosts = hosts.build().unwrap();
         let seen = Arc::new(Seen::default());
         let app = app(&seen);
         // Visitors take no notice of a GOAWAY, and stay on their connections.
         let acceptor = TlsAcceptor::from(hosts.clone()).drain(None);
         Self {
-            tcp: server::tls(app.clone(), acceptor.clone()).await,
+            tcp: server::tls_at(ip, app.clone(), acceptor.clone()).await,
             quic: server::quic_0rtt(app, acceptor).await,
             hosts,
             seen,

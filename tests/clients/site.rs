@@ -101,6 +101,7 @@ struct Hosts {
 }
 
 /// A connection that has served a request.
+#[derive(Clone)]
 struct Open {
     info: ConnectionInfo,
     end: watch::Receiver<()>,
@@ -123,14 +124,9 @@ impl Hosts {
             let http1 = matches!(open.info.alpn(), None | Some(b"http/1.1"));
             !http1 && open.info.is_outdated()
         };
-        let open = self
-            .open
-            .lock()
-            .unwrap()
-            .extract_if(.., |open| told(open))
-            .collect::<Vec<_>>();
+        let open = self.open.lock().unwrap().clone();
         let end = async {
-            for mut open in open {
+            for mut open in open.into_iter().filter(told) {
                 while open.end.changed().await.is_ok() {}
             }
         };

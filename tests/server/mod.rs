@@ -1,7 +1,7 @@
 //! Servers under test, on loopback.
 #![allow(dead_code, reason = "each test crate uses its part")]
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -53,7 +53,12 @@ pub fn echo(calls: &Calls) -> Router {
 
 /// Serves over TLS.
 pub async fn tls(app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
-    let listener = TlsListener::bind("127.0.0.1:0", tls).await.unwrap();
+    tls_at(Ipv4Addr::LOCALHOST.into(), app, tls).await
+}
+
+/// Serves over TLS at this address.
+pub async fn tls_at(ip: IpAddr, app: Router, tls: impl Into<TlsAcceptor>) -> SocketAddr {
+    let listener = TlsListener::bind((ip, 0), tls).await.unwrap();
     let addr = listener.local_addr().unwrap();
     let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });

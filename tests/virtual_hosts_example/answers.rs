@@ -177,6 +177,29 @@ async fn the_default_serves_clients_without_a_matching_name() {
 }
 
 #[tokio::test]
+async fn b9_an_address_has_its_own_configuration() {
+    let site = Site::new();
+    let clients = site.authority("clients");
+    site.certificate("address", &["127.0.0.1", "www.test"]);
+    let address = own("address", "address").replace("address.test", "127.0.0.1");
+    let hosts = format!("{}{address}client_ca = \"clients.pem\"\n", host("www"));
+    let example = site.serve(&format!("default = \"www\"\n{hosts}")).await;
+    let addr = example.addr;
+
+    let alice = pki::client_with_certificate(&["h2"], &clients.client("alice"));
+    let connection = open(addr, alice, None).await;
+    let expected = line("127.0.0.1", "address", "-", "alice");
+    let asked = format!("127.0.0.1:{}", addr.port());
+    assert_eq!(get(&connection, &asked).await.body(), &expected);
+    assert_eq!(status(&connection, "www.test").await, 421);
+
+    assert!(kept_out(addr, pki::client(&["http/1.1"]), None).await);
+    let www = open_for(addr, "www.test").await;
+    assert_eq!(status(&www, "www.test").await, 200);
+    assert_eq!(status(&www, "127.0.0.1").await, 421);
+}
+
+#[tokio::test]
 async fn report_only_refuses_nothing_and_says_so() {
     let site = Site::new();
     let hosts = [host("www"), host("other")].concat();
