@@ -61,9 +61,11 @@ use crate::host::Host;
 /// # Changes while the server runs
 ///
 /// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes them for all handles at
-/// once. Requests on open connections are judged by the new virtual hosts: if a host has a new
-/// configuration, old connections answer 421 for it until they end. Some clients do not end them by
-/// themselves; see [`guide::clients`](crate::guide::clients). Hosts that keep their `Arc`, or the
+/// once. Requests on open connections are judged by the new virtual hosts. If a host has a new
+/// configuration, its old connections are outdated: they answer 421 for it, and
+/// [`TlsStream`](crate::TlsStream) ends them over HTTP/2.
+/// [`guide::virtual_hosts`](crate::guide::virtual_hosts#connections-that-are-outdated) says what happens over
+/// other protocols. Hosts that keep their `Arc`, or the
 /// [id](VirtualHostsBuilder::config_id) of their configuration, are not affected.
 ///
 /// To renew a certificate, keep the configuration and renew the certificate inside its resolver. That causes
@@ -94,9 +96,14 @@ use crate::host::Host;
 ///
 /// # IP addresses
 ///
-/// SNI cannot carry an address (RFC 6066 §3), so a handshake for `https://192.0.2.1/` gets the default. A
-/// request for an address matches the entry with that address. Give such an entry the configuration of the
-/// default.
+/// SNI cannot carry an address (RFC 6066 §3), so a handshake for `https://192.0.2.1/` has no server name. It gets
+/// the entry with the local address of the connection, which is the address that the client connected to. If there
+/// is no such entry, the handshake gets the default. A request for an address matches the entry with that address.
+/// So an entry `192.0.2.1` can have a configuration of its own, with client certificates for example.
+///
+/// Over QUIC the local address is not known during the handshake, so a handshake without a server name gets the
+/// default. A proxy or a NAT in front of the server changes the address that the client connected to, so give the
+/// entry the address of this machine.
 ///
 /// [`Coalescing::SameTlsConfig`]: crate::Coalescing::SameTlsConfig
 /// [`ConnectionInfo`]: crate::ConnectionInfo

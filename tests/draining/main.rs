@@ -14,3 +14,4 @@ mod http2;
 mod http3;
 mod on_the_wire;
 mod servers;
+mod streams;

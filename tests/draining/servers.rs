@@ -1,13 +1,16 @@
 //! Draining needs nothing from the program that serves: every way to serve HTTP/2 has it.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::TcpListener;
+use rustls::server::Acceptor;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::LazyConfigAcceptor;
 use tower::ServiceBuilder;
 use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{ConnectionInfo, TlsAcceptor, TlsListener, VirtualHosts};
@@ -94,4 +97,58 @@ async fn w2_a_loop_of_ones_own() {
         }
     });
     is_drained(hosts, addr).await;
+}
+
+/// As with another TLS stack: the stream is tokio-rustls's, and the info is built by hand.
+async fn serve_foreign(hosts: VirtualHosts, tcp: TcpStream) {
+    let start = LazyConfigAcceptor::new(Acceptor::default(), tcp)
+        .await
+        .unwrap();
+    let server_name = start.client_hello().server_name().map(str::to_owned);
+    let selection = hosts.select(server_name.as_deref()).unwrap();
+    let stream = start.into_stream(selection.config().clone()).await.unwrap();
+    let info = ConnectionInfo::tls().selection(selection).build();
+    let service = ServiceBuilder::new()
+        .layer(AddExtensionLayer::new(info.clone()))
+        .service(app().0);
+    let service = TowerToHyperService::new(service);
+    let builder = Builder::new(TokioExecutor::new());
+    let mut connection =
+        pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = info.outdated() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+#[tokio::test]
+async fn w4_a_loop_whose_stream_is_not_ours() {
+    let [a, admin] = [config(), config()];
+    let hosts = hosts(&a, &admin).build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let accepting = hosts.clone();
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.unwrap();
+            tokio::spawn(serve_foreign(accepting.clone(), tcp));
+        }
+    });
+    let connect = |alpn, sni| wire::connect(addr, pki::client(&[alpn]), Some(sni));
+    let mut old1 = connect("http/1.1", "a.test").await;
+    let mut old2 = Raw::begin(connect("h2", "a.test").await).await;
+    let mut other = Raw::begin(connect("h2", "admin.test").await).await;
+    let get = "GET / HTTP/1.1\nHost: a.test\n\n";
+    assert_eq!(wire::exchange(&mut old1, get).await.status, 200);
+    assert!(old2.get("a.test", "/").await.0);
+
+    let next = crate::application::hosts(&config(), &admin);
+    hosts.replace(next).unwrap();
+    assert!(wire::closes(&mut old1).await);
+    assert_eq!(old2.until(GOAWAY).await, Frame::graceful_goaway());
+    assert!(other.get("admin.test", "/").await.0);
+    assert_eq!(other.goaways(), 0);
+    let mut new = Raw::begin(connect("h2", "a.test").await).await;
+    assert!(new.get("a.test", "/").await.0);
 }
