@@ -277,7 +277,7 @@ impl Draining {
         for slice in next {
             let written = &slice[..slice.len().min(rest)];
             if self.frames.advance(written).is_err() {
-                // Whatever it is, it is not what ALPN said.
+                // It is not what ALPN said, or the client has been told.
                 self.stage = Stage::Over;
                 return;
             }

@@ -8,6 +8,7 @@ const HEAD: u8 = 9;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
 const PUSH_PROMISE: u8 = 5;
+const GOAWAY: u8 = 7;
 const CONTINUATION: u8 = 9;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -34,9 +35,14 @@ enum Block {
     Undecided,
 }
 
-/// What is written is not HTTP/2.
+/// Why no GOAWAY may be inserted any more.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct NotHttp2;
+pub(super) enum End {
+    /// What is written is not HTTP/2.
+    NotHttp2,
+    /// The server writes a GOAWAY itself. Another one must not name a later stream (RFC 9113 §6.8).
+    GoAway,
+}
 
 impl Frames {
     /// Returns whether another frame can be inserted here.
@@ -47,17 +53,17 @@ impl Frames {
 
     /// Follows what has been written.
     #[inline]
-    pub(super) fn advance(&mut self, written: &[u8]) -> Result<(), NotHttp2> {
+    pub(super) fn advance(&mut self, written: &[u8]) -> Result<(), End> {
         self.follow(written, false).map(drop)
     }
 
     /// Returns how much of `next` comes before the next boundary: all of it, if none is in there.
     pub(super) fn until_boundary(mut self, next: &[u8]) -> usize {
-        // If it is not HTTP/2, that is found out when it has been written.
+        // An end is found out when it has been written.
         self.follow(next, true).unwrap_or(next.len())
     }
 
-    fn follow(&mut self, mut octets: &[u8], to_boundary: bool) -> Result<usize, NotHttp2> {
+    fn follow(&mut self, mut octets: &[u8], to_boundary: bool) -> Result<usize, End> {
         let length = octets.len();
         while let [first, rest @ ..] = octets {
             let [a, b, c] = self.payload;
@@ -78,21 +84,22 @@ impl Frames {
         Ok(length - octets.len())
     }
 
-    fn read_head(&mut self, octet: u8) -> Result<(), NotHttp2> {
+    fn read_head(&mut self, octet: u8) -> Result<(), End> {
         match self.head {
             at @ 0..3 => self.payload[usize::from(at)] = octet,
-            3 if !self.begun && octet != SETTINGS => return Err(NotHttp2),
+            3 if !self.begun && octet != SETTINGS => return Err(End::NotHttp2),
+            3 if octet == GOAWAY => return Err(End::GoAway),
             3 if matches!(octet, HEADERS | PUSH_PROMISE | CONTINUATION) => {
                 self.block = Block::Undecided;
             }
-            4 if !self.begun && octet & ACK != 0 => return Err(NotHttp2),
+            4 if !self.begun && octet & ACK != 0 => return Err(End::NotHttp2),
             4 if self.block == Block::Undecided => {
                 self.block = match octet & END_HEADERS {
                     0 => Block::Open,
                     _ => Block::Closed,
                 };
             }
-            5.. if !self.begun && octet != 0 => return Err(NotHttp2),
+            5.. if !self.begun && octet != 0 => return Err(End::NotHttp2),
             _ => {}
         }
         self.head = (self.head + 1) % HEAD;
@@ -181,8 +188,22 @@ mod tests {
             &frame(SETTINGS, 0, 1, 0),
             &frame(SETTINGS, 0, 1 << 31, 0),
         ] {
-            assert_eq!(Frames::default().advance(first), Err(NotHttp2), "{first:?}");
+            assert_eq!(
+                Frames::default().advance(first),
+                Err(End::NotHttp2),
+                "{first:?}"
+            );
         }
+    }
+
+    #[test]
+    fn a_goaway_of_the_server_is_found() {
+        let mut frames = Frames::default();
+        frames.advance(&frame(SETTINGS, 0, 0, 0)).unwrap();
+        let goaway = frame(GOAWAY, 0, 0, 8);
+        assert_eq!(frames.until_boundary(&goaway), goaway.len());
+        frames.advance(&goaway[..3]).unwrap();
+        assert_eq!(frames.advance(&goaway[3..4]), Err(End::GoAway));
     }
 
     #[test]

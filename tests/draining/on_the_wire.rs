@@ -184,6 +184,34 @@ async fn w2_without_a_change_every_octet_is_the_servers() {
     }
 }
 
+/// The server itself says GOAWAY, with a lower stream than ours. No later one may name a higher (RFC 9113 §6.8).
+#[tokio::test]
+async fn w2_after_a_goaway_of_the_server_no_other_is_sent() {
+    let lower = Frame::new(7, 0, 0, [0, 0, 0, 1, 0, 0, 0, 0]).bytes();
+    let script = [Frame::new(SETTINGS, 0, 0, []).bytes(), lower.clone()].concat();
+    let more = Frame::new(PING, ACK, 0, [0; 8]).bytes();
+    // Before the server's GOAWAY, in the middle of it, and after it.
+    for at in script.len() - lower.len()..=script.len() {
+        let (mut client, mut server, hosts) = connection(1 << 16, "h2").await;
+        wait_for_the_client(&mut server).await;
+        server.write_all(&script[..at]).await.unwrap();
+        replace(&hosts);
+        server.write_all(&script[at..]).await.unwrap();
+        server.write_all(&more).await.unwrap();
+        server.flush().await.unwrap();
+        wait_for_the_client(&mut server).await;
+        server.shutdown().await.unwrap();
+        let mut received = Vec::new();
+        client.read_to_end(&mut received).await.unwrap();
+        let mut expected = [&script[..], &more].concat();
+        if at == script.len() - lower.len() {
+            let goaway = Frame::graceful_goaway().bytes();
+            expected.splice(at..at, goaway);
+        }
+        assert_eq!(received, expected, "changed after {at}");
+    }
+}
+
 /// A server that speaks something else than ALPN says, for which a replacement comes after every octet.
 #[tokio::test]
 async fn w2_what_is_not_http2_is_left_alone_though_alpn_says_so() {
