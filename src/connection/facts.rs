@@ -38,6 +38,8 @@ pub(crate) enum Flag {
     OddServerName = 2,
     /// Without a binding: the TLS configuration of the connection is that of every host.
     SingleTlsConfig = 4,
+    /// Without a binding: the TLS stack may have chosen the configuration by another name than the server name.
+    DoubtfulTlsConfig = 16,
     /// The handshake resumed a session.
     Resumed = 8,
 }

@@ -49,6 +49,8 @@ impl ConnectionInfo {
             let covers = facts.certificate_names.covers(name).unwrap_or(true);
             facts.set(Flag::CoversServerName, covers);
         }
+        let doubtful = facts.is(Flag::OddServerName) && !facts.is(Flag::SingleTlsConfig);
+        facts.set(Flag::DoubtfulTlsConfig, doubtful);
         Self(Arc::new(facts))
     }
 
@@ -275,10 +277,8 @@ impl ConnectionInfo {
     pub(crate) fn relation_of_server_name(&self, host: &HostRef<'_>) -> Relation {
         match &self.0.binding {
             Some(binding) => binding.relation_of_server_name(host),
-            None if self.0.is(Flag::SingleTlsConfig) || !self.0.is(Flag::OddServerName) => {
-                Relation::SameVirtualHost
-            }
-            None => Relation::OtherConfig,
+            None if self.0.is(Flag::DoubtfulTlsConfig) => Relation::OtherConfig,
+            None => Relation::SameVirtualHost,
         }
     }
 

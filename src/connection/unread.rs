@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
-use http::{Request, Version};
+use http::{Method, Request, Version};
 
 /// A refused HTTP/1 request with a body that nobody will read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +19,10 @@ pub(crate) struct Unread {
 impl Unread {
     /// Returns `None` if the request has no body, or if the body is of no concern to the connection, as in HTTP/2.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
-        if request.version() >= Version::HTTP_2 {
+        // The method comes first, because a comparison costs less than looking fields up. Content of GET and HEAD has
+        // no meaning (RFC 9110 §9.3.1), so clients send little of it or none.
+        let has_content = !matches!(*request.method(), Method::GET | Method::HEAD);
+        if request.version() >= Version::HTTP_2 || !has_content {
             return None;
         }
         let headers = request.headers();

@@ -174,10 +174,10 @@ impl<S, R> Misdirected<S, R> {
 /// Tells the connection if the body of a refused request may still be on its way, so that it does not close too early
 /// for the answer to arrive.
 fn tell_connection<B>(request: &Request<B>) {
-    if let (Some(connection), Some(unread)) =
-        (connection_info(request.extensions()), Unread::of(request))
-    {
-        connection.put_unread(unread);
+    if let Some(unread) = Unread::of(request) {
+        if let Some(connection) = connection_info(request.extensions()) {
+            connection.put_unread(unread);
+        }
     }
 }
 
