@@ -117,9 +117,15 @@ impl FromStr for Host {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
-        match split(text.as_bytes()) {
-            Some((host, b"")) => Ok(Self::of_ref(host)),
-            _ => Err(Malformed::InvalidHost),
+        let Some((host, b"")) = split(text.as_bytes()) else {
+            return Err(Malformed::InvalidHost);
+        };
+        match host.name() {
+            // Already in normal form.
+            Some(name) if name.lowercase && name.text.len() == text.len() => {
+                Ok(Self(Kind::Name(text.into())))
+            }
+            _ => Ok(Self::of_ref(host)),
         }
     }
 }

@@ -21,7 +21,7 @@ use tokio_rustls::{Accept, LazyConfigAcceptor};
 
 use super::endings::Endings;
 use super::pending::{Pending, Place};
-use super::stream::TlsStream;
+use super::stream::{Protocol, TlsStream};
 use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion, canonical};
 use crate::handshake::{Chooser, Chosen, Transport};
 
@@ -117,8 +117,8 @@ where
             }
             Poll::Pending => return Poll::Pending,
         };
-        let endings = &this.handshakes.endings;
-        accepted.map_ok(|stream| TlsStream::new(stream, info, endings))
+        let protocol = Protocol::of(&info, &this.handshakes.endings);
+        accepted.map_ok(|stream| TlsStream::new(stream, info, protocol))
     }
 }
 

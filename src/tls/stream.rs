@@ -40,24 +40,30 @@ pub struct TlsStream<IO> {
 }
 
 /// What the stream does beyond passing octets on.
-enum Protocol {
+pub(super) enum Protocol {
     /// HTTP/2 under virtual hosts.
     Http2(Draining),
     Http1(Lingering),
     Other,
 }
 
+impl Protocol {
+    pub(super) fn of(info: &ConnectionInfo, endings: &Arc<Endings>) -> Self {
+        match (info.alpn(), info.virtual_host(), endings.drain) {
+            (Some(b"h2"), Some(_), Some(spread)) => Self::Http2(Draining::new(spread)),
+            (Some(b"h2"), ..) => Self::Other,
+            _ => Self::Http1(Lingering::new(endings.clone())),
+        }
+    }
+}
+
 impl<IO> TlsStream<IO> {
+    #[inline]
     pub(super) fn new(
         inner: tokio_rustls::server::TlsStream<IO>,
         info: ConnectionInfo,
-        endings: &Arc<Endings>,
+        protocol: Protocol,
     ) -> Self {
-        let protocol = match (info.alpn(), info.virtual_host(), endings.drain) {
-            (Some(b"h2"), Some(_), Some(spread)) => Protocol::Http2(Draining::new(spread)),
-            (Some(b"h2"), ..) => Protocol::Other,
-            _ => Protocol::Http1(Lingering::new(endings.clone())),
-        };
         Self {
             inner,
             info,
