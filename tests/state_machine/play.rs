@@ -90,6 +90,21 @@ impl<'a> Play<'a> {
                 }
                 Step::Ask { on, request } => self.ask(step, *on, request).await?,
             }
+            self.compare_outdated(step)?;
+        }
+        Ok(())
+    }
+
+    /// W2, W4: every connection, after every step.
+    fn compare_outdated(&mut self, step: &Step) -> TestCaseResult {
+        for connection in 0..self.world.connections.len() {
+            let expected = self.model.is_outdated(connection);
+            let (outdated, told) = self.world.is_outdated(connection);
+            prop_assert_eq!((outdated, told), (expected, expected), "{:?}", step);
+            self.tally.count(match expected {
+                true => "a connection that is outdated",
+                false => "a connection that is not outdated",
+            });
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! What the rules say of requests (A1 to B8), as plainly as it can be said: lists, and comparison of text.
+//! What the rules say of requests (A1 to B8) and of connections (W2), as plainly as it can be said: lists, and comparison of text.
 //! Nothing here calls what it is compared with.
 
 use tower_misdirected::Coalescing::{self, Never, SameTlsConfig, SameVirtualHost, Unchecked};
@@ -108,6 +108,17 @@ impl Model {
             return Err(Rejection::ServerNameMismatch);
         }
         Ok(())
+    }
+}
+
+impl Model {
+    /// W2: the virtual hosts give the server name of a connection another configuration than it was accepted under, or
+    /// none.
+    pub fn is_outdated(&self, connection: usize) -> bool {
+        let connection = &self.connections[connection];
+        let now = self.look_up(connection.server_name.as_deref());
+        let same = now.is_some_and(|(config, _)| self.identity(config) == connection.identity);
+        connection.virtual_host.is_some() && !same
     }
 }
 

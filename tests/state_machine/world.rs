@@ -2,15 +2,19 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::SeqCst;
+use std::task::{Context, Wake, Waker};
 
 use http::Response;
 use rustls::{AlertDescription, ServerConfig};
 use tokio::io::{AsyncWriteExt, DuplexStream};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_misdirected::{
-    Coalescing, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Rejection, TlsAcceptor,
-    TlsVersion, VirtualHosts, VirtualHostsBuilder,
+    Coalescing, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outdated, Rejection,
+    TlsAcceptor, TlsVersion, VirtualHosts, VirtualHostsBuilder,
 };
 
 use crate::client::{Clients, Kept};
@@ -35,6 +39,24 @@ pub struct World {
     layer: MisdirectedLayer,
     clients: Clients,
     pub connections: Vec<ConnectionInfo>,
+    /// For each connection, the wait for it to become outdated, and whether that has been woken.
+    waits: Vec<Wait>,
+}
+
+struct Wait {
+    outdated: Outdated,
+    /// It has been polled, and was not ready.
+    waits: bool,
+    woken: Arc<Woken>,
+}
+
+#[derive(Default)]
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+    }
 }
 
 impl World {
@@ -61,6 +83,7 @@ impl World {
             layer: layer(&sequence.limits),
             clients: Clients::new(),
             connections: Vec::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -82,6 +105,18 @@ impl World {
         }
     }
 
+    /// Whether a connection is outdated (W2), and whether who waits for it knows.
+    pub fn is_outdated(&mut self, connection: usize) -> (bool, bool) {
+        let wait = &mut self.waits[connection];
+        let woken = wait.woken.0.swap(false, SeqCst);
+        let waker = Waker::from(wait.woken.clone());
+        let ready = Pin::new(&mut wait.outdated).poll(&mut Context::from_waker(&waker));
+        // Nobody who waits finds out by chance.
+        assert_eq!(woken, wait.waits && ready.is_ready());
+        wait.waits = ready.is_pending();
+        (self.connections[connection].is_outdated(), ready.is_ready())
+    }
+
     pub fn renew(&self, config: usize, certificate: usize) {
         self.renewables[config].renew(certificate);
     }
@@ -100,6 +135,11 @@ impl World {
         match (client, server) {
             (Ok((resumed, session)), Ok(info)) => {
                 let connection = self.recorded(&info, resumed);
+                self.waits.push(Wait {
+                    outdated: info.outdated(),
+                    waits: false,
+                    woken: Arc::default(),
+                });
                 self.connections.push(info);
                 Ok((connection, session))
             }
