@@ -1,5 +1,5 @@
-//! B9: entries with an IP address. Without a server name, the address that a client has connected to stands for it. No way
-//! of connecting reaches an entry with another address.
+//! B9: entries with an IP address. Without a server name, the address that a client has connected to stands for it.
+//! No way of connecting reaches an entry with another address.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

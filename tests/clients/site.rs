@@ -35,8 +35,8 @@ use crate::server::bridge;
 /// What the site's one certificate covers. `one.test` is also served to clients without a server name.
 pub const NAMES: &[&str] = &["one.test", "api.one.test", "two.test", "127.0.0.1"];
 
-/// A host with a certificate and a configuration of its own, which never changes. A client opens another connection for it,
-/// and its connections for the other hosts are idle meanwhile.
+/// A host with a certificate and a configuration of its own, which never changes. A client opens another connection
+/// for it, and its connections for the other hosts are idle meanwhile.
 pub const ASIDE: &str = "aside.test";
 
 /// How long a client may take to close the connections on which it was told to go. Some do so at their next request.
@@ -108,14 +108,15 @@ struct Open {
 }
 
 impl Hosts {
-    /// Gives every host a new TLS configuration, except for [`ASIDE`]. The connections up to now can serve none of them.
+    /// Gives every host a new TLS configuration, except for [`ASIDE`]. The connections up to now can serve none of
+    /// them.
     fn change(&self) {
         (self.change)();
     }
 
-    /// Makes sure that idle connections have been told of a change. The site and its connections have one thread, so those
-    /// that were woken have had their turn, and have written GOAWAY, when this one has it again. Then the clients may close
-    /// them.
+    /// Makes sure that idle connections have been told of a change. The site and its connections have one thread, so
+    /// those that were woken have had their turn, and have written GOAWAY, when this one has it again. Then the
+    /// clients may close them.
     async fn tell(&self) {
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -179,8 +180,9 @@ impl Record {
 }
 
 impl Site {
-    /// A site whose every page says which host it is of, and repeats what was sent to it. The page `/change` also changes
-    /// the TLS configurations, and so does `/tell`, which is for [`ASIDE`] and answers when idle connections know.
+    /// A site whose every page says which host it is of, and repeats what was sent to it. The page `/change` also
+    /// changes the TLS configurations, and so does `/tell`, which is for [`ASIDE`] and answers when idle connections
+    /// know.
     pub async fn start(kind: impl Into<Kind>) -> Self {
         Self::serve(kind, pages().layer(MisdirectedLayer::new().json())).await
     }
@@ -289,8 +291,8 @@ pub fn pages() -> Router {
         .layer(DefaultBodyLimit::disable())
 }
 
-/// TCP, and UDP on the same port if it is wanted. The system knows a port that is free for TCP, and it nearly always is free
-/// for UDP.
+/// TCP, and UDP on the same port if it is wanted. The system knows a port that is free for TCP, and it nearly always
+/// is free for UDP.
 async fn bind(udp: bool) -> (TcpListener, Option<Endpoint>) {
     for _ in 0..10 {
         let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

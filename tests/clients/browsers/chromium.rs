@@ -38,9 +38,10 @@ fn arguments(home: &str, screenshot: &Path) -> Vec<String> {
     arguments.map(str::to_owned).to_vec()
 }
 
-/// By default Chromium speaks HTTP/3 only if a public authority has signed the certificate, and only after it has learned of
-/// HTTP/3 from `Alt-Svc`. It does without both for the page's own host. For another host it has to learn, because it repeats a
-/// refused request without what it has learned, so over TCP. If HTTP/3 is forced on it there, it cannot do that.
+/// By default Chromium speaks HTTP/3 only if a public authority has signed the certificate, and only after it has
+/// learned of HTTP/3 from `Alt-Svc`. It does without both for the page's own host. For another host it has to learn,
+/// because it repeats a refused request without what it has learned, so over TCP. If HTTP/3 is forced on it there, it
+/// cannot do that.
 fn http3(site: &Site) -> Vec<String> {
     vec![
         "--enable-quic".to_owned(),
