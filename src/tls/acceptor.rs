@@ -183,7 +183,8 @@ impl TlsAcceptor {
     /// [`max_linger_bytes`](Self::max_linger_bytes).
     ///
     /// A connection does not linger if nothing of the request can be left: the request has no body, or all of it has
-    /// arrived. A graceful shutdown of the server waits for connections that linger.
+    /// arrived. A graceful shutdown of the server waits for connections that linger. Only TLS connections of this crate's
+    /// acceptors linger, because the crate does not own the streams of plaintext connections.
     ///
     /// ```
     /// use std::sync::Arc;
