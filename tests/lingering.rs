@@ -1,5 +1,6 @@
-//! W5: the answer to a refused upload over HTTP/1.1 arrives, whatever the client does first, and no connection stays open
-//! for it that has nothing left to read. Most tests have the clock to themselves, so nothing depends on the machine.
+//! W5: the answer to a refused upload over HTTP/1.1 arrives, whatever the client does first, and no connection stays
+//! open for it that has nothing left to read. Most tests have the clock to themselves, so nothing depends on the
+//! machine.
 
 mod pki;
 mod server;

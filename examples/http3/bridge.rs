@@ -116,8 +116,8 @@ pub async fn serve_connection(
     Ok(())
 }
 
-/// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits for ever if the
-/// info is unknown, or if outdated connections are to stay.
+/// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits for ever if
+/// the info is unknown, or if outdated connections are to stay.
 pub async fn outdated(info: Option<ConnectionInfo>, drain: Option<Duration>) {
     let (Some(info), Some(spread)) = (info, drain) else {
         return std::future::pending().await;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! SIGHUP reads the file again, SIGTERM and Ctrl-C end the server after open requests. If a reload changes the TLS
-//! configuration of a host, connections for that host end gracefully. Refusals and their reasons are logged to stderr. For the files of `example.toml`, in its directory:
+//! configuration of a host, connections for that host end gracefully. Refusals and their reasons are logged to stderr.
+//! For the files of `example.toml`, in its directory:
 //!
 //! ```sh
 //! NEW="req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30"

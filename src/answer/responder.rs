@@ -14,8 +14,8 @@ use super::refusal::Refusal;
 /// that type to [`with_responder`](crate::MisdirectedLayer::with_responder).
 ///
 /// A responder need not treat `HEAD` requests in any special way. The layer removes the body and keeps its length in
-/// `Content-Length` (RFC 9110 §9.3.2). Nor need it know gRPC: the layer removes the body of the answer to a gRPC call, and
-/// adds the gRPC status UNAVAILABLE to a 421, unless the responder set `grpc-status` or another HTTP status.
+/// `Content-Length` (RFC 9110 §9.3.2). Nor need it know gRPC: the layer removes the body of the answer to a gRPC call,
+/// and adds the gRPC status UNAVAILABLE to a 421, unless the responder set `grpc-status` or another HTTP status.
 ///
 /// ```
 /// use http::Response;

@@ -39,8 +39,8 @@ impl CertificateNames {
     /// Makes names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
     ///
     /// Pass every entry of these two kinds. Without any entry the names are [unknown](Self::unknown), because a client
-    /// that accepted the certificate did not decide by them. Examples are a certificate with only a common name, and one
-    /// with only a URI, such as a SPIFFE ID.
+    /// that accepted the certificate did not decide by them. Examples are a certificate with only a common name, and
+    /// one with only a URI, such as a SPIFFE ID.
     ///
     /// A wildcard before a single label (`*.internal`) counts: some clients reject such a name, but Go and Java accept
     /// it. Entries that no client would match are left out:

@@ -173,9 +173,9 @@ impl ConnectionInfo {
     /// [replaced](crate::VirtualHosts::replace), and would now select another TLS configuration for its server name, or
     /// none. For a connection without a server name, its local address or the default counts.
     ///
-    /// Requests for the server name get 421 on an outdated connection, and so do requests for most other hosts. A client
-    /// needs a new connection, so end this one gracefully. [`TlsStream`](crate::TlsStream) does so for HTTP/2. For a
-    /// WebSocket, server-sent events and HTTP/3, wait for [`outdated`](Self::outdated);
+    /// Requests for the server name get 421 on an outdated connection, and so do requests for most other hosts. A
+    /// client needs a new connection, so end this one gracefully. [`TlsStream`](crate::TlsStream) does so for HTTP/2.
+    /// For a WebSocket, server-sent events and HTTP/3, wait for [`outdated`](Self::outdated);
     /// [`guide::virtual_hosts`](crate::guide::virtual_hosts#connections-that-are-outdated) shows how.
     ///
     /// A connection that virtual hosts did not accept is never outdated.

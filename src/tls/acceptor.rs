@@ -35,8 +35,9 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 ///
 /// The acceptor accepts each connection under a copy of the configuration. In the copy, the certificate resolver
 /// records what it presented, and the session store and the ticketer resume only sessions that began under the same
-/// `Arc`, or under the same [id](crate::VirtualHostsBuilder::config_id). The copy is otherwise unchanged, with two exceptions: early data is disabled, because tokio-rustls cannot
-/// read it, and `h3` is removed from the ALPN protocols, because it only works over QUIC.
+/// `Arc`, or under the same [id](crate::VirtualHostsBuilder::config_id). The copy is otherwise unchanged, with two
+/// exceptions: early data is disabled, because tokio-rustls cannot read it, and `h3` is removed from the ALPN
+/// protocols, because it only works over QUIC.
 ///
 /// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls has none by default, and clients then
 /// use HTTP/1.1.
@@ -183,8 +184,8 @@ impl TlsAcceptor {
     /// [`max_linger_bytes`](Self::max_linger_bytes).
     ///
     /// A connection does not linger if nothing of the request can be left: the request has no body, or all of it has
-    /// arrived. A graceful shutdown of the server waits for connections that linger. Only TLS connections of this crate's
-    /// acceptors linger, because the crate does not own the streams of plaintext connections.
+    /// arrived. A graceful shutdown of the server waits for connections that linger. Only TLS connections of this
+    /// crate's acceptors linger, because the crate does not own the streams of plaintext connections.
     ///
     /// ```
     /// use std::sync::Arc;

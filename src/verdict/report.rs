@@ -132,9 +132,9 @@ impl Verdict<'_> {
 
     /// Emits one event for a refusal. `status` is that of the response, if the request was refused.
     ///
-    /// Except for `report_only`, `retry_can_help` and `tls.client.server_name`, the names of the fields are those of OpenTelemetry's
-    /// semantic conventions. The conventions have deprecated `tls.client.server_name` in favor of `server.address`.
-    /// Here `server.address` is the host of the request, so the event needs both.
+    /// Except for `report_only`, `retry_can_help` and `tls.client.server_name`, the names of the fields are those of
+    /// OpenTelemetry's semantic conventions. The conventions have deprecated `tls.client.server_name` in favor of
+    /// `server.address`. Here `server.address` is the host of the request, so the event needs both.
     ///
     /// The client chooses a host and a server name of at most 253 octets each, and a port. Both names have passed the
     /// grammar of a DNS name, so they cannot forge a line. All other values are from fixed sets, or are addresses.

@@ -27,10 +27,9 @@ impl VirtualHosts {
     ///
     /// The iterator asks the certificate resolver of each configuration which certificate it presents, once
     /// for each name and once for clients without a server name. It passes a ClientHello that a rustls client
-    /// writes; a wildcard is asked about as the name `any` under it, and a wildcard for several labels also as `any.any`.
-    /// A resolver that issues certificates on
-    /// demand may act on that. Each name takes some tens of microseconds. Nothing else in this crate asks a
-    /// resolver without a client.
+    /// writes; a wildcard is asked about as the name `any` under it, and a wildcard for several labels also as
+    /// `any.any`. A resolver that issues certificates on demand may act on that. Each name takes some tens of
+    /// microseconds. Nothing else in this crate asks a resolver without a client.
     ///
     /// ```
     /// use std::sync::Arc;

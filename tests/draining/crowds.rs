@@ -1,5 +1,5 @@
-//! Many connections that become outdated at once: when each is told. The clock is the test's, so nothing here depends on
-//! how fast the machine is.
+//! Many connections that become outdated at once: when each is told. The clock is the test's, so nothing here depends
+//! on how fast the machine is.
 
 use std::time::Duration;
 

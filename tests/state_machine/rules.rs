@@ -1,5 +1,5 @@
-//! What the rules say of requests (A1 to B8) and of connections (W2), as plainly as it can be said: lists, and comparison of text.
-//! Nothing here calls what it is compared with.
+//! What the rules say of requests (A1 to B8) and of connections (W2), as plainly as it can be said: lists, and
+//! comparison of text. Nothing here calls what it is compared with.
 
 use tower_misdirected::Coalescing::{self, Never, SameTlsConfig, SameVirtualHost, Unchecked};
 use tower_misdirected::{Malformed, Rejection};

@@ -14,7 +14,8 @@ pub(super) struct Cohort<H> {
     pub(super) home: Arc<H>,
     pub(super) who: Arc<Who>,
     accepted_by: VirtualHost,
-    /// The [`Scope`] that matches `who` in the map that the index was last updated with. The lock of the index guards it.
+    /// The [`Scope`] that matches `who` in the map that the index was last updated with. The lock of the index guards
+    /// it.
     scope: AtomicU32,
     /// Odd while the members are outdated. Changes only while `members` is locked, and then no waker is left there.
     state: AtomicU32,
