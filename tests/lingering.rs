@@ -178,6 +178,20 @@ async fn w5_a_silent_client_is_waited_for_five_seconds() {
     }
 }
 
+/// The end of these heads looks like the end of a body in chunks, none of which has come yet.
+#[tokio::test(start_paused = true)]
+async fn w5_a_head_that_ends_in_zero_is_no_end_of_a_body() {
+    for last in ["X-Length: 50", "X-Length: 0", "X-Length:0", "X: a0"] {
+        let mut connection = connect(&acceptor(), layer(), PIPE).await;
+        let head = head(&format!("Transfer-Encoding: chunked\r\n{last}\r\n"));
+        connection.send(&head).await;
+        connection.is_refused().await;
+        assert!(!connection.server.is_finished(), "{last}");
+        connection.send("5\r\nhello\r\n0\r\n\r\n").await;
+        assert_eq!(connection.kept().await, Duration::ZERO, "{last}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn w5_a_slow_client_is_waited_for_as_long_as_was_set() {
     for (acceptor, limit) in [

@@ -22,8 +22,9 @@ const SILENCE: Duration = Duration::from_secs(5);
 /// How many reads may follow each other before other tasks have their turn.
 const READS: usize = 16;
 
-/// The end of a body in chunks without trailers (RFC 9112 §7.1).
-const LAST_CHUNK: [u8; 5] = *b"0\r\n\r\n";
+/// The end of a body in chunks without trailers (RFC 9112 §7.1), after the end of the line before. Without that, a head
+/// whose last field ends in `0` would look the same.
+const LAST_CHUNK: [u8; 7] = *b"\r\n0\r\n\r\n";
 
 /// What an HTTP/1 connection knows about the request that it is in.
 pub(super) struct Lingering {
@@ -183,7 +184,7 @@ impl Lingering {
                 // The client has closed too, or is gone.
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending if self.kind == Rest::Unasked => return Poll::Ready(()),
-                Poll::Pending => return self.time().silence.as_mut().poll(context),
+                Poll::Pending => return self.time().poll(context),
             }
             self.read(buf.filled());
             let length = buf.filled().len() as u64;
@@ -211,6 +212,15 @@ impl Lingering {
 }
 
 impl Time {
+    /// Ready when the limit is reached, or when the client has been silent for too long.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // If a client sends data without end, reading it uses up the task's budget, and then no timer is ready.
+        match Instant::now() < self.silence.deadline() {
+            true => self.silence.as_mut().poll(context),
+            false => Poll::Ready(()),
+        }
+    }
+
     /// Returns `None` if a limit is reached.
     fn spend(&mut self, octets: u64) -> Option<()> {
         self.octets = self.octets.checked_sub(octets)?;
@@ -223,7 +233,47 @@ impl Time {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::io;
+
+    use tokio::io::Repeat;
+
     use super::*;
+
+    /// Octets that never become plaintext, as TLS records without content are.
+    struct Empty(Repeat);
+
+    impl AsyncRead for Empty {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let mut space = [0; 100];
+            loop {
+                ready!(Pin::new(&mut self.0).poll_read(context, &mut ReadBuf::new(&mut space)))?;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn w5_a_client_that_sends_nothing_without_end_is_not_read_for_ever() {
+        let mut lingering = Lingering::new(Arc::new(Endings {
+            linger: Some(Duration::from_millis(50)),
+            ..Endings::default()
+        }));
+        lingering.refused(Unread {
+            length: None,
+            expects_continue: false,
+        });
+        let mut client = Empty(tokio::io::repeat(0));
+        let late = Instant::now() + Duration::from_secs(10);
+        poll_fn(|context| {
+            assert!(Instant::now() < late, "it reads on");
+            lingering.poll(Pin::new(&mut client), context)
+        })
+        .await;
+    }
 
     #[test]
     fn a_connection_keeps_forty_octets() {
