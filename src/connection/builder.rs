@@ -2,8 +2,9 @@
 //! in `Facts` instead.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
+use super::canonical::canonical;
 use super::facts::{Facts, Flag, Security};
 use super::info::ConnectionInfo;
 use super::tls_version::TlsVersion;
@@ -28,6 +29,8 @@ use crate::virtual_hosts::Selection;
 #[must_use]
 pub struct ConnectionInfoBuilder {
     facts: Facts,
+    /// The local address by which virtual hosts selected.
+    selected_by: Option<IpAddr>,
 }
 
 impl ConnectionInfo {
@@ -76,6 +79,7 @@ impl ConnectionInfoBuilder {
     fn new(security: Security) -> Self {
         Self {
             facts: Facts::new(security),
+            selected_by: None,
         }
     }
 
@@ -132,7 +136,8 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Sets the address of this end of the connection, which is recorded in the same form.
+    /// Sets the address of this end of the connection, which is recorded in the same form. If a
+    /// [`selection`](Self::selection) was made by an IP address, that address stays, and only the port is set.
     pub fn local_addr(mut self, addr: SocketAddr) -> Self {
         self.facts.local_addr = Some(addr);
         self
@@ -188,8 +193,9 @@ impl ConnectionInfoBuilder {
         self.facts.security = Security::Tls;
         self.facts.set_server_name(server_name);
         self.facts.binding = Some(binding);
-        let without_port = local.map(|ip| SocketAddr::new(ip, 0));
-        self.facts.local_addr = self.facts.local_addr.or(without_port);
+        self.facts
+            .set(Flag::SelectedWithoutAddress, local.is_none());
+        self.selected_by = local;
         self
     }
 
@@ -219,7 +225,14 @@ impl ConnectionInfoBuilder {
     }
 
     /// Builds the info.
-    pub fn build(self) -> ConnectionInfo {
+    pub fn build(mut self) -> ConnectionInfo {
+        if let Some(ip) = self.selected_by {
+            let given = self.facts.local_addr.map(canonical);
+            if given.is_none_or(|given| given.ip() != ip) {
+                let port = given.map_or(0, |given| given.port());
+                self.facts.local_addr = Some(SocketAddr::new(ip, port));
+            }
+        }
         ConnectionInfo::new(self.facts)
     }
 }

@@ -42,6 +42,8 @@ pub(crate) enum Flag {
     DoubtfulTlsConfig = 16,
     /// The handshake resumed a session.
     Resumed = 8,
+    /// Virtual hosts selected without the local address, even if it is known now.
+    SelectedWithoutAddress = 16,
 }
 
 /// Who terminated TLS, if anyone.

@@ -231,7 +231,10 @@ impl ConnectionInfo {
 
     /// Returns what virtual hosts selected the configuration by: the server name, or the local address.
     fn selected_by(&self) -> (Option<&Host>, Option<IpAddr>) {
-        let local = self.0.local_addr.map(|addr| addr.ip());
+        let local = match self.0.is(Flag::SelectedWithoutAddress) {
+            true => None,
+            false => self.0.local_addr.map(|addr| addr.ip()),
+        };
         (self.0.server_name.as_ref(), local)
     }
 

@@ -209,8 +209,9 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Like [`select`](Self::select), for a connection whose local address is known. If the client sent no server name,
     /// the virtual host with that address is selected, and the default if there is none.
     ///
-    /// Pass the address that the client connected to. The [`ConnectionInfo`] that gets the selection also gets the
-    /// address, with port 0 unless [`local_addr`](crate::ConnectionInfoBuilder::local_addr) is set too.
+    /// Pass the address that the client connected to. If it selected the virtual host, the [`ConnectionInfo`] that gets
+    /// the selection also gets the address, with port 0 unless
+    /// [`local_addr`](crate::ConnectionInfoBuilder::local_addr) is set too.
     ///
     /// ```
     /// use std::sync::Arc;

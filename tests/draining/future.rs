@@ -289,3 +289,58 @@ fn w4_no_lock_is_held_while_a_waker_is_woken_or_dropped() {
     }
     meddles.join().unwrap();
 }
+
+/// The local address counts only if it has chosen the configuration.
+#[test]
+fn w2_an_address_that_chose_nothing_changes_nothing() {
+    let [default, one, two] = [Config, Config, Config].map(Arc::new);
+    let with = |address: &Arc<Config>| {
+        VirtualHosts::builder()
+            .default(default.clone())
+            .host("192.0.2.1", address.clone())
+            .host("192.0.2.2", default.clone())
+    };
+    let hosts = with(&one).build().unwrap();
+    let addr = "192.0.2.1:443".parse().unwrap();
+    let other = "192.0.2.2:443".parse().unwrap();
+    let ip = std::net::IpAddr::from([192, 0, 2, 1]);
+    // Selected without an address, which the info has all the same.
+    let selected = || ConnectionInfo::tls().selection(hosts.select(None).unwrap());
+    let before = || ConnectionInfo::tls().local_addr(addr);
+    let infos = [
+        selected().local_addr(addr).build(),
+        before().selection(hosts.select(None).unwrap()).build(),
+    ];
+    // Selected by an address. That of the listener says less.
+    let at = || hosts.select_at(None, ip).unwrap();
+    let by_address = [
+        ConnectionInfo::tls()
+            .selection(at())
+            .local_addr(other)
+            .build(),
+        ConnectionInfo::tls()
+            .local_addr(other)
+            .selection(at())
+            .build(),
+        ConnectionInfo::tls()
+            .selection(at())
+            .local_addr(addr)
+            .build(),
+    ];
+    let count = Arc::<Count>::default();
+    let mut all: Vec<_> = infos
+        .iter()
+        .chain(&by_address)
+        .map(ConnectionInfo::outdated)
+        .collect();
+    for outdated in &mut all {
+        assert!(poll(outdated, &count).is_pending());
+    }
+    hosts.replace(with(&two)).unwrap();
+    for (info, outdated) in infos.iter().zip(&mut all) {
+        assert!(!info.is_outdated() && poll(outdated, &count).is_pending());
+    }
+    for (info, outdated) in by_address.iter().zip(&mut all[infos.len()..]) {
+        assert!(info.is_outdated() && poll(outdated, &count).is_ready());
+    }
+}
