@@ -38,12 +38,12 @@ pub(crate) enum Flag {
     OddServerName = 2,
     /// Without a binding: the TLS configuration of the connection is that of every host.
     SingleTlsConfig = 4,
-    /// Without a binding: the TLS stack may have chosen the configuration by another name than the server name.
-    DoubtfulTlsConfig = 16,
     /// The handshake resumed a session.
     Resumed = 8,
+    /// Without a binding: the TLS stack may have chosen the configuration by another name than the server name.
+    DoubtfulTlsConfig = 16,
     /// Virtual hosts selected without the local address, even if it is known now.
-    SelectedWithoutAddress = 16,
+    SelectedWithoutAddress = 32,
 }
 
 /// Who terminated TLS, if anyone.

@@ -38,6 +38,7 @@ impl Watch {
     }
 
     /// Returns whether the connection is outdated now.
+    #[cfg(feature = "rustls")]
     #[inline]
     pub(crate) fn is_outdated(&self) -> bool {
         self.cohort.state().is_outdated()
