@@ -4,19 +4,17 @@
 //! The server's HTTP stack knows nothing of it. The client opens another connection for its next request, and closes
 //! this one when the streams under way are complete.
 
-use std::collections::hash_map::RandomState;
 use std::future::Future;
-use std::hash::{BuildHasher, Hasher};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::AsyncWrite;
-use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
 use super::frames::Frames;
+use super::turn::turn;
 use crate::connection::ConnectionInfo;
 use crate::virtual_hosts::Watch;
 
@@ -286,23 +284,82 @@ impl Draining {
     }
 }
 
-/// Returns a wait of random length, or nothing where nobody could wait.
-fn turn(spread: u32) -> Option<Pin<Box<Sleep>>> {
-    if spread == 0 || Handle::try_current().is_err() {
-        return None;
-    }
-    let random = RandomState::new().build_hasher().finish();
-    let wait = (u128::from(random) * u128::from(spread)) >> u64::BITS;
-    let wait = Duration::from_millis(wait as u64);
-    Some(Box::pin(tokio::time::sleep(wait)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::task::Waker;
+
     use super::*;
+    use crate::virtual_hosts::VirtualHosts;
 
     #[test]
     fn a_connection_keeps_forty_eight_octets() {
         assert_eq!(size_of::<Draining>(), 48);
+    }
+
+    /// Takes one octet a write, and so many in all.
+    struct Narrow {
+        takes: usize,
+        taken: Vec<u8>,
+    }
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            next: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.taken.len() == self.takes {
+                return Poll::Pending;
+            }
+            self.taken.push(next[0]);
+            Poll::Ready(Ok(1))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn w2_a_goaway_that_has_begun_is_completed_before_anything_else() {
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        let ping = [0, 0, 0, 6, 1, 0, 0, 0, 0];
+        let context = &mut Context::from_waker(Waker::noop());
+        for begun in 1..GOAWAY.len() {
+            for closes in [true, false] {
+                let hosts = || VirtualHosts::builder().host("a.test", Arc::new(()));
+                let current = hosts().build().unwrap();
+                let selection = current.select(Some("a.test")).unwrap();
+                let info = ConnectionInfo::tls().selection(selection).build();
+                let mut draining = Draining::new(Duration::ZERO);
+                let mut io = Narrow {
+                    takes: settings.len() + begun,
+                    taken: Vec::new(),
+                };
+                draining.poll_idle(Pin::new(&mut io), &info, context);
+                for octet in settings {
+                    let written = draining.poll_write(Pin::new(&mut io), context, &[octet]);
+                    assert!(written.is_ready());
+                }
+                current.replace(hosts()).unwrap();
+                draining.poll_idle(Pin::new(&mut io), &info, context);
+                assert_eq!(io.taken, [&settings[..], &GOAWAY[..begun]].concat());
+                io.takes = usize::MAX;
+                let mut expected = [&settings[..], &GOAWAY].concat();
+                if closes {
+                    assert!(draining.poll_close(Pin::new(&mut io), context).is_ready());
+                } else {
+                    let written = draining.poll_write(Pin::new(&mut io), context, &ping);
+                    assert!(matches!(written, Poll::Ready(Ok(1))));
+                    expected.push(ping[0]);
+                }
+                assert_eq!(io.taken, expected);
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ mod listener;
 mod pending;
 mod refuse;
 mod stream;
+mod turn;
 
 pub use self::acceptor::TlsAcceptor;
 pub use self::listener::TlsListener;
