@@ -23,8 +23,8 @@ use tower_misdirected::ConnectionInfo;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a connection stays open after the last answer. h3 does not report when the client has received an answer,
-/// and closing the connection discards what has not arrived.
+/// How long a connection stays open at least after the last answer. h3 does not report when the client has received an
+/// answer, and closing the connection discards what has not arrived.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long open requests may take after shutdown.
@@ -84,6 +84,11 @@ pub async fn serve_connection(
             () = &mut outdated => break 1,
         };
         let Some(resolver) = resolver else {
+            // The client sends no more requests, and all answers have been handed to QUIC.
+            tokio::select! {
+                _ = connection.closed() => {}
+                () = sent(&connection) => {}
+            }
             return Ok(());
         };
         if info.is_none() {
@@ -107,13 +112,26 @@ pub async fn serve_connection(
     requests.close();
     let drained = async {
         requests.wait().await;
-        tokio::time::sleep(LINGER).await;
+        sent(&connection).await;
     };
     tokio::select! {
         () = reject_all(&connection) => {}
         () = drained => {}
     }
     Ok(())
+}
+
+/// Waits until no answer is under way any more. As long as the client has not acknowledged all of it, QUIC sends the rest,
+/// or repeats it after about three round trips (RFC 9002 §6.2.1).
+async fn sent(connection: &quinn::Connection) {
+    let frames = || connection.stats().frame_tx.stream;
+    loop {
+        let before = frames();
+        tokio::time::sleep(LINGER.max(4 * connection.rtt())).await;
+        if frames() == before {
+            return;
+        }
+    }
 }
 
 /// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits for ever if

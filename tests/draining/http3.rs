@@ -12,6 +12,7 @@ use quinn::{Connection, Endpoint, TransportConfig, VarInt};
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tower_misdirected::{ConnectionInfo, TlsAcceptor, VirtualHosts, VirtualHostsBuilder};
 
@@ -365,4 +366,88 @@ async fn w3_http3_a_configuration_that_comes_back_in_time_ends_nothing() {
     virtual_hosts.replace(hosts(&config(), &admin)).unwrap();
     let told = tokio::time::timeout(Duration::from_secs(2), outdated).await;
     told.expect("its turn in time").unwrap();
+}
+
+/// A relay whose way to the client takes at most 250 datagrams a second.
+async fn slow_relay(server: SocketAddr) -> SocketAddr {
+    let near = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    let far = Arc::new(UdpSocket::bind("127.0.0.1:0").await.unwrap());
+    far.connect(server).await.unwrap();
+    let addr = near.local_addr().unwrap();
+    let (queue, mut queued) = tokio::sync::mpsc::unbounded_channel::<Vec<u8>>();
+    let client = Arc::new(RwLock::new(None));
+    tokio::spawn({
+        let (near, far, client) = (near.clone(), far.clone(), client.clone());
+        async move {
+            let mut datagram = [0; 2048];
+            while let Ok((length, from)) = near.recv_from(&mut datagram).await {
+                *client.write().unwrap() = Some(from);
+                let _ = far.send(&datagram[..length]).await;
+            }
+        }
+    });
+    tokio::spawn(async move {
+        let mut datagram = [0; 2048];
+        while let Ok(length) = far.recv(&mut datagram).await {
+            let _ = queue.send(datagram[..length].to_vec());
+        }
+    });
+    tokio::spawn(async move {
+        while let Some(datagram) = queued.recv().await {
+            tokio::time::sleep(Duration::from_millis(4)).await;
+            let client = client.read().unwrap().unwrap();
+            let _ = near.send_to(&datagram, client).await;
+        }
+    });
+    addr
+}
+
+/// What has been handed to QUIC has not arrived yet.
+#[tokio::test]
+async fn w2_http3_an_answer_on_a_slow_way_arrives() {
+    let [a, admin] = [config(), config()];
+    let mut server = Server::start(hosts(&a, &admin)).await;
+    server.addr = slow_relay(server.addr).await;
+    let client = server.connect("a.test").await;
+    let mut download = download(&client.http).await;
+    server.replace(hosts(&config(), &admin));
+    assert_eq!(rest(&mut download).await, LARGE);
+    assert!(ended_well(&client.quic).await);
+}
+
+/// The client says first that it will send no more requests.
+#[tokio::test]
+async fn w2_http3_an_answer_on_a_slow_way_arrives_though_the_client_ends_the_connection() {
+    let [a, admin] = [config(), config()];
+    let server = Server::start(hosts(&a, &admin)).await;
+    let relay = slow_relay(server.addr).await;
+    let endpoint = quic_client();
+    let quic = connect_quic(&endpoint, relay, pki::client(&[]), Some("a.test"));
+    let transport = h3_quinn::Connection::new(quic.await.unwrap());
+    let (mut driver, client) = h3::client::new(transport).await.unwrap();
+    let mut download = download(&client).await;
+    driver.shutdown(0).await.unwrap();
+    assert_eq!(rest(&mut download).await, LARGE);
+}
+
+type Download = h3::client::RequestStream<h3_quinn::BidiStream<Bytes>, Bytes>;
+
+async fn download(client: &Client3) -> Download {
+    let mut download = client
+        .clone()
+        .send_request(get("a.test", "/large"))
+        .await
+        .unwrap();
+    download.finish().await.unwrap();
+    assert_eq!(download.recv_response().await.unwrap().status(), 200);
+    download
+}
+
+/// The octets that are still to come.
+async fn rest(download: &mut Download) -> usize {
+    let mut received = 0;
+    while let Some(data) = download.recv_data().await.unwrap() {
+        received += data.remaining();
+    }
+    received
 }
