@@ -110,7 +110,11 @@ fn w4_the_last_task_that_waits_is_woken() {
 fn w2_random_replacements_wake_whom_they_concern() {
     let mut random = fastrand::Rng::with_seed(421);
     let configs: Vec<_> = (0..3).map(|_| Arc::new(Config)).collect();
-    let bases = ["t", "a.t", "b.t", "a.a.t", "b.a.t", "a.b.a.t", "xa.t"];
+    // Octets before and after a dot in ASCII, and as many labels as a name can have.
+    let bases = [
+        "t", "a.t", "b.t", "a.a.t", "b.a.t", "a.b.a.t", "xa.t", "-.t", "_-.t",
+    ];
+    let longest = "a.".repeat(126) + "t";
     let names = [
         "a.t",
         "b.t",
@@ -122,6 +126,12 @@ fn w2_random_replacements_wake_whom_they_concern() {
         "b.a.b.a.t",
         "xa.t",
         "a.xa.t",
+        "-.t",
+        "a.-.t",
+        "a-.t",
+        "0.-.t",
+        "a._-.t",
+        &longest,
     ];
     let addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1"];
     let mut outcomes = [0; 2];

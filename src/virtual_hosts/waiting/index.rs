@@ -100,11 +100,20 @@ impl Index {
         wakers
     }
 
+    /// Returns the greatest number of labels of a name in this scope. So a wildcard for several labels is not sought among
+    /// names that nobody has.
+    fn most_labels(&self, scope: Scope) -> u8 {
+        match self.cohorts.range(..scope.end()).next_back() {
+            Some(((last, who), _)) if *last == scope => who.labels(),
+            _ => 0,
+        }
+    }
+
     /// Returns the places of all who are matched by another entry than before, or by one with another configuration.
     fn concerned(&self, former: &Map, next: &Map) -> Vec<Place> {
         let mut places = Vec::new();
         let mut add = |scope: Scope, pattern: &Pattern| {
-            for range in scope.places(pattern) {
+            for range in scope.places(pattern, self.most_labels(scope)) {
                 let range = self.cohorts.range(range);
                 places.extend(range.map(|(place, _)| place.clone()));
             }

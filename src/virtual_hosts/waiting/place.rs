@@ -45,6 +45,14 @@ impl Who {
         Self::Name { labels, reversed }
     }
 
+    /// Returns the number of labels of a name, and 0 for others.
+    pub(super) fn labels(&self) -> u8 {
+        match self {
+            Self::Nobody | Self::Address(_) => 0,
+            Self::Name { labels, .. } => *labels,
+        }
+    }
+
     /// Sets the number of labels of a name, unless it is 0.
     fn with_labels(&self, labels: u8) -> Self {
         match (self, labels) {
@@ -134,8 +142,18 @@ impl Scope {
         Self::DEFAULT
     }
 
-    /// Returns the places in this scope of all names that the pattern matches, in one range for each number of labels.
-    pub(super) fn places(self, pattern: &Pattern) -> impl Iterator<Item = RangeInclusive<Place>> {
+    /// Returns the first place of the next scope.
+    pub(super) fn end(self) -> Place {
+        (Self(self.0 + 1), Arc::new(Who::Nobody))
+    }
+
+    /// Returns the places in this scope of all names that the pattern matches and that have at most so many labels, in
+    /// one range for each number of labels.
+    pub(super) fn places(
+        self,
+        pattern: &Pattern,
+        most_labels: u8,
+    ) -> impl Iterator<Item = RangeInclusive<Place>> {
         let (first, last, labels) = match pattern {
             Pattern::Ip(ip) => (Who::Address(*ip), Who::Address(*ip), 0..=0),
             Pattern::Exact(name) => {
@@ -151,7 +169,7 @@ impl Scope {
                 let one_more = 1 + labels(base);
                 let most = match pattern {
                     Pattern::Wildcard(_) => one_more,
-                    _ => MOST_LABELS,
+                    _ => most_labels,
                 };
                 (end(b'.'), end(b'.' + 1), one_more..=most)
             }
@@ -162,9 +180,6 @@ impl Scope {
         })
     }
 }
-
-/// A name of 253 octets has no more.
-const MOST_LABELS: u8 = 127;
 
 fn labels(name: &[u8]) -> u8 {
     1 + name.iter().filter(|&&octet| octet == b'.').count() as u8
