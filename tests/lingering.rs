@@ -304,6 +304,24 @@ async fn w5_a_refused_request_behind_another_is_waited_for() {
     assert_eq!(connection.kept().await, SILENCE);
 }
 
+/// What came of an earlier request is no part of the refused one.
+#[tokio::test(start_paused = true)]
+async fn w5_a_refused_request_after_another_is_waited_for() {
+    let mut connection = connect(&acceptor(), layer(), PIPE).await;
+    let path = "x".repeat(2_000);
+    for _ in 0..2 {
+        let served = format!("GET /{path} HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        connection.send(&served).await;
+        let answer = wire::read_answer(&mut connection.client, false).await;
+        assert_eq!(answer.status, 200);
+    }
+    connection
+        .send(&(head("Content-Length: 1000\r\n") + "half"))
+        .await;
+    connection.is_refused().await;
+    assert_eq!(connection.kept().await, SILENCE);
+}
+
 /// A malformed request is refused too, and its client is waited for as well.
 #[tokio::test(start_paused = true)]
 async fn w5_a_400_arrives_too() {

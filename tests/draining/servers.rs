@@ -16,7 +16,7 @@ use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{ConnectionInfo, TlsAcceptor, TlsListener, VirtualHosts};
 
 use crate::application::{app, config, hosts};
-use crate::wire::frames::{Frame, GOAWAY, Raw};
+use crate::wire::frames::{ACK, DATA, END_STREAM, Frame, GOAWAY, PING, Raw};
 use crate::{pki, server, wire};
 
 fn virtual_hosts() -> (VirtualHosts, TlsAcceptor) {
@@ -49,6 +49,52 @@ async fn w2_axum_serve() {
     let (hosts, acceptor) = virtual_hosts();
     let addr = server::tls(app().0, acceptor).await;
     is_drained(hosts, addr).await;
+}
+
+/// RFC 9113 §6.8: the last stream of a later GOAWAY must not be higher.
+#[tokio::test]
+async fn w2_a_server_that_has_sent_goaway_itself_sends_no_other() {
+    for changed_when_idle in [true, false] {
+        let (hosts, acceptor) = virtual_hosts();
+        let listener = TlsListener::bind("127.0.0.1:0", acceptor).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (app, tap) = app();
+        let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
+        let (shut_down, shutdown) = tokio::sync::oneshot::channel();
+        let server = axum::serve(listener, app);
+        let server = server.with_graceful_shutdown(async { shutdown.await.unwrap() });
+        let server = tokio::spawn(server.into_future());
+        let io = wire::connect(addr, pki::client(&["h2"]), Some("a.test")).await;
+        let mut connection = Raw::begin(io).await;
+        let events = connection
+            .request("GET", "a.test", "/events", END_STREAM)
+            .await;
+        tap.send("1".into()).await.unwrap();
+        connection.until(DATA).await;
+
+        shut_down.send(()).unwrap();
+        assert_eq!(connection.until(GOAWAY).await, Frame::graceful_goaway());
+        let ping = connection.until(PING).await;
+        connection
+            .send(Frame::new(PING, ACK, 0, ping.payload))
+            .await;
+        let last = connection.until(GOAWAY).await;
+        assert_eq!(last.payload[..4], events.to_be_bytes());
+
+        let [a, admin] = [config(), config()];
+        let next = crate::application::hosts(&a, &admin);
+        hosts.replace(next).unwrap();
+        if changed_when_idle {
+            connection.ping().await;
+        }
+        tap.send("2".into()).await.unwrap();
+        assert_eq!(connection.until(DATA).await.payload, b"2");
+        drop(tap);
+        assert_eq!(connection.answer(events).await.1, b"");
+        assert_eq!(connection.goaways(), 2);
+        drop(connection);
+        server.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
