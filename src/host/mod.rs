@@ -12,4 +12,4 @@ pub(crate) use self::borrowed::HostRef;
 pub(crate) use self::grammar::{parse, parse_port};
 pub(crate) use self::name_map::NameMap;
 pub use self::owned::Host;
-pub(crate) use self::pattern::{HostProblem, Pattern, after_first_label};
+pub(crate) use self::pattern::{HostProblem, Pattern, after_first_label, labels};

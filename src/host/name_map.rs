@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use foldhash::HashMap;
 
 use super::borrowed::HostRef;
-use super::pattern::{Pattern, after_first_label};
+use super::pattern::{Pattern, after_first_label, labels};
 
 /// Values by pattern. The cost of a look-up does not grow with the number of entries.
 ///
@@ -110,12 +110,6 @@ impl<V> NameMap<V> {
             Pattern::Ip(ip) => self.ips.insert(ip, value),
         }
     }
-}
-
-/// Returns the number of labels of a name.
-fn labels(name: &[u8]) -> u32 {
-    let dots = name.iter().filter(|&&octet| octet == b'.');
-    dots.fold(1, |labels, _| labels + 1)
 }
 
 /// Returns the bit of a number of labels in `NameMap::depths`.

@@ -68,6 +68,12 @@ pub(crate) fn after_first_label(name: &[u8]) -> Option<&[u8]> {
     Some(&name[dot + 1..])
 }
 
+/// Returns the number of labels of a name, which is at most 127.
+pub(crate) fn labels(name: &[u8]) -> u32 {
+    let dots = name.iter().filter(|&&octet| octet == b'.');
+    dots.fold(1, |labels, _| labels + 1)
+}
+
 fn owned(name: NameRef<'_>) -> Box<[u8]> {
     name.lowered(|name| name.into())
 }

@@ -91,11 +91,11 @@ impl Draining {
         context: &mut Context<'_>,
         next: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.is_due() && !self.frames.at_boundary() {
-            let first = next.iter().find(|slice| !slice.is_empty());
-            return self.poll_write(io, context, first.map_or(&[], |slice| slice));
-        }
         if self.is_due() {
+            if !self.frames.at_boundary() {
+                let first = next.iter().find(|slice| !slice.is_empty());
+                return self.poll_write(io, context, first.map_or(&[], |slice| slice));
+            }
             ready!(self.poll_goaway(io.as_mut(), context))?;
         }
         let result = io.poll_write_vectored(context, next);

@@ -51,10 +51,7 @@ impl Binding {
 
     /// Returns whether the virtual hosts as they are now would select another configuration for the handshake, or none.
     pub(crate) fn is_outdated(&self, server_name: Option<&Host>, local: Option<IpAddr>) -> bool {
-        let outdated = |map: &Map| {
-            let now = map.select(server_name, local);
-            now.is_none_or(|now| !now.same_config(&self.accepted_by))
-        };
+        let outdated = |map: &Map| map.outdates(&self.accepted_by, server_name, local);
         self.hosts.generation() != self.generation && self.hosts.read(outdated)
     }
 

@@ -34,6 +34,18 @@ impl Map {
         }
     }
 
+    /// Returns whether a handshake with this server name, or without one, that `accepted_by` accepted would get another
+    /// configuration now, or none.
+    pub(super) fn outdates(
+        &self,
+        accepted_by: &VirtualHost,
+        server_name: Option<&Host>,
+        local: Option<IpAddr>,
+    ) -> bool {
+        let now = self.select(server_name, local);
+        now.is_none_or(|now| !now.same_config(accepted_by))
+    }
+
     /// Returns every virtual host, once for each of its names.
     #[cfg(feature = "quinn")]
     pub(super) fn entries(&self) -> impl Iterator<Item = &VirtualHost> {

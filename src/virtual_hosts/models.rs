@@ -17,9 +17,9 @@ use crate::host::Host;
 /// A configuration.
 struct Config;
 
-/// Three are enough: one connection and two virtual hosts at a time.
-fn configs() -> [Arc<Config>; 3] {
-    [Config, Config, Config].map(Arc::new)
+/// The one in use and the one that replaces it.
+fn configs() -> [Arc<Config>; 2] {
+    [Config, Config].map(Arc::new)
 }
 
 fn hosts(config: &Arc<Config>) -> VirtualHosts<Config> {
@@ -30,6 +30,12 @@ fn hosts(config: &Arc<Config>) -> VirtualHosts<Config> {
 fn replace(hosts: &VirtualHosts<Config>, config: &Arc<Config>) {
     let next = VirtualHosts::builder().host("a.test", config.clone());
     hosts.replace(next).unwrap();
+}
+
+/// Replaces in a thread of its own.
+fn replacing(hosts: &VirtualHosts<Config>, config: &Arc<Config>) -> thread::JoinHandle<()> {
+    let (hosts, config) = (hosts.clone(), config.clone());
+    thread::spawn(move || replace(&hosts, &config))
 }
 
 fn name() -> Host {
@@ -72,11 +78,11 @@ fn wait(watch: &mut Watch) {
 #[test]
 fn w2_no_wake_up_is_lost_between_a_replacement_and_a_wait() {
     loom::model(|| {
-        let [one, two, _] = configs();
+        let [one, two] = configs();
         let hosts = hosts(&one);
         let binding = accept(&hosts);
         let mut watch = watch(&binding);
-        let replacing = thread::spawn(move || replace(&hosts, &two));
+        let replacing = replacing(&hosts, &two);
         wait(&mut watch);
         assert!(is_outdated(&binding));
         replacing.join().unwrap();
@@ -86,12 +92,9 @@ fn w2_no_wake_up_is_lost_between_a_replacement_and_a_wait() {
 #[test]
 fn w2_no_wake_up_is_lost_between_a_replacement_and_a_connection_that_begins() {
     loom::model(|| {
-        let [one, two, _] = configs();
+        let [one, two] = configs();
         let hosts = hosts(&one);
-        let replacing = {
-            let (hosts, two) = (hosts.clone(), two.clone());
-            thread::spawn(move || replace(&hosts, &two))
-        };
+        let replacing = replacing(&hosts, &two);
         let binding = accept(&hosts);
         let accepted_by = binding.virtual_host().config::<Config>().unwrap();
         match Arc::ptr_eq(accepted_by, &one) {
@@ -108,7 +111,7 @@ fn w2_no_wake_up_is_lost_between_a_replacement_and_a_connection_that_begins() {
 #[test]
 fn w2_who_goes_while_he_is_woken_leaves_nothing_behind() {
     loom::model(|| {
-        let [one, two, _] = configs();
+        let [one, two] = configs();
         let hosts = hosts(&one);
         let waker = Arc::new(Task(Notify::new()));
         let watches = [(); 2].map(|()| {
@@ -119,10 +122,7 @@ fn w2_who_goes_while_he_is_woken_leaves_nothing_behind() {
         });
         let [first, second] = watches;
         let going = thread::spawn(move || drop(first));
-        let replacing = {
-            let hosts = hosts.clone();
-            thread::spawn(move || replace(&hosts, &two))
-        };
+        let replacing = replacing(&hosts, &two);
         drop(second);
         going.join().unwrap();
         replacing.join().unwrap();
@@ -135,7 +135,7 @@ fn w2_who_goes_while_he_is_woken_leaves_nothing_behind() {
 #[test]
 fn w2_who_comes_while_the_last_one_goes_is_found() {
     loom::model(|| {
-        let [one, two, _] = configs();
+        let [one, two] = configs();
         let hosts = hosts(&one);
         let (binding, last) = (accept(&hosts), watch(&accept(&hosts)));
         let going = thread::spawn(move || drop(last));
@@ -156,11 +156,11 @@ fn w2_who_comes_while_the_last_one_goes_is_found() {
 #[test]
 fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
     loom::model(|| {
-        let [one, two, _] = configs();
+        let [one, two] = configs();
         let hosts = hosts(&one);
         let binding = accept(&hosts);
         let mut watch = watch(&binding);
-        let replacing = thread::spawn(move || replace(&hosts, &two));
+        let replacing = replacing(&hosts, &two);
         let relation = || binding.relation_of_server_name(&name().as_ref());
         let (before, outdated) = (relation(), is_outdated(&binding));
         // What has been judged once to be another configuration's is not judged otherwise afterwards.
@@ -182,14 +182,11 @@ fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
 #[test]
 fn w2_two_replacements_at_once_leave_one_truth() {
     loom::model(|| {
-        let [one, two, _] = configs();
+        let [one, two] = configs();
         let hosts = hosts(&one);
         let binding = accept(&hosts);
         let watch = watch(&binding);
-        let replacing = {
-            let (hosts, one) = (hosts.clone(), one.clone());
-            thread::spawn(move || replace(&hosts, &one))
-        };
+        let replacing = replacing(&hosts, &one);
         replace(&hosts, &two);
         replacing.join().unwrap();
         assert_eq!(watch.is_outdated(), is_outdated(&binding));

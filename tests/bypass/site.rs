@@ -166,20 +166,23 @@ impl Configs {
         }
     }
 
+    fn all(&self) -> [&Arc<ServerConfig>; 5] {
+        [
+            &self.open,
+            &self.one,
+            &self.wildcard,
+            &self.two,
+            &self.other,
+        ]
+    }
+
     /// Gives a configuration its id, if it has one.
     pub fn identify(
         &self,
         hosts: VirtualHostsBuilder,
         config: &Arc<ServerConfig>,
     ) -> VirtualHostsBuilder {
-        let all = [
-            &self.open,
-            &self.one,
-            &self.wildcard,
-            &self.two,
-            &self.other,
-        ];
-        let number = all.iter().position(|own| Arc::ptr_eq(own, config));
+        let number = self.all().iter().position(|own| Arc::ptr_eq(own, config));
         match (self.ids, number) {
             (Some(ids), Some(number)) => hosts.config_id(config, format!("{ids}{number}")),
             _ => hosts,
@@ -188,16 +191,10 @@ impl Configs {
 
     /// Every virtual host, without a default.
     pub fn hosts(&self) -> VirtualHostsBuilder {
-        let all = [
-            &self.open,
-            &self.one,
-            &self.wildcard,
-            &self.two,
-            &self.other,
-        ];
         let hosts = VirtualHosts::builder();
-        let hosts = all
-            .iter()
+        let hosts = self
+            .all()
+            .into_iter()
             .fold(hosts, |hosts, own| self.identify(hosts, own));
         hosts
             .host("www.test", self.open.clone())

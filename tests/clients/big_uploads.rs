@@ -4,7 +4,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +14,7 @@ use tokio::time::Instant;
 use crate::installed;
 use crate::programs::{file, lines};
 use crate::site::{Site, Tls};
+use crate::uploads::assert_refused_unread;
 
 const UPLOAD: usize = 50_000_000;
 
@@ -31,12 +31,7 @@ async fn is_answered(command: &mut Command, site: &Site, port: u16) {
         .arg(port.to_string())
         .arg(UPLOAD.to_string());
     assert_eq!(lines(command).await, [WHOLE]);
-    let records = site.take();
-    let [refused] = &records[..] else {
-        panic!("one request: {records:?}");
-    };
-    assert_eq!((&refused.method, refused.status), (&Method::POST, 421));
-    assert_eq!(refused.body_length(), 0);
+    assert_refused_unread(site);
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ const MUCH: usize = 8 << 20;
 
 const MISDIRECTED: &[&str] = &["one.test/=two.test"];
 
-fn assert_refused_unread(site: &Site) {
+pub fn assert_refused_unread(site: &Site) {
     let records = site.take();
     let [refused] = &records[..] else {
         panic!("one request: {records:?}");

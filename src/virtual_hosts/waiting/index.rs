@@ -102,7 +102,7 @@ impl Index {
 
     /// Returns the greatest number of labels of a name in this scope. So a wildcard for several labels is not sought among
     /// names that nobody has.
-    fn most_labels(&self, scope: Scope) -> u8 {
+    fn most_labels(&self, scope: Scope) -> u32 {
         match self.cohorts.range(..scope.end()).next_back() {
             Some(((last, who), _)) if *last == scope => who.labels(),
             _ => 0,

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::super::map::{Map, VirtualHost};
-use crate::host::{Host, Pattern, after_first_label};
+use crate::host::{Host, Pattern, after_first_label, labels};
 
 /// What the handshake of a connection looked up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +17,7 @@ pub(in super::super) enum Who {
     Address(IpAddr),
     /// A server name.
     Name {
-        labels: u8,
+        labels: u32,
         /// The octets in reverse, so that names with one ending stand together.
         reversed: Box<[u8]>,
     },
@@ -40,13 +40,13 @@ impl Who {
         }
     }
 
-    fn name(labels: u8, name: impl DoubleEndedIterator<Item = u8>) -> Self {
+    fn name(labels: u32, name: impl DoubleEndedIterator<Item = u8>) -> Self {
         let reversed = name.rev().collect();
         Self::Name { labels, reversed }
     }
 
     /// Returns the number of labels of a name, and 0 for others.
-    pub(super) fn labels(&self) -> u8 {
+    pub(super) fn labels(&self) -> u32 {
         match self {
             Self::Nobody | Self::Address(_) => 0,
             Self::Name { labels, .. } => *labels,
@@ -54,7 +54,7 @@ impl Who {
     }
 
     /// Sets the number of labels of a name, unless it is 0.
-    fn with_labels(&self, labels: u8) -> Self {
+    fn with_labels(&self, labels: u32) -> Self {
         match (self, labels) {
             (Self::Name { reversed, .. }, 1..) => Self::Name {
                 labels,
@@ -80,8 +80,7 @@ impl Who {
     /// Returns whether the map gives a connection that `accepted_by` accepted another configuration, or none.
     pub(super) fn is_outdated(&self, accepted_by: &VirtualHost, map: &Map) -> bool {
         let (server_name, local) = self.selected();
-        let now = map.select(server_name.as_ref(), local);
-        now.is_none_or(|now| !now.same_config(accepted_by))
+        map.outdates(accepted_by, server_name.as_ref(), local)
     }
 
     /// Returns the scope of the entry that matches in the map.
@@ -106,7 +105,7 @@ impl Scope {
 
     /// A wildcard for several labels before a base of so many.
     fn subdomains(base: &[u8]) -> Self {
-        Self(Self::WILDCARD.0 + u32::from(labels(base)))
+        Self(Self::WILDCARD.0 + labels(base))
     }
 
     pub(super) fn of(pattern: &Pattern) -> Self {
@@ -152,7 +151,7 @@ impl Scope {
     pub(super) fn places(
         self,
         pattern: &Pattern,
-        most_labels: u8,
+        most_labels: u32,
     ) -> impl Iterator<Item = RangeInclusive<Place>> {
         let (first, last, labels) = match pattern {
             Pattern::Ip(ip) => (Who::Address(*ip), Who::Address(*ip), 0..=0),
@@ -179,8 +178,4 @@ impl Scope {
             (self, first)..=(self, last)
         })
     }
-}
-
-fn labels(name: &[u8]) -> u8 {
-    1 + name.iter().filter(|&&octet| octet == b'.').count() as u8
 }

@@ -21,14 +21,14 @@ pub(crate) struct Watch {
 impl Watch {
     /// Takes a place for a connection that `accepted_by` accepted. `current` returns the map, which does not change
     /// meanwhile.
-    pub(in super::super) fn new<M: AsRef<Map>>(
+    pub(in super::super) fn new(
         waiting: &Arc<Waiting>,
         who: Who,
         accepted_by: &VirtualHost,
-        current: impl FnOnce() -> M,
+        current: impl FnOnce() -> Arc<Map>,
     ) -> Self {
         let mut index = waiting.lock();
-        let (cohort, slot) = index.join(waiting, who, accepted_by, current().as_ref());
+        let (cohort, slot) = index.join(waiting, who, accepted_by, &current());
         Self {
             cohort,
             waker: None,
