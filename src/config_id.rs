@@ -7,7 +7,7 @@ use std::sync::Arc;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigId(Arc<[u8]>);
 
-/// Why octets are not an id.
+/// The reason why octets are not a valid id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConfigIdProblem {
     Empty,

@@ -123,7 +123,7 @@ async fn refresh(
 /// The authorities of client certificates, and the revocation lists.
 struct Files([PathBuf; 2]);
 
-/// What is in them.
+/// The contents of the files.
 #[derive(PartialEq)]
 struct Content([Vec<u8>; 2]);
 

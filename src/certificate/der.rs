@@ -70,7 +70,7 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 struct Entries<'a> {
     dns_names: Vec<&'a str>,
     ip_addresses: Vec<IpAddr>,
-    /// There is a dNSName or an iPAddress, even if it is none that can cover something.
+    /// The extension has a dNSName or an iPAddress, which may be one that covers nothing.
     name_hosts: bool,
 }
 
