@@ -182,6 +182,7 @@ mod host;
 mod layer;
 mod malformed;
 mod method_name;
+mod peers;
 mod sync;
 mod verdict;
 mod virtual_hosts;
@@ -221,6 +222,7 @@ pub use self::connection::{ConnectionInfo, ConnectionInfoBuilder, Outdated, TlsV
 pub use self::host::Host;
 pub use self::layer::{ConfigError, Misdirected, MisdirectedLayer, ResponseFuture};
 pub use self::malformed::Malformed;
+pub use self::peers::{Peers, PeersError};
 pub use self::verdict::{Coalescing, Outcome, Rejection, Verdict};
 pub use self::virtual_hosts::{
     InvalidName, Overlap, Selection, VirtualHost, VirtualHosts, VirtualHostsBuilder,

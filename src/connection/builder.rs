@@ -136,6 +136,12 @@ impl ConnectionInfoBuilder {
         self
     }
 
+    /// Sets the address of the client that a gateway told; see [`ConnectionInfo::client_addr`].
+    pub fn client_addr(mut self, addr: SocketAddr) -> Self {
+        self.facts.set_client_addr(addr);
+        self
+    }
+
     /// Sets the address of this end of the connection, which is recorded in the same form. If a
     /// [`selection`](Self::selection) was made by an IP address, that address stays, and only the port is set.
     pub fn local_addr(mut self, addr: SocketAddr) -> Self {

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::canonical::canonical;
 use super::tls_version::TlsVersion;
 use super::unread::UnreadSlot;
 use crate::certificate::CertificateNames;
@@ -18,7 +19,7 @@ pub(crate) struct Facts {
     pub(crate) tls_version: Option<TlsVersion>,
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
-    pub(super) client_certificates: Option<Box<Chain>>,
+    pub(super) client: Option<Box<Client>>,
     /// The virtual host that accepted the connection, if virtual hosts did.
     pub(super) binding: Option<Binding>,
     /// A refused request whose body nobody reads.
@@ -26,8 +27,14 @@ pub(crate) struct Facts {
     flags: u8,
 }
 
-/// Certificates in DER.
-pub(super) type Chain = Box<[Box<[u8]>]>;
+/// What only some connections know of their client. Apart from the rest, so that others are smaller.
+#[derive(Default)]
+pub(super) struct Client {
+    /// The certificates that it sent, in DER, its own first.
+    pub(super) certificates: Box<[Box<[u8]>]>,
+    /// Its address, if a gateway told.
+    pub(super) addr: Option<SocketAddr>,
+}
 
 /// What is true of a connection or not. All of it takes one octet, because every open connection keeps its facts.
 #[derive(Clone, Copy, Debug)]
@@ -65,7 +72,7 @@ impl Facts {
             tls_version: None,
             peer_addr: None,
             local_addr: None,
-            client_certificates: None,
+            client: None,
             binding: None,
             unread: UnreadSlot::default(),
             flags: 0,
@@ -89,8 +96,15 @@ impl Facts {
         &mut self,
         chain: impl IntoIterator<Item = D>,
     ) {
-        let chain: Chain = chain.into_iter().map(|der| der.as_ref().into()).collect();
-        self.client_certificates = (!chain.is_empty()).then(|| Box::new(chain));
+        let chain: Box<[Box<[u8]>]> = chain.into_iter().map(|der| der.as_ref().into()).collect();
+        if !chain.is_empty() || self.client.is_some() {
+            self.client.get_or_insert_default().certificates = chain;
+        }
+    }
+
+    /// Sets the address of the client that a gateway told.
+    pub(crate) fn set_client_addr(&mut self, addr: SocketAddr) {
+        self.client.get_or_insert_default().addr = Some(canonical(addr));
     }
 
     /// Says what an acceptor chose: a virtual host, or the single TLS configuration of a server without any.

@@ -106,6 +106,27 @@ impl ConnectionInfo {
         self.0.peer_addr
     }
 
+    /// Returns the address of the client: the address that a gateway told, or else the
+    /// [`peer_addr`](Self::peer_addr). Like that, it is an IPv4 address if the client uses IPv4.
+    ///
+    /// It is for logs, limits and handlers. The verdict never depends on it, and neither does whom this server trusts.
+    ///
+    /// ```
+    /// use tower_misdirected::ConnectionInfo;
+    ///
+    /// let info = ConnectionInfo::trusted_gateway().peer_addr("10.0.0.1:50000".parse()?);
+    /// assert_eq!(info.build().client_addr(), Some("10.0.0.1:50000".parse()?));
+    /// let info = ConnectionInfo::trusted_gateway()
+    ///     .peer_addr("10.0.0.1:50000".parse()?)
+    ///     .client_addr("192.0.2.7:49152".parse()?);
+    /// assert_eq!(info.build().client_addr(), Some("192.0.2.7:49152".parse()?));
+    /// # Ok::<_, std::net::AddrParseError>(())
+    /// ```
+    pub fn client_addr(&self) -> Option<SocketAddr> {
+        let told = self.0.client.as_ref().and_then(|client| client.addr);
+        told.or(self.0.peer_addr)
+    }
+
     /// Returns the address of this end of the connection. Like [`peer_addr`](Self::peer_addr), it is an IPv4 address
     /// if the connection uses IPv4.
     pub fn local_addr(&self) -> Option<SocketAddr> {
@@ -129,8 +150,8 @@ impl ConnectionInfo {
     /// assert_eq!(own, Some(&b"DER"[..]));
     /// ```
     pub fn client_certificates(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        let chain: &[_] = match &self.0.client_certificates {
-            Some(chain) => chain,
+        let chain: &[_] = match &self.0.client {
+            Some(client) => &client.certificates,
             None => &[],
         };
         chain.iter().map(|der| &**der)
@@ -237,6 +258,7 @@ impl fmt::Debug for ConnectionInfo {
             .field("alpn", &self.alpn().map(String::from_utf8_lossy))
             .field("tls_version", &self.0.tls_version)
             .field("peer_addr", &self.0.peer_addr)
+            .field("client_addr", &self.client_addr())
             .field("local_addr", &self.0.local_addr)
             .field("client_certificates", &self.client_certificates().len())
             .field("resumed", &self.resumed())
