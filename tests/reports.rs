@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode, Version};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_misdirected::{
     CertificateNames, Coalescing, ConnectionInfo, EffectiveAuthority, Malformed, MisdirectedLayer,
-    Outcome, Rejection, Responder,
+    Outcome, Rejection, Responder, VirtualHosts,
 };
 use tracing::field::{Field, Visit};
 use tracing::{Level, Subscriber};
@@ -64,6 +64,7 @@ async fn c6_the_callback_sees_every_verdict() {
     let sink = seen.clone();
     let layer = MisdirectedLayer::new().on_verdict(move |verdict| {
         assert_eq!(verdict.method(), http::Method::POST);
+        assert_eq!(verdict.protocol_version(), "1.1");
         assert!(!verdict.is_report_only());
         let connection = verdict.connection().and_then(ConnectionInfo::server_name);
         assert_eq!(connection, Some("a.test"));
@@ -230,9 +231,164 @@ async fn c6_a_refusal_is_one_event_with_standard_names() {
         "tls.client.server_name=\"a.test\"",
         "network.peer.address=192.0.2.7",
         "network.peer.port=50000",
+        "client.address=192.0.2.7",
+        "client.port=50000",
+        "certificate.names=a.test, b.test",
+        "network.protocol.version=\"1.1\"",
         "report_only=false",
         "retry_can_help=true",
         "message=request refused: the certificate",
+    ] {
+        assert!(fields.contains(field), "{field} in {fields}");
+    }
+}
+
+/// The fields of the only event of a request.
+async fn fields_of(layer: MisdirectedLayer, request: Request<()>) -> String {
+    let events = events(layer, request).await;
+    let [(_, fields)] = &events[..] else {
+        panic!("{events:?}");
+    };
+    fields.clone()
+}
+
+fn request_on(connection: ConnectionInfo) -> Request<()> {
+    let request = Request::get("/").header("host", "c.test");
+    request.extension(connection).body(()).unwrap()
+}
+
+#[tokio::test]
+async fn c6_the_event_names_the_version_of_http() {
+    for (version, name) in [
+        (Version::HTTP_10, "1.0"),
+        (Version::HTTP_11, "1.1"),
+        (Version::HTTP_2, "2"),
+        (Version::HTTP_3, "3"),
+        (Version::HTTP_09, "_OTHER"),
+    ] {
+        let mut request = request("c.test");
+        *request.version_mut() = version;
+        let fields = fields_of(MisdirectedLayer::new(), request).await;
+        let field = format!("network.protocol.version=\"{name}\"");
+        assert!(fields.contains(&field), "{field} in {fields}");
+    }
+}
+
+#[tokio::test]
+async fn c6_the_event_shows_that_a_handshake_had_no_server_name() {
+    let names = || CertificateNames::from_sans(["a.test"], []);
+    let tls = ConnectionInfo::tls().certificate_names(names()).build();
+    let fields = fields_of(MisdirectedLayer::new(), request_on(tls)).await;
+    assert!(
+        fields.contains("tls.client.server_name=\"(none)\""),
+        "{fields}"
+    );
+    // Without TLS there is no handshake that could have one.
+    let plaintext = request_on(ConnectionInfo::plaintext().build());
+    let fields = fields_of(MisdirectedLayer::new().require_tls(true), plaintext).await;
+    assert!(!fields.contains("server_name"), "{fields}");
+}
+
+#[tokio::test]
+async fn c6_the_event_lists_a_few_names_of_the_certificate() {
+    let many = (0..5000).map(|n| format!("h{n}.test"));
+    for (names, text) in [
+        (
+            CertificateNames::from_sans(["b.test", "a.test"], []),
+            "a.test, b.test",
+        ),
+        (
+            CertificateNames::from_sans(["*.b.test", "a.test"], ["192.0.2.1".parse().unwrap()]),
+            "a.test, *.b.test, 192.0.2.1",
+        ),
+        (
+            CertificateNames::from_sans(many, []),
+            "….test and 4997 more",
+        ),
+        (
+            CertificateNames::from_sans(["*"], []),
+            "none that a client would match",
+        ),
+        (CertificateNames::unknown(), "unknown"),
+    ] {
+        let connection = ConnectionInfo::tls()
+            .server_name("x.test")
+            .certificate_names(names);
+        let fields = fields_of(MisdirectedLayer::new(), request_on(connection.build())).await;
+        let listed = match text.strip_prefix("…") {
+            Some(end) => {
+                fields.contains("certificate.names=h") && fields.contains(&format!("{end} "))
+            }
+            None => fields.contains(&format!("certificate.names={text} ")),
+        };
+        assert!(listed && fields.len() < 1000, "{text} in {fields}");
+    }
+    // They explain nothing about another reason.
+    let unknown = MisdirectedLayer::new().allowed_hosts(["a.test"]).unwrap();
+    let fields = fields_of(unknown, request("c.test")).await;
+    assert!(!fields.contains("certificate.names"), "{fields}");
+}
+
+#[tokio::test]
+async fn c6_the_event_names_the_virtual_hosts_of_the_handshake_and_of_the_host() {
+    let entries = |admin: &Arc<u8>| {
+        let builder = VirtualHosts::builder().host("a.test", Arc::new(1));
+        builder.host("c.test", admin.clone())
+    };
+    let admin = Arc::new(2);
+    let hosts = entries(&admin).build().unwrap();
+    let names = || CertificateNames::from_sans(["a.test", "c.test", "d.test"], []);
+    let connection = |name| {
+        let selection = hosts.select(Some(name)).unwrap();
+        let info = ConnectionInfo::tls().selection(selection);
+        info.certificate_names(names()).build()
+    };
+    let first = connection("a.test");
+    let own = connection("c.test");
+    let fields = fields_of(MisdirectedLayer::new(), request_on(first.clone())).await;
+    for field in [
+        "error.type=\"different_tls_config\"",
+        "connection.virtual_host=\"a.test\"",
+        "connection.outdated=false",
+        "request.virtual_host=\"c.test\"",
+    ] {
+        assert!(fields.contains(field), "{field} in {fields}");
+    }
+    // The same name twice would be a riddle, if nothing said that the configuration has been replaced.
+    hosts.replace(entries(&Arc::new(3))).unwrap();
+    let fields = fields_of(MisdirectedLayer::new(), request_on(own)).await;
+    for field in [
+        "connection.virtual_host=\"c.test\"",
+        "connection.outdated=true",
+        "request.virtual_host=\"c.test\"",
+    ] {
+        assert!(fields.contains(field), "{field} in {fields}");
+    }
+    // A host that nobody has is another reason.
+    hosts
+        .replace(VirtualHosts::builder().host("a.test", Arc::new(1)))
+        .unwrap();
+    let fields = fields_of(MisdirectedLayer::new(), request_on(first)).await;
+    assert!(fields.contains("error.type=\"unknown_host\""), "{fields}");
+    assert!(
+        fields.contains("connection.virtual_host=\"a.test\""),
+        "{fields}"
+    );
+    assert!(!fields.contains("request.virtual_host"), "{fields}");
+}
+
+#[tokio::test]
+async fn c6_the_event_names_the_client_behind_a_gateway_and_the_gateway() {
+    let connection = ConnectionInfo::tls()
+        .server_name("a.test")
+        .peer_addr("10.0.0.1:50000".parse().unwrap())
+        .client_addr("192.0.2.7:40000".parse().unwrap());
+    let fields = fields_of(MisdirectedLayer::new(), request_on(connection.build())).await;
+    for field in [
+        "client.address=192.0.2.7",
+        "client.port=40000",
+        "network.peer.address=10.0.0.1",
+        "network.peer.port=50000",
     ] {
         assert!(fields.contains(field), "{field} in {fields}");
     }

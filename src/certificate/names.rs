@@ -139,6 +139,12 @@ impl CertificateNames {
         patterns.iter().map(ToString::to_string).collect()
     }
 
+    /// Returns some names as a short text, for a log: at most `count`, and how many more there are.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn first(&self, count: usize) -> FirstNames<'_> {
+        FirstNames { names: self, count }
+    }
+
     /// Returns the names in no particular order; none if they are unknown.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> {
         let names = self.0.iter().flat_map(|names| names.iter());
@@ -170,6 +176,35 @@ impl CertificateNames {
     #[cfg(feature = "rustls")]
     pub(crate) fn from_shared(names: Arc<NameMap<()>>) -> Self {
         Self(Some(names))
+    }
+}
+
+/// Some names of a certificate as text. A certificate can have thousands, so only those that are shown are looked at.
+#[cfg(feature = "tracing")]
+pub(crate) struct FirstNames<'a> {
+    names: &'a CertificateNames,
+    count: usize,
+}
+
+#[cfg(feature = "tracing")]
+impl fmt::Display for FirstNames<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(names) = &self.names.0 else {
+            return f.write_str("unknown");
+        };
+        let mut first: Vec<_> = self.names.patterns().take(self.count).collect();
+        if first.is_empty() {
+            return f.write_str("none that a client would match");
+        }
+        first.sort();
+        for (index, name) in first.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{name}")?;
+        }
+        match names.len() - first.len() {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

@@ -189,6 +189,12 @@ impl ConnectionInfo {
         self.0.binding.as_ref().map(Binding::virtual_host)
     }
 
+    /// Returns the virtual host that matches the host now, among those that accepted the connection.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn virtual_host_of(&self, host: &HostRef<'_>) -> Option<VirtualHost> {
+        self.0.binding.as_ref()?.virtual_host_of(host)
+    }
+
     /// Tells the stream of the connection that the layer has refused a request.
     pub(crate) fn put_unread(&self, unread: Unread) {
         self.0.unread.put(unread);

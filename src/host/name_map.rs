@@ -83,6 +83,12 @@ impl<V> NameMap<V> {
             .chain(self.ips.values())
     }
 
+    /// Returns the number of patterns.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn len(&self) -> usize {
+        self.exact.len() + self.wildcard.len() + self.subdomains.len() + self.ips.len()
+    }
+
     /// Returns every pattern and its value, in no particular order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Pattern, &V)> {
         let exact = self.exact.iter();

@@ -112,6 +112,7 @@ fn judge<B>(settings: &Settings, request: &Request<B>) -> (bool, Option<Rejectio
     if let Some(on_verdict) = &settings.on_verdict {
         on_verdict(&Verdict {
             method: request.method(),
+            version: request.version(),
             target,
             connection,
             outcome,
@@ -149,6 +150,7 @@ impl<S, R> Misdirected<S, R> {
             // The target is read again here. Keeping it until now would cost the requests that pass.
             let verdict = Verdict {
                 method: request.method(),
+                version: request.version(),
                 target: Target::of(request, None),
                 connection: connection_info(request.extensions()),
                 outcome: Err(rejection),

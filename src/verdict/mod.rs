@@ -5,6 +5,8 @@
 //! reports the decision to the operator.
 
 mod coalescing;
+#[cfg(feature = "tracing")]
+mod event;
 mod evidence;
 mod judge;
 mod rejection;
@@ -12,10 +14,10 @@ mod report;
 mod rules;
 
 pub use self::coalescing::Coalescing;
+#[cfg(feature = "tracing")]
+pub(crate) use self::event::is_logged;
 pub(crate) use self::evidence::Evidence;
 pub(crate) use self::judge::judge;
 pub use self::rejection::Rejection;
-#[cfg(feature = "tracing")]
-pub(crate) use self::report::is_logged;
 pub use self::report::{Outcome, Verdict};
 pub(crate) use self::rules::Rules;

@@ -1,9 +1,9 @@
-//! The report to the operator: what a callback gets, and the `tracing` event. The answer to the client lives in
+//! The report to the operator that a callback gets. The `tracing` event lives in `event`, the answer to the client in
 //! `answer`.
 
 use std::fmt;
 
-use http::Method;
+use http::{Method, Version};
 
 use super::rejection::Rejection;
 use crate::authority::{EffectiveAuthority, Target};
@@ -24,6 +24,7 @@ use crate::method_name::method_name;
 /// ```
 pub struct Verdict<'a> {
     pub(crate) method: &'a Method,
+    pub(crate) version: Version,
     pub(crate) target: Result<Target<'a>, Malformed>,
     pub(crate) connection: Option<&'a ConnectionInfo>,
     pub(crate) outcome: Result<(), Rejection>,
@@ -130,46 +131,25 @@ impl Verdict<'_> {
         method_name(self.method)
     }
 
-    /// Emits one event for a refusal. `status` is that of the response, if the request was refused.
+    /// Returns the version of HTTP, in the form of OpenTelemetry's `network.protocol.version`: `1.0`, `1.1`, `2` or `3`.
+    /// Any other version is `_OTHER`, so the value is fit for a label of a metric.
     ///
-    /// Except for `report_only`, `retry_can_help` and `tls.client.server_name`, the names of the fields are those of
-    /// OpenTelemetry's semantic conventions. The conventions have deprecated `tls.client.server_name` in favor of
-    /// `server.address`. Here `server.address` is the host of the request, so the event needs both.
+    /// ```
+    /// use tower_misdirected::{MisdirectedLayer, Outcome};
     ///
-    /// The client chooses a host and a server name of at most 253 octets each, and a port. Both names have passed the
-    /// grammar of a DNS name, so they cannot forge a line. All other values are from fixed sets, or are addresses.
-    #[cfg(feature = "tracing")]
-    pub(crate) fn trace(&self, rejection: Rejection, status: Option<http::StatusCode>) {
-        // Closures, so that nothing is computed if nobody listens.
-        let authority = || self.target.ok().map(|target| target.authority);
-        let server_name = || self.connection.and_then(ConnectionInfo::server_name);
-        let peer = || self.connection.and_then(ConnectionInfo::peer_addr);
-        macro_rules! event {
-            ($level:expr) => {
-                tracing::event!(
-                    $level,
-                    error.r#type = rejection.as_str(),
-                    http.request.method = self.method_name(),
-                    http.response.status_code = status.map(|status| status.as_u16()),
-                    server.address = authority().map(|a| tracing::field::display(a.host)),
-                    server.port = authority().and_then(|a| a.port),
-                    tls.client.server_name = server_name(),
-                    network.peer.address = peer().map(|peer| tracing::field::display(peer.ip())),
-                    network.peer.port = peer().map(|peer| peer.port()),
-                    retry_can_help = rejection.retry_can_help(),
-                    report_only = self.report_only,
-                    "{}: {rejection}",
-                    if self.report_only {
-                        "request would be refused"
-                    } else {
-                        "request refused"
-                    },
-                )
-            };
-        }
-        match rejection {
-            Rejection::NoConnectionInfo => event!(tracing::Level::ERROR),
-            _ => event!(tracing::Level::INFO),
+    /// let layer = MisdirectedLayer::new().on_verdict(|verdict| {
+    ///     if verdict.outcome() == Outcome::Coalesced {
+    ///         println!("coalesced over HTTP/{}", verdict.protocol_version());
+    ///     }
+    /// });
+    /// ```
+    pub fn protocol_version(&self) -> &'static str {
+        match self.version {
+            Version::HTTP_10 => "1.0",
+            Version::HTTP_11 => "1.1",
+            Version::HTTP_2 => "2",
+            Version::HTTP_3 => "3",
+            _ => "_OTHER",
         }
     }
 }
@@ -182,15 +162,7 @@ impl fmt::Debug for Verdict<'_> {
             .field("authority", &self.authority())
             .field("connection", &self.connection)
             .field("method", &self.method_name())
+            .field("protocol_version", &self.protocol_version())
             .finish()
-    }
-}
-
-/// Returns whether anybody listens to the event of a rejection.
-#[cfg(feature = "tracing")]
-pub(crate) fn is_logged(rejection: Rejection) -> bool {
-    match rejection {
-        Rejection::NoConnectionInfo => tracing::enabled!(tracing::Level::ERROR),
-        _ => tracing::enabled!(tracing::Level::INFO),
     }
 }

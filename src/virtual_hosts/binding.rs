@@ -61,6 +61,12 @@ impl Binding {
         self.hosts.watch(who, &self.accepted_by)
     }
 
+    /// Returns the virtual host that matches the host now.
+    #[cfg(feature = "tracing")]
+    pub(crate) fn virtual_host_of(&self, host: &HostRef<'_>) -> Option<VirtualHost> {
+        self.hosts.read(|map| map.get(host).cloned())
+    }
+
     /// Returns what the host is to the connection, by the virtual hosts as they are now.
     pub(crate) fn relation(&self, host: &HostRef<'_>) -> Relation {
         self.hosts.read(|map| match map.get(host) {
