@@ -6,11 +6,10 @@
 //! cargo run --example axum_server -- chain.pem key.pem [ADDRESS]   # reloaded on SIGHUP
 //! ```
 
-use std::error::Error;
-use std::fs::File;
-use std::io::BufReader;
+mod common;
+
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,20 +21,27 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsAcceptor};
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+use crate::common::{Result, cannot_listen};
+
+const USAGE: &str = "axum_server [CHAIN.pem KEY.pem [ADDRESS]]";
 
 #[tokio::main]
-async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
+async fn main() -> ExitCode {
+    let arguments = common::arguments(USAGE, 0..=3);
+    common::run(serve(arguments)).await
+}
+
+async fn serve(arguments: Vec<String>) -> Result<()> {
+    let mut arguments = arguments.into_iter();
     let files = match (arguments.next(), arguments.next()) {
-        (Some(chain), Some(key)) => Some((PathBuf::from(chain), PathBuf::from(key))),
+        (Some(chain), Some(key)) => Some((chain, key)),
         (None, _) => None,
-        _ => return Err("usage: axum_server [CHAIN.pem KEY.pem [ADDRESS]]".into()),
+        _ => return Err(format!("KEY.pem is missing\nusage: {USAGE}").into()),
     };
-    let addr: SocketAddr = match arguments.next() {
-        Some(addr) => addr.parse()?,
-        None => "127.0.0.1:0".parse()?,
-    };
+    let addr = arguments.next().unwrap_or("127.0.0.1:0".to_owned());
+    let addr: SocketAddr = addr
+        .parse()
+        .map_err(|_| format!("`{addr}` is not an address and a port, such as 127.0.0.1:8443"))?;
 
     let config = RustlsConfig::from_config(match &files {
         Some((chain, key)) => from_pem(chain, key)?,
@@ -55,7 +61,7 @@ async fn main() -> Result<()> {
         .serve(app.into_make_service());
 
     tokio::spawn(manage(handle, config, files));
-    server.await?;
+    server.await.map_err(cannot_listen(addr))?;
     Ok(())
 }
 
@@ -63,7 +69,7 @@ async fn main() -> Result<()> {
 async fn manage(
     handle: Handle<SocketAddr>,
     config: RustlsConfig,
-    files: Option<(PathBuf, PathBuf)>,
+    files: Option<(String, String)>,
 ) -> Result<()> {
     if let Some(addr) = handle.listening().await {
         println!("listening on https://{addr}");
@@ -89,12 +95,12 @@ async fn manage(
     Ok(())
 }
 
-fn from_pem(chain: &PathBuf, key: &PathBuf) -> Result<Arc<ServerConfig>> {
-    let mut chain = BufReader::new(File::open(chain)?);
-    let certificates = rustls_pemfile::certs(&mut chain);
-    let private_key = rustls_pemfile::private_key(&mut BufReader::new(File::open(key)?))?;
-    let private_key = private_key.ok_or_else(|| format!("no private key in {}", key.display()))?;
-    server_config(certificates.collect::<Result<_, _>>()?, private_key)
+fn from_pem(chain: &str, key: &str) -> Result<Arc<ServerConfig>> {
+    let certificates = rustls_pemfile::certs(&mut &*common::read(chain)?).collect::<Result<_, _>>();
+    let private_key = rustls_pemfile::private_key(&mut &*common::read(key)?)?;
+    let private_key = private_key.ok_or_else(|| format!("there is no private key in {key}"))?;
+    let config = server_config(certificates?, private_key);
+    config.map_err(|error| format!("cannot use {chain} with {key}: {error}").into())
 }
 
 fn in_memory() -> Result<Arc<ServerConfig>> {

@@ -4,8 +4,10 @@
 //! cargo run --example hyper_loop
 //! ```
 
+mod common;
+
 use std::convert::Infallible;
-use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +26,15 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsListener};
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+use crate::common::Result;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    common::arguments("hyper_loop", 0..=0);
+    common::run(serve()).await
+}
+
+async fn serve() -> Result<()> {
     let mut listener = TlsListener::bind("127.0.0.1:0", server_config()?).await?;
     println!("listening on https://{}", listener.local_addr()?);
 

@@ -7,7 +7,8 @@
 //! cargo run --example quickstart -- --once    # ends after the table, with an error if a row is wrong
 //! ```
 
-use std::error::Error;
+mod common;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -29,34 +30,28 @@ use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outcome, Rejection, TlsListener,
 };
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+use crate::common::{Result, cannot_listen};
 
 /// What the certificate covers. `other.localhost` is outside it.
 const NAMES: [&str; 2] = ["app.localhost", "api.localhost"];
 
+const USAGE: &str = "quickstart [--port PORT] [--once]";
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = match Arguments::parse(std::env::args().skip(1)) {
-        Ok(arguments) => arguments,
-        Err(problem) => {
-            eprintln!("{problem}\nusage: quickstart [--port PORT] [--once]");
-            return ExitCode::from(2);
-        }
-    };
-    match run(arguments).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => {
-            eprintln!("a row of the table is not what it should be");
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+    let (mut port, mut once) = (0, false);
+    let mut arguments = common::Arguments::new(USAGE);
+    while let Some(argument) = arguments.next() {
+        match &*argument {
+            "--once" => once = true,
+            "--port" => port = arguments.value("--port", "a port number"),
+            other => arguments.unexpected(other),
         }
     }
+    common::run(run(port, once)).await
 }
 
-async fn run(arguments: Arguments) -> Result<bool> {
+async fn run(port: u16, once: bool) -> Result<()> {
     let key = rcgen::generate_simple_self_signed(NAMES.map(String::from))?;
     let certificate = key.cert.der().clone();
     let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
@@ -66,7 +61,7 @@ async fn run(arguments: Arguments) -> Result<bool> {
     let app = Router::new()
         .fallback(hello)
         .layer(MisdirectedLayer::new().json());
-    let addr = serve(app, arguments.port, tls.clone()).await?;
+    let addr = serve(app, port, tls.clone()).await?;
     println!("listening on https://127.0.0.1:{}", addr.port());
     println!("the certificate covers {}", NAMES.join(" and "));
 
@@ -84,14 +79,15 @@ async fn run(arguments: Arguments) -> Result<bool> {
 
     let client = Client::new(certificate)?;
     let as_expected = show_table(&client, addr, report_only, &reported).await?;
-    if arguments.once {
-        return Ok(as_expected);
+    if !once {
+        show_commands(addr.port());
+        println!("\nserving until Ctrl-C");
+        tokio::signal::ctrl_c().await?;
     }
-
-    show_commands(addr.port());
-    println!("\nserving until Ctrl-C");
-    tokio::signal::ctrl_c().await?;
-    Ok(as_expected)
+    match as_expected {
+        true => Ok(()),
+        false => Err("a row of the table is not what it should be".into()),
+    }
 }
 
 /// Greets with the very authority that the layer judged.
@@ -103,7 +99,8 @@ async fn hello(method: Method, authority: EffectiveAuthority) -> impl IntoRespon
 }
 
 async fn serve(app: Router, port: u16, tls: Arc<ServerConfig>) -> Result<SocketAddr> {
-    let listener = TlsListener::bind(("127.0.0.1", port), tls).await?;
+    let listener = TlsListener::bind(("127.0.0.1", port), tls).await;
+    let listener = listener.map_err(cannot_listen(format_args!("127.0.0.1:{port}")))?;
     let addr = listener.local_addr()?;
     let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await });
@@ -279,32 +276,5 @@ impl Sender {
         let (head, body) = response.into_parts();
         let body = String::from_utf8(body.collect().await?.to_bytes().into())?;
         Ok(Answer { head, body })
-    }
-}
-
-struct Arguments {
-    port: u16,
-    once: bool,
-}
-
-impl Arguments {
-    fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut parsed = Self {
-            port: 0,
-            once: false,
-        };
-        while let Some(argument) = arguments.next() {
-            match argument.as_str() {
-                "--once" => parsed.once = true,
-                "--port" => {
-                    let port = arguments.next().ok_or("--port needs a number")?;
-                    parsed.port = port
-                        .parse()
-                        .map_err(|_| format!("--port: {port:?} is no port number"))?;
-                }
-                other => return Err(format!("unknown argument {other:?}")),
-            }
-        }
-        Ok(parsed)
     }
 }

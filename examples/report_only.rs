@@ -8,7 +8,9 @@
 //! When `misdirected_requests_total` shows nothing that should have been served, delete
 //! `.report_only(true)`.
 
-use std::error::Error;
+mod common;
+
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,10 +22,15 @@ use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
 use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Outcome, TlsListener, Verdict};
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+use crate::common::Result;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    common::arguments("report_only", 0..=0);
+    common::run(serve()).await
+}
+
+async fn serve() -> Result<()> {
     let metrics = PrometheusBuilder::new().install_recorder()?;
 
     let app = Router::new()

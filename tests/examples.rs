@@ -125,6 +125,99 @@ async fn quickstart_names_a_bad_argument() {
     }
 }
 
+/// The name of every example: a file, or a directory with a `main.rs`.
+fn examples() -> Vec<String> {
+    let examples = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/examples")).unwrap();
+    let paths = examples.map(|entry| entry.unwrap().path());
+    let paths = paths.filter(|path| path.is_file() || path.join("main.rs").exists());
+    paths
+        .map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn every_example_explains_its_arguments_and_refuses_others() {
+    let examples = examples();
+    assert!(examples.len() >= 9, "{examples:?}");
+    for example in examples {
+        let usage = format!("usage: {example}");
+        for help in ["--help", "-h"] {
+            let output = run(&example, &[help]).await;
+            let text = String::from_utf8(output.stdout).unwrap();
+            assert!(output.status.success() && text.contains(&usage), "{text}");
+        }
+        let output = run(&example, &["--no-such-option"]).await;
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{example}: {errors}");
+        assert!(
+            errors.contains("`--no-such-option`") && errors.contains(&usage),
+            "{errors}"
+        );
+    }
+}
+
+/// Runs an example that must fail, and returns what it says.
+async fn failure(example: &str, arguments: &[&str]) -> String {
+    let output = run(example, arguments).await;
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        !output.status.success(),
+        "{example} {arguments:?}: {errors}"
+    );
+    assert!(
+        !errors.contains("Os {") && !errors.contains("Custom {"),
+        "{errors}"
+    );
+    errors
+}
+
+#[tokio::test]
+async fn examples_name_the_file_that_is_missing_or_wrong() {
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);
+    directory.write_certificate("other.pem", "other-key.pem", &["app.localhost"]);
+    directory.write("empty.pem", "");
+    let path = |file: &str| directory.path(file);
+    let (chain, key) = (path("chain.pem"), path("key.pem"));
+    let (missing, empty, other) = (
+        path("missing.pem"),
+        path("empty.pem"),
+        path("other-key.pem"),
+    );
+    for example in ["axum_server", "renewal"] {
+        for (chain, key, named) in [
+            (&missing, &key, &missing),
+            (&chain, &missing, &missing),
+            (&empty, &key, &empty),
+            (&chain, &empty, &empty),
+            (&chain, &other, &other),
+        ] {
+            let errors = failure(example, &[chain, key]).await;
+            assert!(errors.contains(&**named), "{example}: {named} in {errors}");
+        }
+    }
+    let errors = failure("client_certificates", &[&chain, &key, &chain, &missing]).await;
+    assert!(errors.contains(&*missing), "{errors}");
+}
+
+#[tokio::test]
+async fn examples_name_the_address_that_is_taken() {
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);
+    let (chain, key) = (directory.path("chain.pem"), directory.path("key.pem"));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap();
+    let (port, addr) = (addr.port().to_string(), addr.to_string());
+    for (example, arguments) in [
+        ("quickstart", &["--port", &*port][..]),
+        ("axum_server", &[&*chain, &key, &addr]),
+        ("renewal", &[&*chain, &key, &addr]),
+    ] {
+        let errors = failure(example, arguments).await;
+        assert!(errors.contains(&addr), "{example}: {errors}");
+    }
+}
+
 #[tokio::test]
 async fn hyper_loop_serves_and_ends_gracefully() {
     let example = Running::start("hyper_loop", &[]).await;

@@ -6,10 +6,12 @@
 //! cargo run --example client_certificates -- CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]
 //! ```
 
+#[path = "../common/mod.rs"]
+mod common;
 mod verifier;
 
-use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,38 +24,38 @@ use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener, VirtualHosts,
 };
 
+use crate::common::{Result, cannot_listen};
 use crate::verifier::Replaceable;
-
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 /// How often the files are read.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+const USAGE: &str = "client_certificates CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]";
+
 #[tokio::main]
-async fn main() -> Result<()> {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let (chain, key, files, addr) = match &arguments[..] {
-        [chain, key, ca, crl] => (chain, key, [ca, crl], "127.0.0.1:0"),
-        [chain, key, ca, crl, addr] => (chain, key, [ca, crl], &**addr),
-        _ => {
-            let usage =
-                "usage: client_certificates CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]";
-            return Err(usage.into());
-        }
-    };
-    let files = Files(files.map(PathBuf::from));
+async fn main() -> ExitCode {
+    let arguments = common::arguments(USAGE, 4..=5);
+    common::run(serve(&arguments)).await
+}
+
+async fn serve(arguments: &[String]) -> Result<()> {
+    let [chain, key, ca, crl] = [0, 1, 2, 3].map(|index| &arguments[index]);
+    let addr = arguments.get(4).map_or("127.0.0.1:0", String::as_str);
+    let files = Files([ca, crl].map(PathBuf::from));
     let content = files.read().await?;
     let provider = Arc::new(ring::default_provider());
     // Both hosts have this verifier, whatever is in it.
     let verifier = Arc::new(Replaceable::new(content.verifier(&provider)?));
 
-    let chain =
-        rustls_pemfile::certs(&mut &*tokio::fs::read(chain).await?).collect::<Result<Vec<_>, _>>();
-    let key = rustls_pemfile::private_key(&mut &*tokio::fs::read(key).await?)?;
+    let certificates =
+        rustls_pemfile::certs(&mut &*common::read(chain)?).collect::<Result<Vec<_>, _>>();
+    let private_key = rustls_pemfile::private_key(&mut &*common::read(key)?)?
+        .ok_or_else(|| format!("there is no private key in {key}"))?;
     let mut app = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier.clone())
-        .with_single_cert(chain?, key.ok_or("there is no private key")?)?;
+        .with_single_cert(certificates?, private_key)
+        .map_err(|error| format!("cannot use {chain} with {key}: {error}"))?;
     app.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // No session resumes without a session store and a ticketer. A configuration has no ticketer by default.
     let mut admin = app.clone();
@@ -73,7 +75,8 @@ async fn main() -> Result<()> {
         )
         .layer(MisdirectedLayer::new().json());
 
-    let listener = TlsListener::bind(addr, hosts).await?;
+    let listener = TlsListener::bind(addr, hosts).await;
+    let listener = listener.map_err(cannot_listen(addr))?;
     println!("listening on https://{}", listener.local_addr()?);
     tokio::spawn(refresh(verifier, provider, files, content));
     axum::serve(
@@ -131,7 +134,7 @@ impl Files {
     async fn read(&self) -> Result<Content> {
         let read = async |path: &PathBuf| {
             let content = tokio::fs::read(path).await;
-            content.map_err(|error| format!("{}: {error}", path.display()))
+            content.map_err(|error| format!("cannot read {}: {error}", path.display()))
         };
         let Self([authorities, lists]) = self;
         Ok(Content([read(authorities).await?, read(lists).await?]))

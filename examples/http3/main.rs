@@ -6,8 +6,10 @@
 //! ```
 
 mod bridge;
+#[path = "../common/mod.rs"]
+mod common;
 
-use std::error::Error;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,13 +28,18 @@ use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, QuicTls, TlsAcceptor, TlsListener,
 };
 
+use crate::common::Result;
+
 /// How long it may take until all clients of outdated connections are told. The default of `TlsAcceptor::drain`.
 const DRAIN: Duration = Duration::from_secs(1);
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
-
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    common::arguments("http3", 0..=0);
+    common::run(serve()).await
+}
+
+async fn serve() -> Result<()> {
     // One acceptor for both, so that both serve the same certificate, or the same virtual hosts.
     let tls = TlsAcceptor::new(server_config()?);
     let quic = QuicTls::<QuicServerConfig>::new(tls.clone())?;

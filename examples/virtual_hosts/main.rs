@@ -32,7 +32,7 @@ mod signals;
 mod tls;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use tokio::runtime::{Handle, Runtime};
@@ -44,6 +44,8 @@ use crate::config::{Config, Problem};
 use crate::reload::Server;
 use crate::serve::Sockets;
 use crate::signals::Hangups;
+
+const USAGE: &str = "usage: virtual_hosts FILE";
 
 fn main() -> ExitCode {
     log_to_stderr();
@@ -64,7 +66,10 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Problem> {
-    let file = configuration_file()?;
+    let Some(file) = configuration_file()? else {
+        say(USAGE);
+        return Ok(());
+    };
     // First of all, so that a SIGHUP that comes early ends nothing.
     let (hangups, mut terminations) = signals::handle()
         .map_err(|error| Problem::new(format!("cannot handle signals: {error}")))?;
@@ -101,16 +106,26 @@ fn warn_of_overlaps(hosts: &VirtualHosts) {
     }
 }
 
-fn configuration_file() -> Result<PathBuf, Problem> {
-    let mut arguments = std::env::args_os().skip(1);
-    match (arguments.next(), arguments.next()) {
-        (Some(file), None) => Ok(file.into()),
-        (None, _) => Err(Problem::new(
-            "no configuration file given; usage: virtual_hosts FILE",
-        )),
-        (_, Some(other)) => Err(Problem::new(format!(
-            "`{}` is one argument too many; usage: virtual_hosts FILE",
-            Path::new(&other).display()
+/// The only argument. `None` if the usage is asked for.
+fn configuration_file() -> Result<Option<PathBuf>, Problem> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(Into::into).collect();
+    let asks = |argument: &PathBuf| *argument == *"-h" || *argument == *"--help";
+    if arguments.iter().any(asks) {
+        return Ok(None);
+    }
+    let is_option = |argument: &&PathBuf| argument.as_os_str().as_encoded_bytes().starts_with(b"-");
+    if let Some(option) = arguments.iter().find(is_option) {
+        let option = option.display();
+        return Err(Problem::new(format!("unknown option `{option}`; {USAGE}")));
+    }
+    match &arguments[..] {
+        [file] => Ok(Some(file.clone())),
+        [] => Err(Problem::new(format!(
+            "no configuration file given; {USAGE}"
+        ))),
+        [_, other, ..] => Err(Problem::new(format!(
+            "`{}` is one argument too many; {USAGE}",
+            other.display()
         ))),
     }
 }
