@@ -77,12 +77,14 @@ async fn answer(
     let host = authority.as_ref().map(EffectiveAuthority::host);
     let vhost = host.and_then(|host| site.hosts.get(host));
     let connection = connection.as_ref();
+    let addr = connection.and_then(ConnectionInfo::client_addr);
     let line = format!(
-        "host={} vhost={} sni={} client={}\n",
+        "host={} vhost={} sni={} client={} addr={}\n",
         Field(host),
         Field(vhost.as_ref().map(|vhost| vhost.id())),
         Field(connection.and_then(ConnectionInfo::server_name)),
         Field(connection.and_then(client)),
+        Field(addr.map(|addr| addr.ip())),
     );
     // Told over TCP, to those who do not know, and never with a refusal.
     let over_tcp = request.version() != Version::HTTP_3;

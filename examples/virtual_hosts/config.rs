@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, de};
-use tower_misdirected::Coalescing;
+use tower_misdirected::{Coalescing, Peers};
 
 /// What is wrong, in one line for the person who can put it right.
 #[derive(Debug)]
@@ -51,6 +51,9 @@ pub struct Config {
     pub http3: bool,
     #[serde(default)]
     pub drain: Drain,
+    /// Who sends a PROXY protocol header before TLS.
+    #[serde(default, deserialize_with = "peers")]
+    pub proxy_protocol: Option<Peers>,
     #[serde(default)]
     host: Vec<Table>,
     /// What becomes of the tables.
@@ -201,6 +204,30 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::
             "`{text}` is no IP address with a port, such as 127.0.0.1:8443 or [::]:8443"
         ))
     })
+}
+
+/// The word `any`, or a list of networks.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected \"any\" or a list of networks, such as [\"127.0.0.1/32\"]"
+)]
+enum PeersText {
+    Word(String),
+    Networks(Vec<String>),
+}
+
+fn peers<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Peers>, D::Error> {
+    let peers = match PeersText::deserialize(deserializer)? {
+        PeersText::Networks(networks) => Peers::new(networks).map_err(de::Error::custom)?,
+        PeersText::Word(word) if word == "any" => Peers::any(),
+        PeersText::Word(word) => {
+            return Err(de::Error::custom(format!(
+                "`{word}` is neither \"any\" nor a list of networks, such as [\"127.0.0.1/32\"]"
+            )));
+        }
+    };
+    Ok(Some(peers))
 }
 
 impl Config {

@@ -1,6 +1,6 @@
 //! A small server of virtual hosts, to try this crate with clients of your own. It reads a TOML file,
 //! which `examples/virtual_hosts/example.toml` explains, and answers every request with one line that tells
-//! what it saw: `host=www.example.test vhost=www sni=www.example.test client=-`.
+//! what it saw: `host=www.example.test vhost=www sni=www.example.test client=- addr=127.0.0.1`.
 //!
 //! ```sh
 //! cargo run --release --example virtual_hosts --all-features -- FILE

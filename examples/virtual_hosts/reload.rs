@@ -68,6 +68,11 @@ impl Server {
                 config.drain, self.config.drain
             )));
         }
+        if config.proxy_protocol != self.config.proxy_protocol {
+            return Err(
+                config.problem("proxy_protocol has changed: change it back, or restart the server")
+            );
+        }
         let tlses = self.common.load(&config)?;
         self.hosts
             .replace(virtual_hosts(&config, &tlses))

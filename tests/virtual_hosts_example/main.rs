@@ -139,7 +139,7 @@ impl Authority {
 
 /// The line that tells what a request was.
 fn line(host: &str, vhost: &str, sni: &str, client: &str) -> String {
-    format!("host={host} vhost={vhost} sni={sni} client={client}\n")
+    format!("host={host} vhost={vhost} sni={sni} client={client} addr=127.0.0.1\n")
 }
 
 /// Opens a connection for HTTP/2.

@@ -77,6 +77,16 @@ async fn values_of_the_configuration() {
         ),
         (format!("http3 = \"yes\"\n{www}"), &["\"yes\"", "boolean"]),
         (
+            format!("proxy_protocol = \"all\"\n{www}"),
+            &["`all`", "\"any\""],
+        ),
+        (format!("proxy_protocol = true\n{www}"), &["\"any\""]),
+        (
+            format!("proxy_protocol = [\"127.0.0.1/31\"]\n{www}"),
+            &["`127.0.0.1/31`", "`127.0.0.0/31`"],
+        ),
+        (format!("proxy_protocol = []\n{www}"), &["list is empty"]),
+        (
             format!("check_certificate = \"no\"\n{www}"),
             &["\"no\"", "boolean"],
         ),
