@@ -158,6 +158,7 @@
 //! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
 //! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
+//! | `proxy-protocol` | | [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
 //!
 //! No feature chooses a crypto provider.
 #![forbid(unsafe_code)]
@@ -169,7 +170,12 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // The crate page links to items that features add.
 #![cfg_attr(
-    not(all(feature = "axum-server", feature = "axum", feature = "quinn")),
+    not(all(
+        feature = "axum-server",
+        feature = "axum",
+        feature = "proxy-protocol",
+        feature = "quinn"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -193,6 +199,8 @@ mod axum;
 mod axum_server;
 #[cfg(feature = "rustls")]
 mod handshake;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 #[cfg(feature = "quinn")]
 mod quic;
 #[cfg(feature = "rustls")]
@@ -205,6 +213,7 @@ mod tls;
     any(doc, doctest),
     feature = "axum-server",
     feature = "axum",
+    feature = "proxy-protocol",
     feature = "quinn"
 ))]
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
@@ -233,6 +242,8 @@ pub use self::virtual_hosts::{
 pub use self::axum::MissingConnectionInfo;
 #[cfg(feature = "axum-server")]
 pub use self::axum_server::WithConnectionInfo;
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "quinn")]
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]

@@ -11,7 +11,7 @@ mod tls_version;
 mod unread;
 
 pub use self::builder::ConnectionInfoBuilder;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
 pub(crate) use self::canonical::canonical;
 pub(crate) use self::extensions::connection_info;
 pub(crate) use self::facts::Security;

@@ -1,0 +1,79 @@
+//! Reads a PROXY protocol header from a connection, and not one octet more. What a header may look like lives in
+//! `version`, and which connections have one in `settings`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, ReadBuf};
+
+use super::invalid::Invalid;
+use super::version::{least_length, parse};
+use crate::connection::canonical;
+
+/// The header of one connection while it is read.
+pub(crate) struct HeaderReader {
+    /// Who sends it, for errors.
+    peer: Option<SocketAddr>,
+    /// The header as far as it is known, and room for what it has at least.
+    header: Vec<u8>,
+    read: usize,
+}
+
+impl HeaderReader {
+    pub(crate) fn new(peer: Option<SocketAddr>) -> Self {
+        Self {
+            peer: peer.map(canonical),
+            header: Vec::new(),
+            read: 0,
+        }
+    }
+
+    /// Reads the rest of the header. Returns the address of the client, if the header has one.
+    ///
+    /// # Errors
+    ///
+    /// - `InvalidData` if there is no header, or an invalid one
+    /// - `UnexpectedEof` if the connection ends before the header does
+    /// - the error of the transport
+    pub(crate) fn poll<IO: AsyncRead + Unpin>(
+        &mut self,
+        io: &mut IO,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<SocketAddr>>> {
+        loop {
+            let read = &self.header[..self.read];
+            let least = least_length(read).map_err(|invalid| self.invalid(&invalid))?;
+            if least <= self.read {
+                let client = parse(read).map_err(|invalid| self.invalid(&invalid))?;
+                return Poll::Ready(Ok(client.map(canonical)));
+            }
+            // The length is exact as soon as a peer can make it large, so nothing is reserved in vain.
+            self.header.resize(least, 0);
+            let mut rest = ReadBuf::new(&mut self.header[self.read..]);
+            ready!(Pin::new(&mut *io).poll_read(context, &mut rest))?;
+            match rest.filled().len() {
+                0 => return Poll::Ready(Err(self.ended())),
+                filled => self.read += filled,
+            }
+        }
+    }
+
+    fn invalid(&self, invalid: &Invalid) -> io::Error {
+        self.error(io::ErrorKind::InvalidData, &invalid.to_string())
+    }
+
+    fn ended(&self) -> io::Error {
+        let problem = format!("the connection ended after {} octets", self.read);
+        self.error(io::ErrorKind::UnexpectedEof, &problem)
+    }
+
+    fn error(&self, kind: io::ErrorKind, problem: &str) -> io::Error {
+        let text = match self.peer {
+            Some(peer) => format!("PROXY protocol header from {peer}: {problem}"),
+            None => format!("PROXY protocol header: {problem}"),
+        };
+        io::Error::new(kind, text)
+    }
+}
