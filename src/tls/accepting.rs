@@ -20,6 +20,8 @@ use tokio::time::Sleep;
 use tokio_rustls::{Accept, LazyConfigAcceptor};
 
 use super::endings::Endings;
+#[cfg(feature = "proxy-protocol")]
+use super::header::Header;
 use super::pending::{Pending, Place};
 use super::stream::{Protocol, TlsStream};
 use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion, canonical};
@@ -32,6 +34,8 @@ pub(super) struct Handshakes {
     pub(super) timeout: Duration,
     pub(super) pending: Arc<Pending>,
     pub(super) endings: Arc<Endings>,
+    #[cfg(feature = "proxy-protocol")]
+    pub(super) proxy_protocol: Option<crate::ProxyProtocol>,
 }
 
 pin_project! {
@@ -43,6 +47,8 @@ pin_project! {
         refuse: fn(IO, Option<String>) -> F,
         stage: Stage<IO, F>,
         chosen: Option<Chosen>,
+        // What a PROXY protocol header told. In a box, because most connections have none.
+        client_addr: Option<Box<SocketAddr>>,
         // Set from the first poll, when the time starts, to the last.
         #[pin]
         bounds: Option<Bounds>,
@@ -50,6 +56,9 @@ pin_project! {
 }
 
 enum Stage<IO, F> {
+    /// Reads what comes before the handshake. In a box, because most connections have nothing there.
+    #[cfg(feature = "proxy-protocol")]
+    Header(Box<Header<IO>>),
     /// Waits for the ClientHello.
     Choosing(LazyConfigAcceptor<IO>),
     Begun(Accept<IO>),
@@ -59,28 +68,53 @@ enum Stage<IO, F> {
 
 impl<IO, F> Accepting<IO, F>
 where
-    IO: AsyncRead + AsyncWrite + Unpin,
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     pub(super) fn new(
         handshakes: Arc<Handshakes>,
         io: IO,
         refuse: fn(IO, Option<String>) -> F,
     ) -> Self {
-        let chosen = handshakes.chooser.choose_early(Transport::Tcp);
-        let stage = match &chosen {
-            Some(chosen) => {
-                let config = chosen.config.clone();
-                Stage::Begun(tokio_rustls::TlsAcceptor::from(config).accept(io))
-            }
-            None => Stage::Choosing(LazyConfigAcceptor::new(Acceptor::default(), io)),
-        };
+        let (stage, chosen) = Stage::first(&handshakes, io);
         Self {
             handshakes,
             refuse,
             stage,
             chosen,
+            client_addr: None,
             bounds: None,
         }
+    }
+}
+
+impl<IO, F> Stage<IO, F>
+where
+    IO: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    #[inline]
+    fn first(handshakes: &Handshakes, io: IO) -> (Self, Option<Chosen>) {
+        #[cfg(feature = "proxy-protocol")]
+        if let Some(settings) = &handshakes.proxy_protocol {
+            let peer = tcp(&io).and_then(|tcp| tcp.peer_addr().ok());
+            return match settings.header_from(peer) {
+                Some(reader) => (Self::Header(Box::new(Header::new(io, reader))), None),
+                None => Self::handshake(handshakes, io),
+            };
+        }
+        Self::handshake(handshakes, io)
+    }
+
+    #[inline]
+    fn handshake(handshakes: &Handshakes, io: IO) -> (Self, Option<Chosen>) {
+        let chosen = handshakes.chooser.choose_early(Transport::Tcp);
+        let stage = match &chosen {
+            Some(chosen) => {
+                let config = chosen.config.clone();
+                Self::Begun(tokio_rustls::TlsAcceptor::from(config).accept(io))
+            }
+            None => Self::Choosing(LazyConfigAcceptor::new(Acceptor::default(), io)),
+        };
+        (stage, chosen)
     }
 }
 
@@ -106,9 +140,12 @@ where
         this.bounds.set(None);
         *this.stage = Stage::Over;
         let chosen = this.chosen.take();
+        let client_addr = this.client_addr.take();
         // The stream is read where it is, so that it is moved only once.
         let info = match accepted {
-            Poll::Ready(Ok(ref stream)) => info(&this.handshakes.chooser, chosen, stream),
+            Poll::Ready(Ok(ref stream)) => {
+                info(&this.handshakes.chooser, chosen, client_addr, stream)
+            }
             Poll::Ready(Err(error)) => {
                 // The client can choose parts of an error.
                 #[cfg(feature = "tracing")]
@@ -132,6 +169,12 @@ where
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<io::Result<tokio_rustls::server::TlsStream<IO>>> {
+        #[cfg(feature = "proxy-protocol")]
+        if let Stage::Header(header) = self.stage {
+            let (io, client_addr) = ready!(header.poll(context))?;
+            *self.client_addr = client_addr.map(Box::new);
+            (*self.stage, *self.chosen) = Stage::handshake(self.handshakes, io);
+        }
         if let Stage::Choosing(start) = self.stage {
             let start = ready!(Pin::new(start).poll(context))?;
             let client_hello = start.client_hello();
@@ -152,6 +195,8 @@ where
         match self.stage {
             Stage::Begun(accept) => Pin::new(accept).poll(context),
             Stage::Refusing(refused) => refused.as_mut().poll(context).map(Err),
+            #[cfg(feature = "proxy-protocol")]
+            Stage::Header(_) => Poll::Pending,
             Stage::Choosing(_) | Stage::Over => Poll::Pending,
         }
     }
@@ -193,6 +238,7 @@ impl Bounds {
 fn info<IO: 'static>(
     chooser: &Chooser,
     chosen: Option<Chosen>,
+    client_addr: Option<Box<SocketAddr>>,
     stream: &tokio_rustls::server::TlsStream<IO>,
 ) -> ConnectionInfo {
     let (io, connection) = stream.get_ref();
@@ -220,6 +266,9 @@ fn info<IO: 'static>(
     facts.set(Flag::Resumed, resumed);
     facts.peer_addr = tcp(io).and_then(|tcp| tcp.peer_addr().ok());
     facts.local_addr = local_addr(io);
+    if let Some(client_addr) = client_addr {
+        facts.set_client_addr(*client_addr);
+    }
     ConnectionInfo::new(facts)
 }
 

@@ -106,6 +106,8 @@ impl TlsAcceptor {
                 timeout: HANDSHAKE_TIMEOUT,
                 pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
                 endings: Arc::default(),
+                #[cfg(feature = "proxy-protocol")]
+                proxy_protocol: None,
             }),
         }
     }
@@ -212,6 +214,42 @@ impl TlsAcceptor {
         self
     }
 
+    /// Requires a PROXY protocol header, version 1 or 2, before the TLS handshake on every connection from these peers,
+    /// and reads none on others. The default is none.
+    ///
+    /// The header sets [`ConnectionInfo::client_addr`](crate::ConnectionInfo::client_addr).
+    /// [`peer_addr`](crate::ConnectionInfo::peer_addr) stays the address of the peer that sent the header. If the header
+    /// names no TCP client, as in health checks of the peer, the connection is accepted, and `client_addr` is the
+    /// address of the peer. The header takes part in nothing else: neither in choosing a virtual host nor in a verdict.
+    ///
+    /// A connection from one of these peers fails if it does not begin with a header. On a connection from another
+    /// peer, the octets of a header go to TLS, so its handshake fails. The header counts as a part of the handshake for
+    /// the [time limit](Self::handshake_timeout) and for the [number](Self::max_pending_handshakes) of pending
+    /// handshakes. It has at most 4,096 octets. [`QuicTls`](crate::QuicTls) ignores this setting.
+    ///
+    /// Only [`Peers::any`](crate::Peers::any) contains a transport without an IP address, such as a Unix socket.
+    ///
+    /// # Security
+    ///
+    /// These peers can claim any client address. With [`Peers::any`](crate::Peers::any), everyone who can reach the
+    /// port can. The [guide](crate::guide::servers#proxy-protocol) says which list to use.
+    ///
+    /// ```
+    /// use tower_misdirected::{Peers, PeersError, TlsAcceptor, VirtualHosts};
+    ///
+    /// fn acceptor(hosts: VirtualHosts) -> Result<TlsAcceptor, PeersError> {
+    ///     let load_balancers = Peers::new(["10.0.0.0/24"])?;
+    ///     Ok(TlsAcceptor::from(hosts).proxy_protocol(load_balancers))
+    /// }
+    /// ```
+    #[cfg(feature = "proxy-protocol")]
+    #[must_use]
+    pub fn proxy_protocol(mut self, peers: crate::Peers) -> Self {
+        let settings = crate::ProxyProtocol::from_peers(peers);
+        Arc::make_mut(&mut self.handshakes).proxy_protocol = Some(settings);
+        self
+    }
+
     fn endings(&mut self) -> &mut Endings {
         Arc::make_mut(&mut Arc::make_mut(&mut self.handshakes).endings)
     }
@@ -230,7 +268,7 @@ impl TlsAcceptor {
     /// - the error of the transport or of rustls
     /// - [`TimedOut`](io::ErrorKind::TimedOut), if the handshake exceeded its time limit
     /// - [`InvalidData`](io::ErrorKind::InvalidData), if no virtual host has the server name and there is no
-    ///   default
+    ///   default, or if a peer that has to send a PROXY protocol header sent none or an invalid one
     /// - [`Other`](io::ErrorKind::Other), if this handshake was ended because too many were pending
     pub fn accept<IO>(&self, io: IO) -> impl Future<Output = io::Result<TlsStream<IO>>> + use<IO>
     where

@@ -8,6 +8,8 @@ mod endings;
 #[cfg(feature = "tracing")]
 mod excerpt;
 mod frames;
+#[cfg(feature = "proxy-protocol")]
+mod header;
 mod lingering;
 mod listener;
 mod pending;

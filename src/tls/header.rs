@@ -1,0 +1,41 @@
+//! The PROXY protocol header before a TLS handshake, on the transport that the handshake then takes. Reading a header
+//! from any transport lives in `proxy_protocol`.
+
+use std::io;
+use std::net::SocketAddr;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::AsyncRead;
+
+use crate::proxy_protocol::HeaderReader;
+
+/// A transport whose header has not been read yet.
+pub(super) struct Header<IO> {
+    /// `None` once the header has been read.
+    io: Option<IO>,
+    reader: HeaderReader,
+}
+
+impl<IO: AsyncRead + Unpin> Header<IO> {
+    pub(super) fn new(io: IO, reader: HeaderReader) -> Self {
+        Self {
+            io: Some(io),
+            reader,
+        }
+    }
+
+    /// Returns the transport behind its header, and the address of the client if the header has one.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<(IO, Option<SocketAddr>)>> {
+        let Some(io) = &mut self.io else {
+            return Poll::Pending;
+        };
+        let client_addr = ready!(self.reader.poll(io, context))?;
+        match self.io.take() {
+            Some(io) => Poll::Ready(Ok((io, client_addr))),
+            None => Poll::Pending,
+        }
+    }
+}
