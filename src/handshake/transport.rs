@@ -7,6 +7,8 @@ use rustls::ServerConfig;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
+    /// TCP, with a server that speaks both versions of HTTP.
+    TcpForHttp,
     #[cfg(feature = "quinn")]
     Quic,
 }
@@ -17,13 +19,18 @@ impl Transport {
         if config.max_early_data_size != 0 {
             config.max_early_data_size = match self {
                 // tokio-rustls cannot read early data, so a request in it would never be answered.
-                Self::Tcp => 0,
+                Self::Tcp | Self::TcpForHttp => 0,
                 // The only other value that QUIC allows. It has its own flow control (RFC 9001 §4.6.1).
                 #[cfg(feature = "quinn")]
                 Self::Quic => u32::MAX,
             };
         }
         let protocols = &mut config.alpn_protocols;
+        if self == Self::TcpForHttp && protocols.is_empty() {
+            // Without ALPN, clients use HTTP/1.1 (RFC 9113 §3.2).
+            *protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+            return;
+        }
         // An empty list would let rustls accept any protocol, so the last one stays.
         if protocols.iter().any(|protocol| self.carries(protocol)) {
             protocols.retain(|protocol| self.carries(protocol));
@@ -34,7 +41,7 @@ impl Transport {
     /// versions need TCP, and other protocols may run over either.
     fn carries(self, protocol: &[u8]) -> bool {
         match self {
-            Self::Tcp => protocol != b"h3" && !protocol.starts_with(b"h3-"),
+            Self::Tcp | Self::TcpForHttp => protocol != b"h3" && !protocol.starts_with(b"h3-"),
             #[cfg(feature = "quinn")]
             Self::Quic => protocol != b"h2" && !protocol.starts_with(b"http/"),
         }

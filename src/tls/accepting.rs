@@ -31,6 +31,7 @@ use crate::handshake::{Chooser, Chosen, Transport};
 #[derive(Clone)]
 pub(super) struct Handshakes {
     pub(super) chooser: Chooser,
+    pub(super) transport: Transport,
     pub(super) timeout: Duration,
     pub(super) pending: Arc<Pending>,
     pub(super) endings: Arc<Endings>,
@@ -106,7 +107,7 @@ where
 
     #[inline]
     fn handshake(handshakes: &Handshakes, io: IO) -> (Self, Option<Chosen>) {
-        let chosen = handshakes.chooser.choose_early(Transport::Tcp);
+        let chosen = handshakes.chooser.choose_early(handshakes.transport);
         let stage = match &chosen {
             Some(chosen) => {
                 let config = chosen.config.clone();
@@ -178,10 +179,11 @@ where
         if let Stage::Choosing(start) = self.stage {
             let start = ready!(Pin::new(start).poll(context))?;
             let client_hello = start.client_hello();
+            let transport = self.handshakes.transport;
             *self.chosen = self
                 .handshakes
                 .chooser
-                .choose(&client_hello, Transport::Tcp, || {
+                .choose(&client_hello, transport, || {
                     Some(local_addr(&start.io)?.ip())
                 });
             if let Some(chosen) = self.chosen {

@@ -15,7 +15,7 @@ use super::endings::Endings;
 use super::pending::Pending;
 use super::refuse::refuse;
 use super::stream::TlsStream;
-use crate::handshake::Chooser;
+use crate::handshake::{Chooser, Transport};
 use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 /// protocols, because it only works over QUIC.
 ///
 /// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls has none by default, and clients then
-/// use HTTP/1.1.
+/// use HTTP/1.1. Only [`TlsListener`](crate::TlsListener) [offers them by itself](crate::TlsListener#http2).
 ///
 /// # Example
 ///
@@ -103,6 +103,7 @@ impl TlsAcceptor {
         Self {
             handshakes: Arc::new(Handshakes {
                 chooser,
+                transport: Transport::Tcp,
                 timeout: HANDSHAKE_TIMEOUT,
                 pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
                 endings: Arc::default(),
@@ -275,6 +276,12 @@ impl TlsAcceptor {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         Accepting::new(self.handshakes.clone(), io, refuse)
+    }
+
+    /// Offers `h2` and `http/1.1` under a configuration without ALPN protocols.
+    pub(super) fn for_http(mut self) -> Self {
+        Arc::make_mut(&mut self.handshakes).transport = Transport::TcpForHttp;
+        self
     }
 
     pub(super) fn pending(&self) -> &Pending {

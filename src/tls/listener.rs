@@ -26,6 +26,13 @@ const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// the bound on how many are pending are settings of [`TlsAcceptor`]. Dropping the listener ends the pending
 /// handshakes. `TCP_NODELAY` is set on every connection.
 ///
+/// # HTTP/2
+///
+/// If a configuration names no ALPN protocols, the listener offers `h2` and `http/1.1`, and a client that supports
+/// neither fails the handshake. It sets them in the copy that each connection gets. A configuration that names
+/// protocols is left as it is. `axum::serve` speaks both: the features `axum` and `rustls` together enable axum's feature
+/// `http2`. If your own loop speaks HTTP/1.1 only, set `config.alpn_protocols` to `http/1.1`.
+///
 /// # With axum
 ///
 /// With the feature `axum` it is a listener for `axum::serve`. Serve with
@@ -51,7 +58,8 @@ const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// # With hyper
 ///
 /// A loop of your own calls [`accept`](Self::accept) and inserts the stream's
-/// [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request:
+/// [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request. hyper-util's `auto::Builder` speaks
+/// the version of HTTP that was negotiated, if both of its features `http1` and `http2` are enabled:
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -117,7 +125,7 @@ impl TlsListener {
     pub fn from_tcp(tcp: TcpListener, tls: impl Into<TlsAcceptor>) -> Self {
         Self {
             tcp,
-            acceptor: tls.into(),
+            acceptor: tls.into().for_http(),
             handshakes: JoinSet::new(),
             paused_until: None,
             begun: 0,
