@@ -174,6 +174,7 @@
         feature = "axum-server",
         feature = "axum",
         feature = "proxy-protocol",
+        feature = "pem",
         feature = "quinn"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -201,6 +202,8 @@ mod axum_server;
 mod handshake;
 #[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
+#[cfg(feature = "pem")]
+mod pem;
 #[cfg(feature = "quinn")]
 mod quic;
 #[cfg(feature = "rustls")]
@@ -214,13 +217,20 @@ mod tls;
     feature = "axum-server",
     feature = "axum",
     feature = "proxy-protocol",
+    feature = "pem",
     feature = "quinn"
 ))]
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
 
 /// Compiles the examples of the README.
-#[cfg(all(doctest, feature = "axum-server", feature = "axum", feature = "quinn"))]
+#[cfg(all(
+    doctest,
+    feature = "axum-server",
+    feature = "axum",
+    feature = "pem",
+    feature = "quinn"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
 
@@ -244,6 +254,8 @@ pub use self::axum::MissingConnectionInfo;
 pub use self::axum_server::WithConnectionInfo;
 #[cfg(feature = "proxy-protocol")]
 pub use self::proxy_protocol::ProxyProtocol;
+#[cfg(feature = "pem")]
+pub use self::pem::{CertificateFiles, CertificateFilesError};
 #[cfg(feature = "quinn")]
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]

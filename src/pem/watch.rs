@@ -1,0 +1,113 @@
+//! The task that looks at the files at an interval. What becomes of their content is decided in `files`.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::error::CertificateFilesError;
+use super::files::{CertificateFiles, Look};
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long files must stay as they are before they count as written, if the interval is not shorter.
+const SETTLE: Duration = Duration::from_secs(1);
+
+impl CertificateFiles {
+    /// Starts a task that reads the files at this interval and presents what it finds there. An interval of less than
+    /// 10 milliseconds counts as 10 milliseconds.
+    ///
+    /// The task compares content and not times of modification, so it notices copies, renames and symbolic links that
+    /// point elsewhere. It uses new content only if two reads in a row have found it, and waits one second (or the
+    /// interval, if that is shorter) between them. So it does not use files that are being written. It reads in threads
+    /// that may block.
+    ///
+    /// With the feature `tracing`, it logs a renewal as information, and files that cannot be used as an error, once for
+    /// each cause. The previous certificate then stays, and the task tries again until the files can be used. It also
+    /// warns once when the certificate expires. [`watch_with`](Self::watch_with) tells a function too.
+    ///
+    /// The task ends when it is [aborted](JoinHandle::abort), or within an interval after the last clone of the `Arc` is
+    /// dropped. Dropping the handle does not end it.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with a timer, as [`tokio::spawn`] does.
+    pub fn watch(self: &Arc<Self>, interval: Duration) -> JoinHandle<()> {
+        self.watch_with(interval, |_| {})
+    }
+
+    /// Like [`watch`](Self::watch), and calls `report` with each renewal and with the first of equal errors in a row.
+    /// `report` must not block.
+    ///
+    /// ```no_run
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    ///
+    /// use tower_misdirected::CertificateFiles;
+    ///
+    /// # fn start(certificate: &Arc<CertificateFiles>) {
+    /// certificate.watch_with(Duration::from_secs(60), |renewed| match renewed {
+    ///     Ok(()) => println!("renewed"),
+    ///     Err(error) => eprintln!("the old certificate stays: {error}"),
+    /// });
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a tokio runtime with a timer, as [`tokio::spawn`] does.
+    pub fn watch_with(
+        self: &Arc<Self>,
+        interval: Duration,
+        report: impl FnMut(Result<(), &CertificateFilesError>) + Send + 'static,
+    ) -> JoinHandle<()> {
+        tokio::spawn(run(Arc::downgrade(self), interval, report))
+    }
+}
+
+async fn run(
+    files: Weak<CertificateFiles>,
+    interval: Duration,
+    mut report: impl FnMut(Result<(), &CertificateFilesError>),
+) {
+    let interval = interval.max(SHORTEST_INTERVAL);
+    let mut last = None;
+    let mut reported = None;
+    let mut pause = interval;
+    loop {
+        tokio::time::sleep(pause).await;
+        let Some(files) = files.upgrade() else {
+            return;
+        };
+        // Fails only when the runtime shuts down.
+        let looking = spawn_blocking(move || (files.look(last), files));
+        let Ok((look, files)) = looking.await else {
+            return;
+        };
+        files.warn_if_invalid();
+        drop(files);
+        pause = interval;
+        match look {
+            Look::Same => reported = None,
+            Look::Changed(digest) => {
+                last = Some(digest);
+                pause = interval.min(SETTLE);
+            }
+            Look::Renewed => {
+                reported = None;
+                #[cfg(feature = "tracing")]
+                tracing::info!("certificate renewed");
+                report(Ok(()));
+            }
+            Look::Unusable(error) => {
+                let text = error.to_string();
+                if reported.as_ref() != Some(&text) {
+                    #[cfg(feature = "tracing")]
+                    tracing::error!(%error, "certificate not renewed, the previous one stays");
+                    report(Err(&error));
+                    reported = Some(text);
+                }
+            }
+        }
+    }
+}
