@@ -159,6 +159,7 @@
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
 //! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
 //! | `proxy-protocol` | | [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
+//! | `tonic` | | [`TlsListener`] for tonic's server; implies `rustls` |
 //!
 //! No feature chooses a crypto provider.
 #![forbid(unsafe_code)]
@@ -173,9 +174,10 @@
     not(all(
         feature = "axum-server",
         feature = "axum",
-        feature = "proxy-protocol",
         feature = "pem",
-        feature = "quinn"
+        feature = "proxy-protocol",
+        feature = "quinn",
+        feature = "tonic"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
@@ -210,15 +212,18 @@ mod quic;
 mod sessions;
 #[cfg(feature = "rustls")]
 mod tls;
+#[cfg(feature = "tonic")]
+mod tonic;
 
 // Documentation only. Its examples need every feature.
 #[cfg(all(
     any(doc, doctest),
     feature = "axum-server",
     feature = "axum",
-    feature = "proxy-protocol",
     feature = "pem",
-    feature = "quinn"
+    feature = "proxy-protocol",
+    feature = "quinn",
+    feature = "tonic"
 ))]
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
@@ -230,6 +235,8 @@ pub mod guide;
     feature = "axum",
     feature = "pem",
     feature = "quinn"
+    feature = "quinn",
+    feature = "tonic"
 ))]
 #[doc = include_str!("../README.md")]
 struct Readme;
@@ -260,3 +267,5 @@ pub use self::pem::{CertificateFiles, CertificateFilesError};
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]
 pub use self::tls::{TlsAcceptor, TlsListener, TlsStream};
+#[cfg(feature = "tonic")]
+pub use self::tonic::TlsIncoming;

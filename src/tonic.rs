@@ -1,0 +1,108 @@
+//! The integration with tonic: the connection info of a stream, and a listener as a stream of connections. Accepting
+//! TLS connections lives in `tls`.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::tonic::transport::server::Connected;
+use futures_core::Stream;
+use tokio::net::TcpStream;
+
+use crate::connection::ConnectionInfo;
+use crate::tls::{TlsListener, TlsStream};
+
+/// Gives every request of the connection its [`ConnectionInfo`]: as an extension of its own, which tonic inserts
+/// outside all layers. Services and interceptors read it with `request.extensions().get::<ConnectionInfo>()`.
+///
+/// tonic's own `remote_addr()` and `peer_certs()` return `None`, because they know only tonic's own streams. Call
+/// [`ConnectionInfo::peer_addr`] and [`ConnectionInfo::client_certificates`] instead:
+///
+/// ```
+/// use tonic::{Request, Response, Status};
+/// use tower_misdirected::ConnectionInfo;
+///
+/// async fn method(request: Request<String>) -> Result<Response<String>, Status> {
+///     let info = request.extensions().get::<ConnectionInfo>();
+///     let info = info.ok_or_else(|| Status::internal("no connection info"))?;
+///     let certificates = info.client_certificates().count();
+///     Ok(Response::new(format!("{certificates} from {:?}", info.peer_addr())))
+/// }
+/// ```
+impl<IO> Connected for TlsStream<IO> {
+    type ConnectInfo = ConnectionInfo;
+
+    fn connect_info(&self) -> ConnectionInfo {
+        self.connection_info().clone()
+    }
+}
+
+impl TlsListener {
+    /// Turns the listener into a stream of connections, for tonic's `serve_with_incoming` and
+    /// `serve_with_incoming_shutdown`. See [`TlsIncoming`].
+    ///
+    /// Read [`local_addr`](Self::local_addr) before, if you need it.
+    pub fn into_incoming(self) -> TlsIncoming {
+        TlsIncoming {
+            accepting: accept(self),
+        }
+    }
+}
+
+/// A stream of the connections that a [`TlsListener`] accepts, made by [`TlsListener::into_incoming`] for tonic.
+///
+/// The stream yields connections whose handshake is complete, and never an error or an end:
+/// [`TlsListener::accept`] says what happens to failed handshakes and to errors of the listener. Handshakes run
+/// whether or not the stream is polled. Dropping the stream drops the listener and ends the pending handshakes.
+///
+/// Put the layer on tonic's server. tonic serves gRPC over HTTP/2 only, so set the ALPN protocol `h2` in the
+/// configuration:
+///
+/// ```no_run
+/// use tonic::service::Routes;
+/// use tonic::transport::Server;
+/// use tower_misdirected::{MisdirectedLayer, TlsListener, VirtualHosts};
+///
+/// # async fn serve(hosts: VirtualHosts, routes: Routes) -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = TlsListener::bind("0.0.0.0:443", hosts).await?;
+/// Server::builder()
+///     .layer(MisdirectedLayer::new())
+///     .add_routes(routes)
+///     .serve_with_incoming(listener.into_incoming())
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "connections wait until the stream is polled"]
+pub struct TlsIncoming {
+    accepting: Accepting,
+}
+
+/// Owns the listener until it has accepted a connection. The future is kept between polls: a new one for every poll
+/// would lose the wakers of the last.
+type Accepting = Pin<Box<dyn Future<Output = (TlsListener, TlsStream<TcpStream>)> + Send>>;
+
+fn accept(mut listener: TlsListener) -> Accepting {
+    Box::pin(async move {
+        let (stream, _peer) = listener.accept().await;
+        (listener, stream)
+    })
+}
+
+impl Stream for TlsIncoming {
+    type Item = io::Result<TlsStream<TcpStream>>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let (listener, stream) = ready!(self.accepting.as_mut().poll(cx));
+        self.accepting = accept(listener);
+        Poll::Ready(Some(Ok(stream)))
+    }
+}
+
+impl fmt::Debug for TlsIncoming {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TlsIncoming").finish_non_exhaustive()
+    }
+}
