@@ -20,7 +20,9 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::PrivateKeyDer;
-use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Outcome, TlsListener, Verdict};
+use tower_misdirected::{
+    ConnectionInfo, HandshakeFailure, MisdirectedLayer, Outcome, TlsAcceptor, TlsListener, Verdict,
+};
 
 use crate::common::Result;
 
@@ -38,7 +40,8 @@ async fn serve() -> Result<()> {
         .fallback(|| async { "hello\n" })
         .layer(MisdirectedLayer::new().report_only(true).on_verdict(count));
 
-    let listener = TlsListener::bind("127.0.0.1:0", server_config()?).await?;
+    let tls = TlsAcceptor::new(server_config()?).on_handshake_failure(count_failure);
+    let listener = TlsListener::bind("127.0.0.1:0", tls).await?;
     println!("listening on https://{}", listener.local_addr()?);
     axum::serve(
         listener,
@@ -60,12 +63,21 @@ fn count(verdict: &Verdict<'_>) {
                 // False where clients cannot recover by themselves, so that an alert can look for it.
                 "retry_can_help" => if rejection.retry_can_help() { "true" } else { "false" },
                 "method" => verdict.method_name(),
+                "http_version" => verdict.protocol_version(),
             )
             .increment(1);
         }
-        Outcome::Coalesced => counter!("coalesced_requests_total").increment(1),
+        Outcome::Coalesced => {
+            let version = verdict.protocol_version();
+            counter!("coalesced_requests_total", "http_version" => version).increment(1);
+        }
         _ => {}
     }
+}
+
+/// Counts handshakes that failed or were refused, by reason. Their text is the client's choice, so it is no label.
+fn count_failure(failure: &HandshakeFailure<'_>) {
+    counter!("tls_handshake_failures_total", "reason" => failure.reason().as_str()).increment(1);
 }
 
 fn server_config() -> Result<Arc<ServerConfig>> {

@@ -202,10 +202,10 @@ mod axum;
 mod axum_server;
 #[cfg(feature = "rustls")]
 mod handshake;
-#[cfg(feature = "proxy-protocol")]
-mod proxy_protocol;
 #[cfg(feature = "pem")]
 mod pem;
+#[cfg(feature = "proxy-protocol")]
+mod proxy_protocol;
 #[cfg(feature = "quinn")]
 mod quic;
 #[cfg(feature = "rustls")]
@@ -234,7 +234,6 @@ pub mod guide;
     feature = "axum-server",
     feature = "axum",
     feature = "pem",
-    feature = "quinn"
     feature = "quinn",
     feature = "tonic"
 ))]
@@ -259,10 +258,12 @@ pub use self::virtual_hosts::{
 pub use self::axum::MissingConnectionInfo;
 #[cfg(feature = "axum-server")]
 pub use self::axum_server::WithConnectionInfo;
-#[cfg(feature = "proxy-protocol")]
-pub use self::proxy_protocol::ProxyProtocol;
+#[cfg(feature = "rustls")]
+pub use self::handshake::{FailureReason, HandshakeFailure};
 #[cfg(feature = "pem")]
 pub use self::pem::{CertificateFiles, CertificateFilesError};
+#[cfg(feature = "proxy-protocol")]
+pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "quinn")]
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rcgen::{CertificateRevocationListParams, RevokedCertParams, SerialNumber};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::program::{Directory, Running, run};
@@ -271,13 +272,18 @@ async fn report_only_counts_by_reason() {
         let request = format!("{method} / HTTP/1.1\nHost: other.localhost\n\n");
         assert_eq!(wire::exchange(&mut io, &request).await.status, 200);
     }
+    let mut stranger = TcpStream::connect(example.addr).await.unwrap();
+    // The server answers with an alert, and closes, when it has reported the failure.
+    stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    stranger.read_to_end(&mut Vec::new()).await.unwrap();
     let request = "GET /metrics HTTP/1.1\nHost: app.localhost\n\n";
     let metrics = wire::exchange(&mut io, request).await.body;
     for line in [
-        r#"misdirected_requests_total{reason="not_in_certificate",retry_can_help="true",method="GET"} 2"#,
-        r#"misdirected_requests_total{reason="not_in_certificate",retry_can_help="true",method="_OTHER"} 3"#,
-        r#"misdirected_requests_total{reason="invalid_host",retry_can_help="false",method="GET"} 1"#,
-        "coalesced_requests_total 1",
+        r#"misdirected_requests_total{reason="not_in_certificate",retry_can_help="true",method="GET",http_version="1.1"} 2"#,
+        r#"misdirected_requests_total{reason="not_in_certificate",retry_can_help="true",method="_OTHER",http_version="1.1"} 3"#,
+        r#"misdirected_requests_total{reason="invalid_host",retry_can_help="false",method="GET",http_version="1.1"} 1"#,
+        r#"coalesced_requests_total{http_version="1.1"} 1"#,
+        r#"tls_handshake_failures_total{reason="tls"} 1"#,
     ] {
         assert!(
             metrics.lines().any(|found| found == line),

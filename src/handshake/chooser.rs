@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
+use super::failure::{HandshakeFailure, OnFailure};
 use super::recorder::Recorder;
 use super::transport::Transport;
 use crate::certificate::{CertificateNames, Certificates};
@@ -22,6 +23,7 @@ pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
 pub(crate) struct Chooser {
     source: Source,
     certificates: Arc<Certificates>,
+    on_failure: Option<OnFailure>,
 }
 
 /// Where the configuration of the next connection comes from.
@@ -67,7 +69,22 @@ impl Chooser {
         Self {
             source,
             certificates,
+            on_failure: None,
         }
+    }
+
+    /// Calls `callback` with every handshake that fails.
+    pub(crate) fn on_failure(
+        &mut self,
+        callback: impl Fn(&HandshakeFailure<'_>) + Send + Sync + 'static,
+    ) {
+        self.on_failure = Some(Arc::new(callback));
+    }
+
+    /// Tells the operator that a handshake has failed.
+    #[cold]
+    pub(crate) fn report(&self, failure: &HandshakeFailure<'_>) {
+        failure.report(self.on_failure.as_ref());
     }
 
     /// Returns the choice, if it needs no ClientHello.

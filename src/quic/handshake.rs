@@ -14,7 +14,9 @@ use super::alert::{HANDSHAKE_FAILURE, alert};
 use super::server_hello;
 use crate::certificate::CertificateNames;
 use crate::connection::{Facts, Flag, Security, TlsVersion};
-use crate::handshake::{Chooser, Chosen, Recorder, Transport, UNRECOGNIZED_NAME};
+use crate::handshake::{
+    Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Recorder, Transport, UNRECOGNIZED_NAME,
+};
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
 
@@ -45,6 +47,16 @@ where
     Ok(Q::try_from(config)?)
 }
 
+/// Tells the operator of a handshake that is refused. quinn does not tell a session the address of its peer.
+fn report(chooser: &Chooser, error: &(dyn Error + Send + Sync + 'static), reason: FailureReason) {
+    chooser.report(&HandshakeFailure {
+        error,
+        reason,
+        peer_addr: None,
+        client_addr: None,
+    });
+}
+
 pub(super) struct Handshake {
     pub(super) session: Box<dyn crypto::Session>,
     server_name: Option<Host>,
@@ -65,11 +77,9 @@ impl Handshake {
     ) -> Result<Self, TransportError> {
         // quinn does not tell a session its local address.
         let Some(chosen) = chooser.choose(hello, Transport::Quic, || None) else {
-            #[cfg(feature = "tracing")]
-            tracing::debug!(
-                server_name = hello.server_name(),
-                "QUIC handshake refused: no virtual host for the server name, and no default"
-            );
+            let server_name = hello.server_name().map(str::to_owned);
+            let ended = Ended::UnrecognizedName(server_name);
+            report(chooser, &ended, FailureReason::UnrecognizedName);
             return Err(alert(UNRECOGNIZED_NAME));
         };
         let Chosen {
@@ -87,9 +97,8 @@ impl Handshake {
         if let Some(alpn) = &alpn {
             Arc::make_mut(&mut config).alpn_protocols = vec![alpn.clone()];
         }
-        let sessions = prepare::<Q>(config).map_err(|_error| {
-            #[cfg(feature = "tracing")]
-            tracing::debug!(error = ?_error, "QUIC handshake refused: its configuration cannot serve QUIC");
+        let sessions = prepare::<Q>(config).map_err(|error| {
+            report(chooser, &*error, FailureReason::Transport);
             alert(HANDSHAKE_FAILURE)
         })?;
         let unread = || hello.server_name()?.parse().ok();

@@ -25,7 +25,7 @@ use super::header::Header;
 use super::pending::{Pending, Place};
 use super::stream::{Protocol, TlsStream};
 use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion, canonical};
-use crate::handshake::{Chooser, Chosen, Transport};
+use crate::handshake::{Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport};
 
 /// What all handshakes of an acceptor share.
 #[derive(Clone)]
@@ -139,6 +139,10 @@ where
             accepted = Poll::Ready(Err(ready!(bounds.poll(context))));
         }
         this.bounds.set(None);
+        #[cfg(feature = "proxy-protocol")]
+        let in_header = matches!(this.stage, Stage::Header(_));
+        #[cfg(not(feature = "proxy-protocol"))]
+        let in_header = false;
         *this.stage = Stage::Over;
         let chosen = this.chosen.take();
         let client_addr = this.client_addr.take();
@@ -148,9 +152,13 @@ where
                 info(&this.handshakes.chooser, chosen, client_addr, stream)
             }
             Poll::Ready(Err(error)) => {
-                // The client can choose parts of an error.
-                #[cfg(feature = "tracing")]
-                tracing::debug!(error = ?super::excerpt::Excerpt(&error), "TLS handshake failed");
+                let failure = HandshakeFailure {
+                    error: &error,
+                    reason: FailureReason::of(&error, in_header),
+                    peer_addr: None,
+                    client_addr: client_addr.map(|addr| *addr),
+                };
+                this.handshakes.chooser.report(&failure);
                 return Poll::Ready(Err(error));
             }
             Poll::Pending => return Poll::Pending,
@@ -226,13 +234,10 @@ impl Bounds {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
         let this = self.project();
         if this.place.poll_lost(context).is_ready() {
-            return Poll::Ready(io::Error::other(
-                "too many TLS handshakes are pending, and this is the oldest",
-            ));
+            return Poll::Ready(Ended::TooManyPending.into());
         }
-        let late = "the TLS handshake took too long";
         let time_limit = this.time_limit.poll(context);
-        time_limit.map(|()| io::Error::new(io::ErrorKind::TimedOut, late))
+        time_limit.map(|()| Ended::TimedOut.into())
     }
 }
 

@@ -15,7 +15,7 @@ use super::endings::Endings;
 use super::pending::Pending;
 use super::refuse::refuse;
 use super::stream::TlsStream;
-use crate::handshake::{Chooser, Transport};
+use crate::handshake::{Chooser, HandshakeFailure, Transport};
 use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -251,6 +251,37 @@ impl TlsAcceptor {
         self
     }
 
+    /// Sets a callback that gets every handshake that failed or was refused. The last call wins.
+    ///
+    /// Use it to count failures by [reason](HandshakeFailure::reason). On the internet most of them are scanners and
+    /// clients that go away, and none of them concerns another connection. The callback must not block.
+    ///
+    /// [`QuicTls`](crate::QuicTls) calls it for the handshakes that it refuses. quinn returns the other failures to the
+    /// caller.
+    ///
+    /// ```
+    /// use std::collections::HashMap;
+    /// use std::sync::{Arc, Mutex};
+    /// use tower_misdirected::{TlsAcceptor, VirtualHosts};
+    ///
+    /// fn acceptor(hosts: VirtualHosts, failures: Arc<Mutex<HashMap<&'static str, u64>>>) -> TlsAcceptor {
+    ///     TlsAcceptor::from(hosts).on_handshake_failure(move |failure| {
+    ///         let mut failures = failures.lock().unwrap();
+    ///         *failures.entry(failure.reason().as_str()).or_default() += 1;
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn on_handshake_failure(
+        mut self,
+        callback: impl Fn(&HandshakeFailure<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        Arc::make_mut(&mut self.handshakes)
+            .chooser
+            .on_failure(callback);
+        self
+    }
+
     fn endings(&mut self) -> &mut Endings {
         Arc::make_mut(&mut Arc::make_mut(&mut self.handshakes).endings)
     }
@@ -262,8 +293,9 @@ impl TlsAcceptor {
     ///
     /// # Errors
     ///
-    /// An error concerns this connection only. With the feature `tracing` it is logged at debug level, with at most
-    /// 400 octets of its text. If you log it too, limit its length: an error of rustls can quote a client certificate
+    /// An error concerns this connection only. It goes to
+    /// [`on_handshake_failure`](Self::on_handshake_failure), and with the feature `tracing` it is logged at debug level,
+    /// with at most 400 octets of its text. If you log it too, limit its length: an error of rustls can quote a client certificate
     /// of up to 64 KiB.
     ///
     /// - the error of the transport or of rustls

@@ -5,8 +5,6 @@ mod accepting;
 mod acceptor;
 mod draining;
 mod endings;
-#[cfg(feature = "tracing")]
-mod excerpt;
 mod frames;
 #[cfg(feature = "proxy-protocol")]
 mod header;

@@ -4,7 +4,7 @@ use std::io;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use crate::handshake::UNRECOGNIZED_NAME;
+use crate::handshake::{Ended, UNRECOGNIZED_NAME};
 
 /// Tells the client that no virtual host has its server name (RFC 6066 §3). The alert is not encrypted, because
 /// nothing has been negotiated yet.
@@ -20,10 +20,7 @@ pub(super) async fn refuse<IO: AsyncWrite + Unpin>(
         io.shutdown().await
     };
     match sent.await {
-        Ok(()) => io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("no virtual host for the server name {server_name:?}, and no default"),
-        ),
+        Ok(()) => Ended::UnrecognizedName(server_name).into(),
         Err(error) => error,
     }
 }

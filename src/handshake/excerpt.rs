@@ -5,20 +5,20 @@ use std::fmt::{self, Write};
 /// How many octets of a text are kept. The errors of this crate fit, with a server name of 253 octets.
 const MAX: usize = 400;
 
-/// Formats the beginning of the debug form of a value, in printable ASCII.
+/// Formats the beginning of the text of a value, in printable ASCII.
 ///
 /// An error of rustls can quote a client certificate, which has up to 64 KiB and turns into more text than that. An
-/// error of a certificate verifier can have line breaks in its debug form.
+/// error of a certificate verifier can have line breaks in its text.
 pub(super) struct Excerpt<T>(pub(super) T);
 
-impl<T: fmt::Debug> fmt::Debug for Excerpt<T> {
+impl<T: fmt::Display> fmt::Display for Excerpt<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut head = Head {
             text: String::new(),
             is_cut: false,
         };
         // Formatting fails where the text is cut, which saves the work of formatting the rest.
-        let result = write!(head, "{:?}", self.0);
+        let result = write!(head, "{}", self.0);
         f.write_str(&head.text)?;
         match head.is_cut {
             true => f.write_str("..."),
@@ -59,10 +59,10 @@ mod tests {
 
     use super::*;
 
-    /// Its debug form is its text, which is written in two pieces, whatever the first one results in.
+    /// A text that is written in two pieces, whatever the first one results in.
     struct Raw<'a>(&'a str, &'a str);
 
-    impl fmt::Debug for Raw<'_> {
+    impl fmt::Display for Raw<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             let _ = f.write_str(self.0);
             f.write_str(self.1)
@@ -72,25 +72,25 @@ mod tests {
     #[test]
     fn c6a_a_short_text_is_kept_and_a_long_one_is_cut() {
         let whole = "x".repeat(MAX);
-        assert_eq!(format!("{:?}", Excerpt(Raw(&whole, ""))), whole);
+        assert_eq!(format!("{}", Excerpt(Raw(&whole, ""))), whole);
         assert_eq!(
-            format!("{:?}", Excerpt(Raw(&whole, "y"))),
+            format!("{}", Excerpt(Raw(&whole, "y"))),
             whole.clone() + "..."
         );
         assert_eq!(
-            format!("{:?}", Excerpt(Raw("a\nb", "\u{202e}"))),
+            format!("{}", Excerpt(Raw("a\nb", "\u{202e}"))),
             "a\\nb\\u{202e}"
         );
         // An escape is not cut in the middle, and nothing follows a cut.
         let almost = &whole[1..];
-        let cut = format!("{:?}", Excerpt(Raw(&format!("{almost}\n"), "y")));
+        let cut = format!("{}", Excerpt(Raw(&format!("{almost}\n"), "y")));
         assert_eq!(cut, almost.to_owned() + "...");
     }
 
     proptest! {
         #[test]
         fn c6a_an_excerpt_is_short_and_printable(one in "\\PC{0,300}|.{0,500}", other in any::<String>()) {
-            let text = format!("{:?}", Excerpt(Raw(&one, &other)));
+            let text = format!("{}", Excerpt(Raw(&one, &other)));
             prop_assert!(text.len() <= MAX + 3, "{}", text.len());
             prop_assert!(text.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic()), "{text}");
         }

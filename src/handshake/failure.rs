@@ -1,0 +1,219 @@
+//! Why a handshake failed, for the people who operate the server. Ending a handshake lives in `accepting`, and the
+//! reasons for refusing a request live in `verdict`.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::excerpt::Excerpt;
+
+/// Called with every handshake that failed.
+pub(super) type OnFailure = Arc<dyn Fn(&HandshakeFailure<'_>) + Send + Sync>;
+
+/// A handshake that failed or was refused, for
+/// [`TlsAcceptor::on_handshake_failure`](crate::TlsAcceptor::on_handshake_failure).
+///
+/// Its [`Display`](fmt::Display) form is the text of the error in at most 400 octets of printable ASCII, because a
+/// client can choose parts of an error.
+///
+/// ```
+/// use tower_misdirected::{FailureReason, HandshakeFailure};
+///
+/// fn report(failure: &HandshakeFailure<'_>) {
+///     if failure.reason() == FailureReason::UnrecognizedName {
+///         eprintln!("{failure}, from {:?}", failure.client_addr());
+///     }
+/// }
+/// ```
+pub struct HandshakeFailure<'a> {
+    pub(crate) error: &'a (dyn Error + Send + Sync + 'static),
+    pub(crate) reason: FailureReason,
+    pub(crate) peer_addr: Option<SocketAddr>,
+    pub(crate) client_addr: Option<SocketAddr>,
+}
+
+/// Why a handshake failed.
+///
+/// ```
+/// use tower_misdirected::FailureReason;
+///
+/// assert_eq!(FailureReason::TimedOut.as_str(), "timed_out"); // a label for metrics
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum FailureReason {
+    /// The handshake exceeded its [time limit](crate::TlsAcceptor::handshake_timeout).
+    TimedOut,
+    /// The handshake was the oldest when [too many](crate::TlsAcceptor::max_pending_handshakes) were pending.
+    TooManyPending,
+    /// No virtual host has the server name, or the client sent none, and there is no default. The client got the alert
+    /// `unrecognized_name` (RFC 6066 §3).
+    UnrecognizedName,
+    /// The connection did not begin with the PROXY protocol header that its peer has to send.
+    ProxyProtocol,
+    /// The client sent an alert (RFC 8446 §6). Often it does not trust the certificate.
+    ClientAlert,
+    /// The client sent no certificate, though the configuration requires one, or one that is not valid.
+    ClientCertificate,
+    /// The client closed the connection before the handshake was complete.
+    Closed,
+    /// TLS failed for another reason. The client may not speak TLS at all.
+    Tls,
+    /// The transport failed, or the configuration cannot serve it.
+    Transport,
+}
+
+impl FailureReason {
+    /// Returns a short name in snake case that stays the same from release to release, for metrics and logs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TimedOut => "timed_out",
+            Self::TooManyPending => "too_many_pending",
+            Self::UnrecognizedName => "unrecognized_name",
+            Self::ProxyProtocol => "proxy_protocol",
+            Self::ClientAlert => "client_alert",
+            Self::ClientCertificate => "client_certificate",
+            Self::Closed => "closed",
+            Self::Tls => "tls",
+            Self::Transport => "transport",
+        }
+    }
+
+    /// Returns the reason of an error during a handshake, or before it in the PROXY protocol header.
+    pub(crate) fn of(error: &io::Error, in_header: bool) -> Self {
+        use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+
+        let inner = error.get_ref();
+        if let Some(ended) = inner.and_then(|inner| inner.downcast_ref::<Ended>()) {
+            return ended.reason();
+        }
+        if in_header {
+            return Self::ProxyProtocol;
+        }
+        match inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+            Some(rustls::Error::AlertReceived(_)) => return Self::ClientAlert,
+            Some(rustls::Error::NoCertificatesPresented | rustls::Error::InvalidCertificate(_)) => {
+                return Self::ClientCertificate;
+            }
+            Some(_) => return Self::Tls,
+            None => {}
+        }
+        match error.kind() {
+            BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof => Self::Closed,
+            _ => Self::Transport,
+        }
+    }
+}
+
+impl HandshakeFailure<'_> {
+    /// Returns the reason. It is one of a few values, so its [name](FailureReason::as_str) is fit for a label of a
+    /// metric.
+    pub fn reason(&self) -> FailureReason {
+        self.reason
+    }
+
+    /// Returns the error itself. Its text can be long: an error of rustls can quote a client certificate of up to
+    /// 64 KiB.
+    pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
+        self.error
+    }
+
+    /// Returns the address of the other end of the connection; see
+    /// [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr). It is unknown over QUIC.
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer_addr
+    }
+
+    /// Returns the address of the client; see [`ConnectionInfo::client_addr`](crate::ConnectionInfo::client_addr).
+    pub fn client_addr(&self) -> Option<SocketAddr> {
+        self.client_addr.or(self.peer_addr)
+    }
+
+    /// Calls the callback, and logs the failure at debug level: on the internet most clients that fail are scanners.
+    pub(super) fn report(&self, callback: Option<&OnFailure>) {
+        if let Some(callback) = callback {
+            callback(self);
+        }
+        #[cfg(feature = "tracing")]
+        tracing::debug!(
+            error.r#type = self.reason.as_str(),
+            error = %self,
+            client.address = self.client_addr().map(|client| tracing::field::display(client.ip())),
+            client.port = self.client_addr().map(|client| client.port()),
+            network.peer.address = self.peer_addr.map(|peer| tracing::field::display(peer.ip())),
+            network.peer.port = self.peer_addr.map(|peer| peer.port()),
+            "TLS handshake failed"
+        );
+    }
+}
+
+impl fmt::Display for HandshakeFailure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Excerpt(self.error).fmt(f)
+    }
+}
+
+impl fmt::Debug for HandshakeFailure<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HandshakeFailure")
+            .field("reason", &self.reason)
+            .field("error", &format_args!("{self}"))
+            .field("peer_addr", &self.peer_addr)
+            .field("client_addr", &self.client_addr())
+            .finish()
+    }
+}
+
+/// Why this crate ended a handshake.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    TimedOut,
+    TooManyPending,
+    /// No virtual host has this server name.
+    UnrecognizedName(Option<String>),
+}
+
+impl Ended {
+    fn reason(&self) -> FailureReason {
+        match self {
+            Self::TimedOut => FailureReason::TimedOut,
+            Self::TooManyPending => FailureReason::TooManyPending,
+            Self::UnrecognizedName(_) => FailureReason::UnrecognizedName,
+        }
+    }
+}
+
+impl From<Ended> for io::Error {
+    fn from(ended: Ended) -> Self {
+        let kind = match ended {
+            Ended::TimedOut => io::ErrorKind::TimedOut,
+            Ended::TooManyPending => io::ErrorKind::Other,
+            Ended::UnrecognizedName(_) => io::ErrorKind::InvalidData,
+        };
+        Self::new(kind, ended)
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TimedOut => f.write_str("the TLS handshake took too long"),
+            Self::TooManyPending => {
+                f.write_str("too many TLS handshakes are pending, and this is the oldest")
+            }
+            Self::UnrecognizedName(Some(name)) => {
+                write!(
+                    f,
+                    "no virtual host for the server name {name:?}, and no default"
+                )
+            }
+            Self::UnrecognizedName(None) => {
+                f.write_str("no default virtual host, which a client without a server name needs")
+            }
+        }
+    }
+}
+
+impl Error for Ended {}
