@@ -267,6 +267,6 @@ pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "quinn")]
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]
-pub use self::tls::{TlsAcceptor, TlsListener, TlsStream};
+pub use self::tls::{Addresses, TlsAcceptor, TlsListener, TlsStream};
 #[cfg(feature = "tonic")]
 pub use self::tonic::TlsIncoming;

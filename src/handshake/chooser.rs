@@ -81,6 +81,12 @@ impl Chooser {
         self.on_failure = Some(Arc::new(callback));
     }
 
+    /// Returns whether there is such a callback.
+    #[inline]
+    pub(crate) fn reports(&self) -> bool {
+        self.on_failure.is_some()
+    }
+
     /// Tells the operator that a handshake has failed.
     #[cold]
     pub(crate) fn report(&self, failure: &HandshakeFailure<'_>) {

@@ -1,10 +1,8 @@
 //! One handshake over TCP, from the first byte to the `ConnectionInfo`, within its time limit. The bound on how many
 //! handshakes are pending lives in `pending`.
 
-use std::any::Any;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,17 +12,17 @@ use pin_project_lite::pin_project;
 use rustls::server::Acceptor;
 use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::task::{Unconstrained, unconstrained};
 use tokio::time::Sleep;
 use tokio_rustls::{Accept, LazyConfigAcceptor};
 
+use super::addresses::{Given, local_addr, peer_addr};
 use super::endings::Endings;
 #[cfg(feature = "proxy-protocol")]
 use super::header::Header;
 use super::pending::{Pending, Place};
 use super::stream::{Protocol, TlsStream};
-use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion, canonical};
+use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion};
 use crate::handshake::{Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport};
 
 /// What all handshakes of an acceptor share.
@@ -45,11 +43,10 @@ pin_project! {
     #[project = AcceptingProjection]
     pub(super) struct Accepting<IO, F> {
         handshakes: Arc<Handshakes>,
+        given: Given,
         refuse: fn(IO, Option<String>) -> F,
         stage: Stage<IO, F>,
         chosen: Option<Chosen>,
-        // What a PROXY protocol header told. In a box, because most connections have none.
-        client_addr: Option<Box<SocketAddr>>,
         // Set from the first poll, when the time starts, to the last.
         #[pin]
         bounds: Option<Bounds>,
@@ -74,15 +71,21 @@ where
     pub(super) fn new(
         handshakes: Arc<Handshakes>,
         io: IO,
+        mut given: Given,
         refuse: fn(IO, Option<String>) -> F,
     ) -> Self {
-        let (stage, chosen) = Stage::first(&handshakes, io);
+        // The transport is gone when a handshake has failed, so its address is read before.
+        if handshakes.chooser.reports() {
+            let peer = peer_addr(&given, &io);
+            given.get_or_insert_default().peer = peer;
+        }
+        let (stage, chosen) = Stage::first(&handshakes, io, &given);
         Self {
             handshakes,
+            given,
             refuse,
             stage,
             chosen,
-            client_addr: None,
             bounds: None,
         }
     }
@@ -93,11 +96,10 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     #[inline]
-    fn first(handshakes: &Handshakes, io: IO) -> (Self, Option<Chosen>) {
+    fn first(handshakes: &Handshakes, io: IO, given: &Given) -> (Self, Option<Chosen>) {
         #[cfg(feature = "proxy-protocol")]
         if let Some(settings) = &handshakes.proxy_protocol {
-            let peer = tcp(&io).and_then(|tcp| tcp.peer_addr().ok());
-            return match settings.header_from(peer) {
+            return match settings.header_from(peer_addr(given, &io)) {
                 Some(reader) => (Self::Header(Box::new(Header::new(io, reader))), None),
                 None => Self::handshake(handshakes, io),
             };
@@ -145,18 +147,17 @@ where
         let in_header = false;
         *this.stage = Stage::Over;
         let chosen = this.chosen.take();
-        let client_addr = this.client_addr.take();
         // The stream is read where it is, so that it is moved only once.
         let info = match accepted {
             Poll::Ready(Ok(ref stream)) => {
-                info(&this.handshakes.chooser, chosen, client_addr, stream)
+                info(&this.handshakes.chooser, chosen, stream, this.given)
             }
             Poll::Ready(Err(error)) => {
                 let failure = HandshakeFailure {
                     error: &error,
                     reason: FailureReason::of(&error, in_header),
-                    peer_addr: None,
-                    client_addr: client_addr.map(|addr| *addr),
+                    peer_addr: this.given.as_ref().and_then(|given| given.peer),
+                    client_addr: this.given.as_ref().and_then(|given| given.client),
                 };
                 this.handshakes.chooser.report(&failure);
                 return Poll::Ready(Err(error));
@@ -181,18 +182,21 @@ where
         #[cfg(feature = "proxy-protocol")]
         if let Stage::Header(header) = self.stage {
             let (io, client_addr) = ready!(header.poll(context))?;
-            *self.client_addr = client_addr.map(Box::new);
+            if client_addr.is_some() {
+                self.given.get_or_insert_default().client = client_addr;
+            }
             (*self.stage, *self.chosen) = Stage::handshake(self.handshakes, io);
         }
         if let Stage::Choosing(start) = self.stage {
             let start = ready!(Pin::new(start).poll(context))?;
             let client_hello = start.client_hello();
             let transport = self.handshakes.transport;
+            let given = &*self.given;
             *self.chosen = self
                 .handshakes
                 .chooser
                 .choose(&client_hello, transport, || {
-                    Some(local_addr(&start.io)?.ip())
+                    Some(local_addr(given, &start.io)?.ip())
                 });
             if let Some(chosen) = self.chosen {
                 *self.stage = Stage::Begun(start.into_stream(chosen.config.clone()));
@@ -245,8 +249,8 @@ impl Bounds {
 fn info<IO: 'static>(
     chooser: &Chooser,
     chosen: Option<Chosen>,
-    client_addr: Option<Box<SocketAddr>>,
     stream: &tokio_rustls::server::TlsStream<IO>,
+    given: &Given,
 ) -> ConnectionInfo {
     let (io, connection) = stream.get_ref();
     let mut facts = Facts::new(Security::Tls);
@@ -271,18 +275,10 @@ fn info<IO: 'static>(
     }
     let resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
     facts.set(Flag::Resumed, resumed);
-    facts.peer_addr = tcp(io).and_then(|tcp| tcp.peer_addr().ok());
-    facts.local_addr = local_addr(io);
-    if let Some(client_addr) = client_addr {
-        facts.set_client_addr(*client_addr);
+    facts.peer_addr = peer_addr(given, io);
+    facts.local_addr = local_addr(given, io);
+    if let Some(client_addr) = given.as_ref().and_then(|given| given.client) {
+        facts.set_client_addr(client_addr);
     }
     ConnectionInfo::new(facts)
-}
-
-fn local_addr<IO: 'static>(io: &IO) -> Option<SocketAddr> {
-    tcp(io)?.local_addr().ok().map(canonical)
-}
-
-fn tcp<IO: 'static>(io: &IO) -> Option<&TcpStream> {
-    (io as &dyn Any).downcast_ref()
 }

@@ -11,6 +11,7 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::accepting::{Accepting, Handshakes};
+use super::addresses::{Addresses, Given};
 use super::endings::Endings;
 use super::pending::Pending;
 use super::refuse::refuse;
@@ -28,7 +29,8 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 ///
 /// - With `axum::serve` or a loop of your own over TCP, pass it to [`TlsListener`](crate::TlsListener).
 /// - With axum-server, it is an acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`.
-/// - For a transport other than TCP, call [`accept`](Self::accept), and insert the stream's
+/// - For a transport other than TCP, call [`accept`](Self::accept) or
+///   [`accept_with_addresses`](Self::accept_with_addresses), and insert the stream's
 ///   [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request.
 ///
 /// # The configuration of a connection
@@ -286,7 +288,7 @@ impl TlsAcceptor {
         Arc::make_mut(&mut Arc::make_mut(&mut self.handshakes).endings)
     }
 
-    /// Runs the server's side of a handshake. For a `TcpStream` it also records the addresses.
+    /// Runs the server's side of a handshake. If `io` is a `TcpStream`, it also records the addresses of the socket.
     ///
     /// The future does not borrow the acceptor. Spawn it, or poll it concurrently with the next accept, because
     /// a client may be slow. [`TlsListener`](crate::TlsListener) does so.
@@ -307,7 +309,56 @@ impl TlsAcceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        Accepting::new(self.handshakes.clone(), io, refuse)
+        self.accept_given(io, None)
+    }
+
+    /// Runs the server's side of a handshake on a transport whose addresses the caller knows.
+    ///
+    /// So a wrapper of a `TcpStream`, a tunnel or a virtual socket has the same
+    /// [`peer_addr`](crate::ConnectionInfo::peer_addr) and [`local_addr`](crate::ConnectionInfo::local_addr) as a
+    /// `TcpStream`. A handshake without a server name gets the virtual host of the given local address. If `io` is a
+    /// `TcpStream`, an address that is not given is the address of the socket.
+    ///
+    /// In all else it is like [`accept`](Self::accept), errors included.
+    ///
+    /// ```
+    /// use std::io;
+    /// use std::net::SocketAddr;
+    ///
+    /// use tokio::io::{AsyncRead, AsyncWrite};
+    /// use tower_misdirected::{Addresses, TlsAcceptor, TlsStream};
+    ///
+    /// async fn accept<IO>(tls: &TlsAcceptor, io: IO, peer: SocketAddr) -> io::Result<TlsStream<IO>>
+    /// where
+    ///     IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    /// {
+    ///     let addresses = Addresses::new().peer_addr(peer);
+    ///     let stream = tls.accept_with_addresses(io, addresses).await?;
+    ///     assert_eq!(stream.connection_info().peer_addr(), Some(peer));
+    ///     Ok(stream)
+    /// }
+    /// ```
+    pub fn accept_with_addresses<IO>(
+        &self,
+        io: IO,
+        addresses: Addresses,
+    ) -> impl Future<Output = io::Result<TlsStream<IO>>> + use<IO>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        self.accept_given(io, Some(Box::new(addresses)))
+    }
+
+    #[inline]
+    pub(super) fn accept_given<IO>(
+        &self,
+        io: IO,
+        given: Given,
+    ) -> impl Future<Output = io::Result<TlsStream<IO>>> + use<IO>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        Accepting::new(self.handshakes.clone(), io, given, refuse)
     }
 
     /// Offers `h2` and `http/1.1` under a configuration without ALPN protocols.

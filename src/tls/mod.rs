@@ -3,6 +3,7 @@
 
 mod accepting;
 mod acceptor;
+mod addresses;
 mod draining;
 mod endings;
 mod frames;
@@ -16,5 +17,6 @@ mod stream;
 mod turn;
 
 pub use self::acceptor::TlsAcceptor;
+pub use self::addresses::Addresses;
 pub use self::listener::TlsListener;
 pub use self::stream::TlsStream;

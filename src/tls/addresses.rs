@@ -1,0 +1,88 @@
+//! The addresses of a connection whose transport cannot tell them. Reading the addresses of a `TcpStream` lives here
+//! too, and `accepting` does so only when it needs them.
+
+use std::any::Any;
+use std::net::SocketAddr;
+
+use tokio::net::TcpStream;
+
+use crate::connection::canonical;
+
+/// Both addresses of a connection, as far as they are known.
+///
+/// Pass them to [`TlsAcceptor::accept_with_addresses`](crate::TlsAcceptor::accept_with_addresses) for a transport that
+/// is not a [`TcpStream`]. They become [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr) and
+/// [`ConnectionInfo::local_addr`](crate::ConnectionInfo::local_addr). An IPv4 address that is mapped to IPv6 counts as
+/// IPv4, as it does there.
+///
+/// # Security
+///
+/// A handshake without a server name gets the virtual host of the local address. So take the addresses from the
+/// operating system or from a peer that you trust, and from no other.
+///
+/// ```
+/// use tokio::net::TcpStream;
+/// use tower_misdirected::Addresses;
+///
+/// fn of(tcp: &TcpStream) -> Addresses {
+///     Addresses::from(tcp)
+/// }
+/// let known = Addresses::new().peer_addr("192.0.2.7:50000".parse::<std::net::SocketAddr>()?);
+/// assert_ne!(known, Addresses::new());
+/// # Ok::<_, std::net::AddrParseError>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Addresses {
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
+    /// What a gateway told.
+    pub(super) client: Option<SocketAddr>,
+}
+
+impl Addresses {
+    /// Returns addresses of which neither is known.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the address of the other end of the connection. `None` means that it is not known.
+    pub fn peer_addr(mut self, addr: impl Into<Option<SocketAddr>>) -> Self {
+        self.peer = addr.into().map(canonical);
+        self
+    }
+
+    /// Sets the address of this end of the connection. `None` means that it is not known.
+    pub fn local_addr(mut self, addr: impl Into<Option<SocketAddr>>) -> Self {
+        self.local = addr.into().map(canonical);
+        self
+    }
+}
+
+/// Reads the addresses of the socket. An address that the operating system does not tell is not known.
+impl From<&TcpStream> for Addresses {
+    fn from(tcp: &TcpStream) -> Self {
+        Self::new()
+            .peer_addr(tcp.peer_addr().ok())
+            .local_addr(tcp.local_addr().ok())
+    }
+}
+
+/// Addresses that were given for a connection. A box, so that connections without them stay small.
+pub(super) type Given = Option<Box<Addresses>>;
+
+/// Returns the address of the peer: the given one, or else that of the socket if `io` is one.
+pub(super) fn peer_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
+    let given = given.as_ref().and_then(|given| given.peer);
+    given.or_else(|| tcp(io)?.peer_addr().ok().map(canonical))
+}
+
+/// Returns the address of this end, from the same places.
+pub(super) fn local_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
+    let given = given.as_ref().and_then(|given| given.local);
+    given.or_else(|| tcp(io)?.local_addr().ok().map(canonical))
+}
+
+fn tcp<IO: 'static>(io: &IO) -> Option<&TcpStream> {
+    (io as &dyn Any).downcast_ref()
+}
