@@ -256,6 +256,8 @@ pub use self::virtual_hosts::{
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingConnectionInfo;
+#[cfg(all(feature = "axum", feature = "rustls"))]
+pub use self::axum::Over;
 #[cfg(feature = "axum-server")]
 pub use self::axum_server::WithConnectionInfo;
 #[cfg(feature = "rustls")]
@@ -267,6 +269,6 @@ pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "quinn")]
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]
-pub use self::tls::{Addresses, TlsAcceptor, TlsListener, TlsStream};
+pub use self::tls::{Addresses, InnerListener, TlsAcceptor, TlsListener, TlsStream};
 #[cfg(feature = "tonic")]
 pub use self::tonic::TlsIncoming;

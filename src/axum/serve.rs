@@ -37,34 +37,67 @@ mod tls {
     use axum::extract::connect_info::Connected;
     use axum::serve::{IncomingStream, Listener, TapIo};
     use tokio::net::TcpStream;
+    #[cfg(unix)]
+    use tokio::net::unix;
 
+    use crate::axum::over::Over;
     use crate::connection::ConnectionInfo;
-    use crate::tls::{TlsListener, TlsStream};
+    use crate::tls::{InnerListener, TlsListener, TlsStream};
 
-    impl Listener for TlsListener {
-        type Io = TlsStream<TcpStream>;
-        type Addr = SocketAddr;
+    impl<L: InnerListener + Send + 'static> Listener for TlsListener<L> {
+        type Io = TlsStream<L::Io>;
+        type Addr = L::Addr;
 
         async fn accept(&mut self) -> (Self::Io, Self::Addr) {
             Self::accept(self).await
         }
 
-        fn local_addr(&self) -> io::Result<SocketAddr> {
+        fn local_addr(&self) -> io::Result<L::Addr> {
             Self::local_addr(self)
         }
     }
 
-    impl Connected<IncomingStream<'_, TlsListener>> for ConnectionInfo {
-        fn connect_info(stream: IncomingStream<'_, TlsListener>) -> Self {
+    impl<L: InnerListener + Send + 'static> Connected<IncomingStream<'_, TlsListener<L>>>
+        for ConnectionInfo
+    {
+        fn connect_info(stream: IncomingStream<'_, TlsListener<L>>) -> Self {
             stream.io().connection_info().clone()
         }
     }
+
+    // axum implements `Connected` of a `TapIo` for the address type of any listener. So there can be no impl for all
+    // address types here, but one for each type that is known not to be `ConnectionInfo`.
 
     impl<F> Connected<IncomingStream<'_, TapIo<TlsListener, F>>> for ConnectionInfo
     where
         F: FnMut(&mut TlsStream<TcpStream>) + Send + 'static,
     {
         fn connect_info(stream: IncomingStream<'_, TapIo<TlsListener, F>>) -> Self {
+            stream.io().connection_info().clone()
+        }
+    }
+
+    type Tapped<L, A, F> = TapIo<TlsListener<Over<L, A>>, F>;
+
+    impl<L, F> Connected<IncomingStream<'_, Tapped<L, SocketAddr, F>>> for ConnectionInfo
+    where
+        L: Listener<Addr = SocketAddr>,
+        F: FnMut(&mut TlsStream<L::Io>) + Send + 'static,
+    {
+        fn connect_info(stream: IncomingStream<'_, Tapped<L, SocketAddr, F>>) -> Self {
+            stream.io().connection_info().clone()
+        }
+    }
+
+    #[cfg(unix)]
+    impl<L, F> Connected<IncomingStream<'_, Tapped<L, unix::SocketAddr, F>>> for ConnectionInfo
+    where
+        L: Listener<Addr = unix::SocketAddr>,
+        // Otherwise the address type would have to be `Clone`, which it is not in old versions of tokio.
+        TlsListener<Over<L, unix::SocketAddr>>: Listener<Io = TlsStream<L::Io>>,
+        F: FnMut(&mut TlsStream<L::Io>) + Send + 'static,
+    {
+        fn connect_info(stream: IncomingStream<'_, Tapped<L, unix::SocketAddr, F>>) -> Self {
             stream.io().connection_info().clone()
         }
     }

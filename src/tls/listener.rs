@@ -1,17 +1,17 @@
 //! A listener whose handshakes run while it accepts the next connections. Serving the connections is up to
 //! `axum::serve` or a loop of the user's.
 
+use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
+use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::acceptor::TlsAcceptor;
+use super::inner::InnerListener;
 use super::stream::TlsStream;
-use crate::connection::canonical;
 
 /// How long accepting pauses after an error of the listener, such as a lack of file descriptors. Open connections
 /// and handshakes continue meanwhile and may free some.
@@ -20,11 +20,11 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long accepting pauses if handshakes were ended, which frees file descriptors at once.
 const SHORT_PAUSE: Duration = Duration::from_millis(10);
 
-/// A TCP listener that speaks TLS.
+/// A listener that speaks TLS, over TCP or over another listener.
 ///
 /// Handshakes run in tasks of their own, so a slow or failed one does not delay the others. Their time limit and
 /// the bound on how many are pending are settings of [`TlsAcceptor`]. Dropping the listener ends the pending
-/// handshakes. `TCP_NODELAY` is set on every connection.
+/// handshakes. Over TCP, `TCP_NODELAY` is set on every connection.
 ///
 /// # HTTP/2
 ///
@@ -54,6 +54,8 @@ const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await
 /// # }
 /// ```
+///
+/// With [`over`](Self::over), the connections come from another listener of axum's, such as a Unix socket.
 ///
 /// # With hyper
 ///
@@ -92,14 +94,19 @@ const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct TlsListener {
-    tcp: TcpListener,
+pub struct TlsListener<L: InnerListener = TcpListener> {
+    inner: L,
     acceptor: TlsAcceptor,
-    handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
+    handshakes: JoinSet<Option<Connection<L>>>,
     paused_until: Option<Instant>,
     /// How many handshakes had begun before the last pause that was not a short one.
     begun: u64,
 }
+
+type Connection<L> = (
+    TlsStream<<L as InnerListener>::Io>,
+    <L as InnerListener>::Addr,
+);
 
 impl TlsListener {
     /// Binds a TCP listener to `addr`. `tls` is anything that makes a [`TlsAcceptor`], such as an
@@ -123,13 +130,24 @@ impl TlsListener {
     /// }
     /// ```
     pub fn from_tcp(tcp: TcpListener, tls: impl Into<TlsAcceptor>) -> Self {
+        Self::with_inner(tcp, tls.into())
+    }
+}
+
+impl<L: InnerListener> TlsListener<L> {
+    pub(crate) fn with_inner(inner: L, acceptor: TlsAcceptor) -> Self {
         Self {
-            tcp,
-            acceptor: tls.into().for_http(),
+            inner,
+            acceptor: acceptor.for_http(),
             handshakes: JoinSet::new(),
             paused_until: None,
             begun: 0,
         }
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn inner_mut(&mut self) -> &mut L {
+        &mut self.inner
     }
 
     /// Returns the address that the listener is bound to. It has the actual port if the listener was bound to
@@ -137,15 +155,15 @@ impl TlsListener {
     ///
     /// # Errors
     ///
-    /// Returns the error of [`TcpListener::local_addr`].
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp.local_addr()
+    /// Returns the error of [`TcpListener::local_addr`], or that of the other listener.
+    pub fn local_addr(&self) -> io::Result<L::Addr> {
+        self.inner.local_addr()
     }
 
-    /// Waits for the next connection whose handshake is complete, and returns it with the address of its peer, in the
-    /// form of [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr).
+    /// Waits for the next connection whose handshake is complete, and returns it with the address of its peer. An
+    /// address of TCP has the form of [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr).
     ///
-    /// Failed handshakes are dropped, and logged at debug level with the feature `tracing`. If accepting fails,
+    /// Failed handshakes are dropped, and logged at debug level with the feature `tracing`. If accepting from TCP fails,
     /// for example because the process has no file descriptors left, the listener pauses and tries again. It ends
     /// the older half of those handshakes that were already pending during the last pause, so clients that send
     /// nothing give their file descriptors back.
@@ -153,7 +171,7 @@ impl TlsListener {
     /// # Cancel safety
     ///
     /// This method is cancel safe: in a `tokio::select!` no connection is lost if another branch completes first.
-    pub async fn accept(&mut self) -> (TlsStream<TcpStream>, SocketAddr) {
+    pub async fn accept(&mut self) -> (TlsStream<L::Io>, L::Addr) {
         loop {
             let paused_until = self.paused_until;
             tokio::select! {
@@ -163,20 +181,18 @@ impl TlsListener {
                     }
                 }
                 () = pause(paused_until), if paused_until.is_some() => self.paused_until = None,
-                result = self.tcp.accept(), if paused_until.is_none() => match result {
-                    Ok((tcp, peer)) => self.begin(tcp, peer),
+                result = poll_fn(|context| self.inner.poll_accept(context)), if paused_until.is_none() => match result {
+                    Ok((io, addr)) => self.begin(io, addr),
                     Err(error) => self.pause_after(&error),
                 },
             }
         }
     }
 
-    fn begin(&mut self, tcp: TcpStream, peer: SocketAddr) {
-        // Fails only if the connection is already closed.
-        let _ = tcp.set_nodelay(true);
-        let handshake = self.acceptor.accept(tcp);
-        let peer = canonical(peer);
-        let handshake = async move { handshake.await.ok().map(|stream| (stream, peer)) };
+    fn begin(&mut self, io: L::Io, addr: L::Addr) {
+        let given = self.inner.addresses(&io, &addr).map(Box::new);
+        let handshake = self.acceptor.accept_given(io, given);
+        let handshake = async move { handshake.await.ok().map(|stream| (stream, addr)) };
         self.handshakes.spawn(handshake);
     }
 

@@ -9,6 +9,7 @@ mod endings;
 mod frames;
 #[cfg(feature = "proxy-protocol")]
 mod header;
+mod inner;
 mod lingering;
 mod listener;
 mod pending;
@@ -18,5 +19,8 @@ mod turn;
 
 pub use self::acceptor::TlsAcceptor;
 pub use self::addresses::Addresses;
+pub use self::inner::InnerListener;
+#[cfg(feature = "axum")]
+pub(crate) use self::inner::Sealed;
 pub use self::listener::TlsListener;
 pub use self::stream::TlsStream;

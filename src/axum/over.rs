@@ -1,0 +1,199 @@
+//! TLS over any listener of axum's. Handshakes live in `tls`, and the connect info in `serve`.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use axum::serve::Listener;
+
+use crate::tls::{Addresses, InnerListener, Sealed, TlsAcceptor, TlsListener};
+
+/// The listener inside a [`TlsListener`] that [`TlsListener::over`] returns.
+///
+/// The type is only there to be named: `TlsListener<Over<UnixListener>>`. `A` is the address type of the listener.
+///
+/// ```
+/// use tokio::net::TcpListener;
+/// use tower_misdirected::{Over, TlsAcceptor, TlsListener};
+///
+/// struct Server {
+///     listener: TlsListener<Over<TcpListener>>,
+/// }
+///
+/// fn server(tcp: TcpListener, tls: TlsAcceptor) -> Server {
+///     Server { listener: TlsListener::over(tcp, tls) }
+/// }
+/// ```
+pub struct Over<L: Listener, A = <L as Listener>::Addr> {
+    // The lock is never taken. It makes the future `Sync`.
+    accepting: Mutex<Accepting<L>>,
+    local_addr: io::Result<A>,
+    addresses: Box<Find<L::Io, A>>,
+}
+
+/// The next connection, and the listener again. The future owns the listener and stays until it is complete, because
+/// dropping the future of a listener that is not cancel safe may lose a connection.
+type Accepting<L> = Pin<Box<dyn Future<Output = Accepted<L>> + Send>>;
+
+type Find<IO, A> = dyn Fn(&IO, &A) -> Addresses + Send + Sync;
+
+type Accepted<L> = (L, (<L as Listener>::Io, <L as Listener>::Addr));
+
+fn accept<L: Listener>(mut listener: L) -> Accepting<L> {
+    Box::pin(async move {
+        let accepted = listener.accept().await;
+        (listener, accepted)
+    })
+}
+
+impl<L> TlsListener<Over<L>>
+where
+    L: Listener<Addr: Clone + 'static>,
+{
+    /// Speaks TLS on any listener of axum's: a Unix socket, a listener that limits connections, one with
+    /// [`tap_io`](axum::serve::ListenerExt::tap_io), or a listener of your own.
+    ///
+    /// Handshakes run concurrently, whatever the listener. Its `accept` need not be cancel safe: the future is kept
+    /// until it is complete, so no connection is lost. Dropping the `TlsListener` drops the future.
+    ///
+    /// The transports are passed on as they come, so the listener sets their options, such as `TCP_NODELAY`. It also
+    /// handles errors of its socket. The [listener over TCP](Self::from_tcp) does more then: it ends old handshakes if
+    /// the process has no file descriptors left.
+    ///
+    /// # Addresses
+    ///
+    /// [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr) is the address that the listener returns with a
+    /// connection, if that is a [`SocketAddr`]. [`local_addr`](crate::ConnectionInfo::local_addr) is the address of the
+    /// socket, if the transport is a `TcpStream`. In all other cases they are not known, unless
+    /// [`addresses`](Self::addresses) says how to find them. The peer of a Unix socket has no IP address.
+    ///
+    /// This method asks the listener for its own address once, and keeps the address. So the address type must be
+    /// `Clone`. That of a Unix socket is `Clone` since tokio 1.46.
+    ///
+    /// # Limits
+    ///
+    /// A transport may hold a permit of a listener that limits connections. A pending handshake holds it too, and gives
+    /// it back when it fails, at the latest after
+    /// [`handshake_timeout`](TlsAcceptor::handshake_timeout). So clients that send nothing can use up the permits for
+    /// that time. Set a short time limit, or allow many more connections than you expect.
+    ///
+    /// ```no_run
+    /// use axum::Router;
+    /// use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener, VirtualHosts};
+    ///
+    /// # #[cfg(unix)]
+    /// # async fn serve(hosts: VirtualHosts) -> std::io::Result<()> {
+    /// let app = Router::new().layer(MisdirectedLayer::new());
+    /// let listener = TlsListener::over(tokio::net::UnixListener::bind("/run/app.sock")?, hosts);
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await
+    /// # }
+    /// ```
+    pub fn over(listener: L, tls: impl Into<TlsAcceptor>) -> Self {
+        let over = Over {
+            local_addr: listener.local_addr(),
+            accepting: Mutex::new(accept(listener)),
+            addresses: Box::new(|_, addr| Addresses::new().peer_addr(socket_addr(addr))),
+        };
+        Self::with_inner(over, tls.into())
+    }
+
+    /// Sets how to find the addresses of a connection, from the transport and from the address that the listener returned
+    /// with it.
+    ///
+    /// `addresses` is called once for each connection before the handshake begins. It must not block. If the transport
+    /// is a `TcpStream`, an address that `addresses` does not set is the address of the socket.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    ///
+    /// use axum::serve::Listener;
+    /// use tokio::net::TcpStream;
+    /// use tower_misdirected::{Addresses, Over, TlsAcceptor, TlsListener};
+    /// # use std::pin::Pin;
+    /// # use std::task::{Context, Poll};
+    /// # use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+    ///
+    /// struct Counted {
+    ///     tcp: TcpStream,
+    ///     // …
+    /// }
+    /// # impl AsyncRead for Counted {
+    /// #     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    /// #         Pin::new(&mut self.tcp).poll_read(cx, buf)
+    /// #     }
+    /// # }
+    /// # impl AsyncWrite for Counted {
+    /// #     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
+    /// #         Pin::new(&mut self.tcp).poll_write(cx, buf)
+    /// #     }
+    /// #     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    /// #         Pin::new(&mut self.tcp).poll_flush(cx)
+    /// #     }
+    /// #     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+    /// #         Pin::new(&mut self.tcp).poll_shutdown(cx)
+    /// #     }
+    /// # }
+    ///
+    /// fn listener<L>(inner: L, tls: TlsAcceptor) -> TlsListener<Over<L>>
+    /// where
+    ///     L: Listener<Io = Counted, Addr = SocketAddr>,
+    /// {
+    ///     TlsListener::over(inner, tls).addresses(|counted, _| Addresses::from(&counted.tcp))
+    /// }
+    /// ```
+    #[must_use]
+    pub fn addresses(
+        mut self,
+        addresses: impl Fn(&L::Io, &L::Addr) -> Addresses + Send + Sync + 'static,
+    ) -> Self {
+        self.inner_mut().addresses = Box::new(addresses);
+        self
+    }
+}
+
+impl<L: Listener, A> Sealed for Over<L, A> {}
+
+impl<L, A> InnerListener for Over<L, A>
+where
+    L: Listener<Addr = A>,
+    A: Clone + Send + 'static,
+{
+    type Io = L::Io;
+    type Addr = A;
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(L::Io, A)>> {
+        let accepting = self.accepting.get_mut();
+        let accepting = accepting.unwrap_or_else(PoisonError::into_inner);
+        let (listener, accepted) = ready!(accepting.as_mut().poll(context));
+        *accepting = accept(listener);
+        Poll::Ready(Ok(accepted))
+    }
+
+    fn local_addr(&self) -> io::Result<A> {
+        match &self.local_addr {
+            Ok(addr) => Ok(addr.clone()),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        }
+    }
+
+    fn addresses(&self, io: &L::Io, addr: &A) -> Option<Addresses> {
+        Some((self.addresses)(io, addr))
+    }
+}
+
+impl<L: Listener, A: fmt::Debug> fmt::Debug for Over<L, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Over")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+fn socket_addr<A: 'static>(addr: &A) -> Option<SocketAddr> {
+    (addr as &dyn Any).downcast_ref().copied()
+}
