@@ -3,6 +3,8 @@
 use axum::extract::connect_info::Connected;
 use axum::serve::IncomingStream;
 use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 
 use crate::connection::ConnectionInfo;
 
@@ -26,6 +28,15 @@ impl Connected<IncomingStream<'_, TcpListener>> for ConnectionInfo {
             Ok(local) => info.local_addr(local).build(),
             Err(_) => info.build(),
         }
+    }
+}
+
+/// Describes the connections of a plaintext Unix socket: [`ConnectionInfo::plaintext`] without addresses, because a
+/// Unix socket has no IP address.
+#[cfg(unix)]
+impl Connected<IncomingStream<'_, UnixListener>> for ConnectionInfo {
+    fn connect_info(_: IncomingStream<'_, UnixListener>) -> Self {
+        Self::plaintext().build()
     }
 }
 

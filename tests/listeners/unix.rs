@@ -1,4 +1,4 @@
-//! Unix sockets under `axum::serve`: TLS with all that it has over TCP.
+//! Unix sockets under `axum::serve`: TLS with all that it has over TCP, and plaintext.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,4 +166,16 @@ async fn d5_a_tapped_listener_over_a_unix_socket_has_the_same_connect_info() {
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
     let mut io = site.connect("http/1.1", "a.test").await;
     assert_eq!(wire::exchange(&mut io, GET).await.body, "a.test None None");
+}
+
+#[tokio::test]
+async fn d5_a_plaintext_unix_socket_has_connect_info_too() {
+    let (site, listener) = Site::bind();
+    let app = app().into_make_service_with_connect_info::<ConnectionInfo>();
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    let mut io = site.open().await;
+    assert_eq!(wire::exchange(&mut io, GET).await.body, "- None None");
+    // B3: `https` has no place on it.
+    let request = "GET https://a.test/ HTTP/1.1\nHost: a.test\n\n";
+    assert_eq!(wire::exchange(&mut io, request).await.status, 421);
 }
