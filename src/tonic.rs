@@ -9,10 +9,10 @@ use std::task::{Context, Poll, ready};
 
 use ::tonic::transport::server::Connected;
 use futures_core::Stream;
-use tokio::net::TcpStream;
+use tokio::net::TcpListener;
 
 use crate::connection::ConnectionInfo;
-use crate::tls::{TlsListener, TlsStream};
+use crate::tls::{InnerListener, TlsListener, TlsStream};
 
 /// Gives every request of the connection its [`ConnectionInfo`]: as an extension of its own, which tonic inserts
 /// outside all layers. Services and interceptors read it with `request.extensions().get::<ConnectionInfo>()`.
@@ -39,12 +39,12 @@ impl<IO> Connected for TlsStream<IO> {
     }
 }
 
-impl TlsListener {
+impl<L: InnerListener + Send + 'static> TlsListener<L> {
     /// Turns the listener into a stream of connections, for tonic's `serve_with_incoming` and
     /// `serve_with_incoming_shutdown`. See [`TlsIncoming`].
     ///
     /// Read [`local_addr`](Self::local_addr) before, if you need it.
-    pub fn into_incoming(self) -> TlsIncoming {
+    pub fn into_incoming(self) -> TlsIncoming<L> {
         TlsIncoming {
             accepting: accept(self),
         }
@@ -76,23 +76,25 @@ impl TlsListener {
 /// # }
 /// ```
 #[must_use = "connections wait until the stream is polled"]
-pub struct TlsIncoming {
-    accepting: Accepting,
+pub struct TlsIncoming<L: InnerListener = TcpListener> {
+    accepting: Accepting<L>,
 }
 
 /// Owns the listener until it has accepted a connection. The future is kept between polls: a new one for every poll
 /// would lose the wakers of the last.
-type Accepting = Pin<Box<dyn Future<Output = (TlsListener, TlsStream<TcpStream>)> + Send>>;
+type Accepting<L> = Pin<Box<dyn Future<Output = Accepted<L>> + Send>>;
 
-fn accept(mut listener: TlsListener) -> Accepting {
+type Accepted<L> = (TlsListener<L>, TlsStream<<L as InnerListener>::Io>);
+
+fn accept<L: InnerListener + Send + 'static>(mut listener: TlsListener<L>) -> Accepting<L> {
     Box::pin(async move {
         let (stream, _peer) = listener.accept().await;
         (listener, stream)
     })
 }
 
-impl Stream for TlsIncoming {
-    type Item = io::Result<TlsStream<TcpStream>>;
+impl<L: InnerListener + Send + 'static> Stream for TlsIncoming<L> {
+    type Item = io::Result<TlsStream<L::Io>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let (listener, stream) = ready!(self.accepting.as_mut().poll(cx));
@@ -101,7 +103,7 @@ impl Stream for TlsIncoming {
     }
 }
 
-impl fmt::Debug for TlsIncoming {
+impl<L: InnerListener> fmt::Debug for TlsIncoming<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TlsIncoming").finish_non_exhaustive()
     }
