@@ -411,6 +411,24 @@ async fn renewal_wants_two_files() {
     );
 }
 
+#[tokio::test]
+async fn tonic_serves_a_host_on_its_own_connection_and_ends_gracefully() {
+    let mut example = Running::start("tonic", &[]).await;
+    let text = example.says("serving until Ctrl-C").await;
+    for line in [
+        "app.localhost on a connection for app.localhost: hello world, without a client certificate",
+        "admin.localhost on a connection for admin.localhost: hello world, with a client certificate",
+        "admin.localhost on a connection for app.localhost: Unavailable, misdirected request",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    let errors = example
+        .complains("on a connection for Some(\"admin.localhost\")")
+        .await;
+    assert_eq!(errors.lines().count(), 2, "{errors}");
+    example.ends_on_ctrl_c().await;
+}
+
 /// What one client needs, which keeps its sessions.
 struct Holder {
     config: Arc<rustls::ClientConfig>,
