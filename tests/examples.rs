@@ -401,6 +401,18 @@ async fn renewal_presents_the_new_certificate_and_refuses_nothing() {
 }
 
 #[tokio::test]
+async fn renewal_reads_its_files_on_sighup() {
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);
+    let (chain, key) = (directory.path("chain.pem"), directory.path("key.pem"));
+    let mut example = Running::start("renewal", &[&*chain, &key]).await;
+    if example.signal("-HUP") {
+        example.says("nothing has changed").await;
+        example.ends_on_ctrl_c().await;
+    }
+}
+
+#[tokio::test]
 async fn renewal_wants_two_files() {
     let output = run("renewal", &[]).await;
     assert!(!output.status.success());
@@ -427,6 +439,51 @@ async fn tonic_serves_a_host_on_its_own_connection_and_ends_gracefully() {
         .await;
     assert_eq!(errors.lines().count(), 2, "{errors}");
     example.ends_on_ctrl_c().await;
+}
+
+#[tokio::test]
+async fn pem_files_serves_both_versions_and_renews() {
+    const NAMES: &[&str] = &["app.localhost", "api.localhost"];
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", NAMES);
+    let (chain, key) = (directory.path("chain.pem"), directory.path("key.pem"));
+    let mut example = Running::start("pem_files", &[&*chain, &key]).await;
+    serves_its_names_only(example.addr).await;
+
+    directory.write("key.pem", "");
+    example
+        .complains("not renewed, the old certificate stays")
+        .await;
+    serves_its_names_only(example.addr).await;
+
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost", "new.localhost"]);
+    example.says("renewed").await;
+    assert_eq!(get2(example.addr, "new.localhost").await.status(), 200);
+    assert_eq!(get2(example.addr, "api.localhost").await.status(), 421);
+    example.ends_on_ctrl_c().await;
+}
+
+#[tokio::test]
+async fn pem_files_says_what_is_wrong() {
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);
+    let (chain, key) = (directory.path("chain.pem"), directory.path("key.pem"));
+    let none = directory.path("none.pem");
+    for (arguments, code, text) in [
+        (&[&*chain][..], 2, "usage: pem_files CHAIN.pem KEY.pem"),
+        (&[&chain, &none], 1, "none.pem` does not exist: check"),
+        (&[&key, &chain], 1, "the two files are swapped: "),
+        (
+            &[&chain, &key, "nowhere"],
+            1,
+            "cannot listen on `nowhere`: ",
+        ),
+    ] {
+        let output = run("pem_files", arguments).await;
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert!(errors.contains(text) && !errors.contains("{ "), "{errors}");
+    }
 }
 
 /// What one client needs, which keeps its sessions.

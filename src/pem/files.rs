@@ -65,7 +65,7 @@ use super::validity::validity;
 /// use tower_misdirected::{CertificateFiles, VirtualHosts};
 ///
 /// fn hosts(
-///     certificate: &Arc<CertificateFiles>,
+///     certificate: Arc<CertificateFiles>,
 ///     clients: Arc<dyn ClientCertVerifier>,
 /// ) -> Result<VirtualHosts, Box<dyn std::error::Error>> {
 ///     let mutual_tls = ServerConfig::builder()
@@ -78,6 +78,9 @@ use super::validity::validity;
 ///     Ok(hosts)
 /// }
 /// ```
+///
+/// `ServerConfig::builder` panics if the process has no default crypto provider and rustls was built with several, or
+/// with none. `ServerConfig::builder_with_provider` does not need a default.
 pub struct CertificateFiles {
     paths: Paths,
     provider: Arc<CryptoProvider>,

@@ -1,0 +1,69 @@
+//! HTTPS from two PEM files, with HTTP/2, 421 and renewal:
+//!
+//! ```sh
+//! cargo run --example pem_files -- fullchain.pem privkey.pem            # on 127.0.0.1, any free port
+//! cargo run --example pem_files -- fullchain.pem privkey.pem 0.0.0.0:443
+//! ```
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use tower_misdirected::{
+    CertificateFiles, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener,
+};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(|argument| &**argument).collect();
+    let served = match arguments[..] {
+        [chain, key] => serve(chain, key, "127.0.0.1:0").await,
+        [chain, key, addr] => serve(chain, key, addr).await,
+        _ => {
+            eprintln!("usage: pem_files CHAIN.pem KEY.pem [ADDRESS]");
+            return ExitCode::from(2);
+        }
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(chain: &str, key: &str, addr: &str) -> Result<(), Box<dyn Error>> {
+    // Once for the process. Fails only if there is one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+
+    let app = Router::new()
+        .route("/", get(hello))
+        .layer(MisdirectedLayer::new().json());
+
+    let certificate = CertificateFiles::open(chain, key)?;
+    // Without a function, `watch` does the same and writes to the log. A minute is often enough for most servers.
+    certificate.watch_with(Duration::from_secs(1), |renewed| match renewed {
+        Ok(()) => println!("renewed"),
+        Err(error) => eprintln!("not renewed, the old certificate stays: {error}"),
+    });
+
+    let listener = TlsListener::bind(addr, certificate.server_config()?)
+        .await
+        .map_err(|error| format!("cannot listen on `{addr}`: {error}"))?;
+    println!("listening on https://{}", listener.local_addr()?);
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<ConnectionInfo>(),
+    )
+    .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+    .await?;
+    Ok(())
+}
+
+async fn hello(authority: EffectiveAuthority) -> String {
+    format!("hello from {}\n", authority.host())
+}
