@@ -25,25 +25,46 @@
 //!
 //! # How to use it
 //!
-//! A listener or an acceptor records what each handshake presented, and the layer reads it:
+//! A listener or an acceptor records what each handshake presented, and the layer reads it. This server gets its
+//! certificate from the two PEM files that certbot writes, and speaks HTTP/2 and HTTP/1.1:
+//!
+//! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! rustls = { version = "0.23", default-features = false, features = ["ring", "std", "tls12"] }
+//! tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+//! tower-misdirected = { version = "0.1", features = ["axum", "pem"] }
+//! ```
 //!
 //! ```no_run
-//! use std::sync::Arc;
+//! use std::time::Duration;
 //!
 //! use axum::{Router, routing::get};
-//! use tower_misdirected::{ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener};
+//! use tower_misdirected::{
+//!     CertificateFiles, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener,
+//! };
 //!
-//! # async fn serve(config: rustls::ServerConfig) -> std::io::Result<()> {
-//! let app = Router::new()
-//!     .route("/", get(|authority: EffectiveAuthority| async move {
-//!         format!("hello from {}", authority.host())
-//!     }))
-//!     .layer(MisdirectedLayer::new().json());
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let provider = rustls::crypto::ring::default_provider();
+//!     provider.install_default().expect("this process has no provider yet");
 //!
-//! let listener = TlsListener::bind("0.0.0.0:443", Arc::new(config)).await?;
-//! axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await
-//! # }
+//!     let app = Router::new()
+//!         .route("/", get(|authority: EffectiveAuthority| async move {
+//!             format!("hello from {}", authority.host())
+//!         }))
+//!         .layer(MisdirectedLayer::new().json());
+//!
+//!     let certificate = CertificateFiles::open("fullchain.pem", "privkey.pem")?;
+//!     certificate.watch(Duration::from_secs(60)); // presents the renewed certificate to new connections
+//!     let config = certificate.server_config()?; // offers HTTP/2 and HTTP/1.1
+//!     let listener = TlsListener::bind("0.0.0.0:443", config).await?;
+//!     axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await?;
+//!     Ok(())
+//! }
 //! ```
+//!
+//! The listener takes any other `Arc<rustls::ServerConfig>` too. [`guide::certificates`] has more about certificates.
 //!
 //! # Virtual hosts
 //!
@@ -154,8 +175,9 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `tracing` | yes | a log event for every refusal, with bounded length |
-//! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve` |
+//! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and HTTP/2 |
 //! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
+//! | `pem` | | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
 //! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
 //! | `proxy-protocol` | | [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |

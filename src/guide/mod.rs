@@ -3,6 +3,7 @@
 //! | question | page |
 //! |---|---|
 //! | What do I add to my server? | [`servers`] |
+//! | How do I serve HTTPS from certbot's files, and renew the certificate? | [`certificates`] |
 //! | How do I serve hosts that differ in TLS, change them while the server runs, and revoke client certificates? | [`virtual_hosts`] |
 //! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
 //! | What do browsers and other clients do with a 421, and how do I configure HAProxy and nginx? | [`clients`] |
@@ -13,6 +14,9 @@
 
 #[doc = include_str!("servers.md")]
 pub mod servers {}
+
+#[doc = include_str!("certificates.md")]
+pub mod certificates {}
 
 /// How do I use OpenSSL, BoringSSL or another TLS stack?
 ///

@@ -77,8 +77,8 @@ impl fmt::Display for CertificateFilesError {
         match self {
             Self::NoProvider => f.write_str(
                 "this process has no default crypto provider: call \
-                 `rustls::crypto::ring::default_provider().install_default()` (or `aws_lc_rs` instead of `ring`) at the \
-                 beginning of `main`, or pass a provider to `open_with_provider`",
+                 `rustls::crypto::ring::default_provider().install_default()` at the beginning of `main` (or the same \
+                 with `aws_lc_rs`), or pass a provider to `open_with_provider`",
             ),
             Self::UnusableProvider(reason) => {
                 write!(f, "the crypto provider cannot be used: {reason}; pass one with TLS 1.2 or 1.3")
@@ -135,14 +135,14 @@ impl fmt::Display for CertificateFilesError {
             ),
             Self::EncryptedKey(path) => write!(
                 f,
-                "the private key in {} is encrypted: decrypt it with `openssl pkey -in ENCRYPTED.pem -out KEY.pem`, and \
-                 let only the server read the result",
+                "the private key in {} is encrypted: decrypt it with `openssl pkey -in ENCRYPTED.pem -out KEY.pem`, \
+                 and let only the server read the result",
                 Quoted(path)
             ),
             Self::UnsupportedKey(path, reason) => write!(
                 f,
-                "the private key in {} cannot be used: {reason}; give an ECDSA, Ed25519 or RSA key in PKCS #8, SEC 1 or \
-                 PKCS #1",
+                "the private key in {} cannot be used: {reason}; give an ECDSA, Ed25519 or RSA key in PKCS #8, SEC 1 \
+                 or PKCS #1",
                 Quoted(path)
             ),
             Self::Swapped { chain, key } => write!(
@@ -159,8 +159,8 @@ impl fmt::Display for CertificateFilesError {
             ),
             Self::KeyMismatch { chain, key } => write!(
                 f,
-                "the private key in {} does not belong to the certificate in {}: give the key that the certificate was \
-                 issued for",
+                "the private key in {} does not belong to the certificate in {}: give the key that the certificate \
+                 was issued for",
                 Quoted(key),
                 Quoted(chain)
             ),

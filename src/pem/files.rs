@@ -1,11 +1,9 @@
-//! The certificate resolver, and reading its files on demand. The task that reads them at an interval lives in `watch`.
+//! The certificate resolver. What it presents lives in `store`, and the task that looks for renewed files in `watch`.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use rustls::ServerConfig;
@@ -13,9 +11,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::content::{Content, Paths};
+use super::content::Paths;
 use super::error::CertificateFilesError;
-use super::validity::validity;
+use super::store::Store;
 
 /// A certificate resolver that reads a certificate chain and its private key from PEM files, and reads them again when
 /// they are renewed.
@@ -81,35 +79,7 @@ use super::validity::validity;
 ///
 /// `ServerConfig::builder` panics if the process has no default crypto provider and rustls was built with several, or
 /// with none. `ServerConfig::builder_with_provider` does not need a default.
-pub struct CertificateFiles {
-    paths: Paths,
-    provider: Arc<CryptoProvider>,
-    current: RwLock<Current>,
-    /// The digest of the content that `current` was made of. Whoever reads the files holds it, so that of two readers
-    /// the one that reads later decides.
-    digest: Mutex<u64>,
-    /// Makes digests. Keeping the content itself would keep another copy of the private key in memory.
-    hasher: RandomState,
-    /// The process was told that the current certificate is not valid now.
-    warned: AtomicBool,
-}
-
-struct Current {
-    key: Arc<CertifiedKey>,
-    validity: Option<RangeInclusive<SystemTime>>,
-}
-
-/// What the files have at one look.
-pub(super) enum Look {
-    /// The current certificate.
-    Same,
-    /// Content with this digest, which the look before did not see. It may still be in the middle of being written.
-    Changed(u64),
-    /// Another certificate, which is now the current one.
-    Renewed,
-    /// Content that cannot be used, at two looks in a row.
-    Unusable(CertificateFilesError),
-}
+pub struct CertificateFiles(pub(super) Store);
 
 impl CertificateFiles {
     /// Reads a chain and its private key with the default crypto provider of the process.
@@ -157,19 +127,7 @@ impl CertificateFiles {
             chain: chain.as_ref().to_owned(),
             key: key.as_ref().to_owned(),
         };
-        let hasher = RandomState::new();
-        let content = paths.read()?;
-        let current = Current::new(&content, &paths, &provider)?;
-        let files = Self {
-            digest: Mutex::new(hasher.hash_one(&content)),
-            paths,
-            provider,
-            current: RwLock::new(current),
-            hasher,
-            warned: AtomicBool::new(false),
-        };
-        files.warn_if_invalid();
-        Ok(Arc::new(files))
+        Ok(Arc::new(Self(Store::open(paths, provider)?)))
     }
 
     /// Creates a TLS configuration that presents this certificate. It offers `h2` and `http/1.1`, asks for no client
@@ -182,7 +140,7 @@ impl CertificateFiles {
     ///
     /// Returns [`CertificateFilesError::UnusableProvider`] if the crypto provider supports neither TLS 1.2 nor TLS 1.3.
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, CertificateFilesError> {
-        let mut config = ServerConfig::builder_with_provider(self.provider.clone())
+        let mut config = ServerConfig::builder_with_provider(self.0.provider().clone())
             .with_safe_default_protocol_versions()
             .map_err(|error| CertificateFilesError::UnusableProvider(error.to_string()))?
             .with_no_client_auth()
@@ -212,16 +170,7 @@ impl CertificateFiles {
     ///
     /// Those of [`open`](Self::open), except for the missing provider. The previous certificate then stays.
     pub fn reload(&self) -> Result<bool, CertificateFilesError> {
-        let mut digest = self.digest();
-        let content = self.paths.read()?;
-        let found = self.hasher.hash_one(&content);
-        if found == *digest {
-            return Ok(false);
-        }
-        self.replace(&content)?;
-        *digest = found;
-        self.warn_if_invalid();
-        Ok(true)
+        self.0.reload()
     }
 
     /// Returns from when to when the current certificate is valid, both seconds included, or `None` if its times cannot
@@ -238,90 +187,22 @@ impl CertificateFiles {
     /// }
     /// ```
     pub fn validity(&self) -> Option<RangeInclusive<SystemTime>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        current.validity.clone()
-    }
-
-    /// Looks at the files. `last` is the digest that the look before found changed.
-    pub(super) fn look(&self, last: Option<u64>) -> Look {
-        let mut digest = self.digest();
-        let content = self.paths.read();
-        let found = match &content {
-            Ok(content) => self.hasher.hash_one(content),
-            Err(error) => self.hasher.hash_one(error.to_string()),
-        };
-        if found == *digest {
-            return Look::Same;
-        }
-        if Some(found) != last {
-            return Look::Changed(found);
-        }
-        match content.and_then(|content| self.replace(&content)) {
-            Ok(()) => {
-                *digest = found;
-                Look::Renewed
-            }
-            Err(error) => Look::Unusable(error),
-        }
-    }
-
-    fn replace(&self, content: &Content) -> Result<(), CertificateFilesError> {
-        let mut next = Current::new(content, &self.paths, &self.provider)?;
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        std::mem::swap(&mut *current, &mut next);
-        drop(current);
-        // A key is the provider's, and so is what its `drop` does. It runs without the lock that handshakes need.
-        drop(next);
-        self.warned.store(false, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Logs that the current certificate is not valid now, unless that was logged already.
-    pub(super) fn warn_if_invalid(&self) {
-        let validity = self.validity();
-        let invalid = validity.is_some_and(|validity| !validity.contains(&SystemTime::now()));
-        let warned = self.warned.swap(invalid, Ordering::Relaxed);
-        if invalid && !warned {
-            #[cfg(feature = "tracing")]
-            tracing::warn!(
-                chain = ?self.paths.chain,
-                "the certificate has expired or is not valid yet, so clients reject it"
-            );
-        }
-    }
-
-    fn digest(&self) -> MutexGuard<'_, u64> {
-        self.digest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Current {
-    fn new(
-        content: &Content,
-        paths: &Paths,
-        provider: &CryptoProvider,
-    ) -> Result<Self, CertificateFilesError> {
-        let key = content.parse(paths, provider)?;
-        Ok(Self {
-            validity: key.end_entity_cert().ok().and_then(validity),
-            key: Arc::new(key),
-        })
+        self.0.current().validity.clone()
     }
 }
 
 /// Presents the current certificate to every client, whatever its server name.
 impl ResolvesServerCert for CertificateFiles {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        Some(current.key.clone())
+        Some(self.0.current().key.clone())
     }
 }
 
 impl fmt::Debug for CertificateFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CertificateFiles")
-            .field("chain", &self.paths.chain)
-            .field("key", &self.paths.key)
+            .field("chain", &self.0.paths().chain)
+            .field("key", &self.0.paths().key)
             .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@
 mod content;
 mod error;
 mod files;
+mod store;
 mod validity;
 mod watch;
 

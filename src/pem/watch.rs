@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::error::CertificateFilesError;
-use super::files::{CertificateFiles, Look};
+use super::files::CertificateFiles;
+use super::store::Look;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -18,16 +19,16 @@ impl CertificateFiles {
     /// 10 milliseconds counts as 10 milliseconds.
     ///
     /// The task compares content and not times of modification, so it notices copies, renames and symbolic links that
-    /// point elsewhere. It uses new content only if two reads in a row have found it, and waits one second (or the
-    /// interval, if that is shorter) between them. So it does not use files that are being written. It reads in threads
-    /// that may block.
+    /// point elsewhere. It uses new content only if two reads in a row have found it, so files that are being written
+    /// do not count. The second read is one second after the first, or an interval if that is shorter. The task reads
+    /// in [threads that may block](spawn_blocking).
     ///
-    /// With the feature `tracing`, it logs a renewal as information, and files that cannot be used as an error, once for
-    /// each cause. The previous certificate then stays, and the task tries again until the files can be used. It also
-    /// warns once when the certificate expires. [`watch_with`](Self::watch_with) tells a function too.
+    /// If the files cannot be used, the previous certificate stays, and the task tries again until they can. With the
+    /// feature `tracing`, it logs each renewal at info level, each cause of a failure once at error level, and a warning
+    /// when the certificate expires. [`watch_with`](Self::watch_with) also calls a function.
     ///
-    /// The task ends when it is [aborted](JoinHandle::abort), or within an interval after the last clone of the `Arc` is
-    /// dropped. Dropping the handle does not end it.
+    /// The task ends when it is [aborted](JoinHandle::abort), or within an interval after the last clone of the `Arc`
+    /// was dropped. Dropping the handle does not end it.
     ///
     /// # Panics
     ///
@@ -37,7 +38,7 @@ impl CertificateFiles {
     }
 
     /// Like [`watch`](Self::watch), and calls `report` with each renewal and with the first of equal errors in a row.
-    /// `report` must not block.
+    /// `report` must neither block nor panic.
     ///
     /// ```no_run
     /// use std::sync::Arc;
@@ -80,12 +81,11 @@ async fn run(
             return;
         };
         // Fails only when the runtime shuts down.
-        let looking = spawn_blocking(move || (files.look(last), files));
+        let looking = spawn_blocking(move || (files.0.look(last), files));
         let Ok((look, files)) = looking.await else {
             return;
         };
-        files.warn_if_invalid();
-        drop(files);
+        files.0.warn_if_invalid();
         pause = interval;
         match look {
             Look::Same => reported = None,
@@ -96,7 +96,7 @@ async fn run(
             Look::Renewed => {
                 reported = None;
                 #[cfg(feature = "tracing")]
-                tracing::info!("certificate renewed");
+                tracing::info!(chain = ?files.0.paths().chain, "certificate renewed");
                 report(Ok(()));
             }
             Look::Unusable(error) => {

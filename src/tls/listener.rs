@@ -28,10 +28,12 @@ const SHORT_PAUSE: Duration = Duration::from_millis(10);
 ///
 /// # HTTP/2
 ///
-/// If a configuration names no ALPN protocols, the listener offers `h2` and `http/1.1`, and a client that supports
-/// neither fails the handshake. It sets them in the copy that each connection gets. A configuration that names
-/// protocols is left as it is. `axum::serve` speaks both: the features `axum` and `rustls` together enable axum's feature
-/// `http2`. If your own loop speaks HTTP/1.1 only, set `config.alpn_protocols` to `http/1.1`.
+/// If a configuration names no ALPN protocols, the listener offers `h2` and `http/1.1`. It sets them in the copy that
+/// each connection gets. The handshake then fails for a client that offers other ALPN protocols only. A configuration
+/// that names protocols is left as it is.
+///
+/// `axum::serve` speaks both versions, because the features `axum` and `rustls` together enable axum's feature `http2`.
+/// If your own loop speaks only HTTP/1.1, name that protocol: `config.alpn_protocols = vec![b"http/1.1".to_vec()]`.
 ///
 /// # With axum
 ///
