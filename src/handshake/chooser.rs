@@ -17,12 +17,17 @@ use crate::virtual_hosts::{Binding, VirtualHosts};
 /// The alert for a server name that no virtual host has (RFC 6066 §3).
 pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
 
+/// The ALPN protocol of ACME challenges (RFC 8737 §6.2). A connection that negotiates it carries nothing.
+pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
+
 /// Chooses the configuration of each handshake, and knows the certificates that were presented. Clones share
 /// what they know.
 #[derive(Clone)]
 pub(crate) struct Chooser {
     source: Source,
     certificates: Arc<Certificates>,
+    /// The configuration of handshakes that are ACME challenges.
+    challenges: Option<Arc<ServerConfig>>,
     on_failure: Option<OnFailure>,
 }
 
@@ -42,6 +47,8 @@ pub(crate) struct Chosen {
     pub(crate) binding: Option<Binding>,
     /// The server name, if it chose the configuration.
     pub(crate) server_name: Option<Host>,
+    /// The handshake is an ACME challenge, so nothing may follow it.
+    pub(crate) is_challenge: bool,
 }
 
 impl Chooser {
@@ -69,8 +76,14 @@ impl Chooser {
         Self {
             source,
             certificates,
+            challenges: None,
             on_failure: None,
         }
+    }
+
+    /// Chooses `config` for the handshakes that are ACME challenges.
+    pub(crate) fn challenges(&mut self, config: Arc<ServerConfig>) {
+        self.challenges = Some(config);
     }
 
     /// Calls `callback` with every handshake that fails.
@@ -96,8 +109,10 @@ impl Chooser {
     /// Returns the choice, if it needs no ClientHello.
     pub(crate) fn choose_early(&self, transport: Transport) -> Option<Chosen> {
         match &self.source {
-            Source::Fixed(config, sessions) => Some(Chosen::new(config, transport, sessions)),
-            Source::Current(_) | Source::Hosts(_) => None,
+            Source::Fixed(config, sessions) if self.challenges.is_none() => {
+                Some(Chosen::new(config, transport, sessions))
+            }
+            Source::Fixed(..) | Source::Current(_) | Source::Hosts(_) => None,
         }
     }
 
@@ -109,8 +124,17 @@ impl Chooser {
         transport: Transport,
         local: impl FnOnce() -> Option<IpAddr>,
     ) -> Option<Chosen> {
+        let challenges = self.challenges.as_ref().filter(|_| transport.is_tcp());
+        if let Some(config) = challenges.filter(|_| is_challenge(client_hello)) {
+            let sessions = Sessions::of(config, None);
+            let mut chosen = Chosen::new(config, transport, &sessions);
+            chosen.is_challenge = true;
+            return Some(chosen);
+        }
         let hosts = match &self.source {
-            Source::Fixed(..) => return self.choose_early(transport),
+            Source::Fixed(config, sessions) => {
+                return Some(Chosen::new(config, transport, sessions));
+            }
             Source::Current(current) => {
                 let config = current();
                 let sessions = Sessions::of(&config, None);
@@ -146,6 +170,15 @@ impl Chooser {
     }
 }
 
+/// Returns whether the client offers the protocol of ACME challenges alone, as a validating ACME server does
+/// (RFC 8737 §3).
+fn is_challenge(client_hello: &ClientHello<'_>) -> bool {
+    let Some(mut offered) = client_hello.alpn() else {
+        return false;
+    };
+    offered.next() == Some(ACME_TLS) && offered.next().is_none()
+}
+
 impl Chosen {
     fn new(shared: &Arc<ServerConfig>, transport: Transport, sessions: &Arc<Sessions>) -> Self {
         let mut config = shared.clone();
@@ -159,6 +192,7 @@ impl Chosen {
             recorder,
             binding: None,
             server_name: None,
+            is_challenge: false,
         }
     }
 }

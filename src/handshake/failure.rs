@@ -173,14 +173,18 @@ pub(crate) enum Ended {
     TooManyPending,
     /// No virtual host has this server name.
     UnrecognizedName(Option<String>),
+    /// The handshake was an ACME challenge, and is complete.
+    Challenge,
 }
 
 impl Ended {
+    /// Returns the reason of a failure. A challenge is none, and is not reported.
     fn reason(&self) -> FailureReason {
         match self {
             Self::TimedOut => FailureReason::TimedOut,
             Self::TooManyPending => FailureReason::TooManyPending,
             Self::UnrecognizedName(_) => FailureReason::UnrecognizedName,
+            Self::Challenge => FailureReason::Closed,
         }
     }
 }
@@ -191,6 +195,7 @@ impl From<Ended> for io::Error {
             Ended::TimedOut => io::ErrorKind::TimedOut,
             Ended::TooManyPending => io::ErrorKind::Other,
             Ended::UnrecognizedName(_) => io::ErrorKind::InvalidData,
+            Ended::Challenge => io::ErrorKind::ConnectionAborted,
         };
         Self::new(kind, ended)
     }
@@ -212,6 +217,9 @@ impl fmt::Display for Ended {
             Self::UnrecognizedName(None) => {
                 f.write_str("no default virtual host, which a client without a server name needs")
             }
+            Self::Challenge => f.write_str(
+                "the connection was an ACME challenge (RFC 8737), which carries no HTTP",
+            ),
         }
     }
 }

@@ -3,6 +3,9 @@
 
 use rustls::ServerConfig;
 
+#[cfg(feature = "quinn")]
+use super::chooser::ACME_TLS;
+
 /// The transport of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -37,13 +40,24 @@ impl Transport {
         }
     }
 
+    pub(super) fn is_tcp(self) -> bool {
+        match self {
+            Self::Tcp | Self::TcpForHttp => true,
+            #[cfg(feature = "quinn")]
+            Self::Quic => false,
+        }
+    }
+
     /// Returns whether the protocol with this ALPN identifier runs over the transport. HTTP/3 needs QUIC, older
     /// versions need TCP, and other protocols may run over either.
     fn carries(self, protocol: &[u8]) -> bool {
         match self {
             Self::Tcp | Self::TcpForHttp => protocol != b"h3" && !protocol.starts_with(b"h3-"),
             #[cfg(feature = "quinn")]
-            Self::Quic => protocol != b"h2" && !protocol.starts_with(b"http/"),
+            Self::Quic => {
+                let over_tcp = [&b"h2"[..], ACME_TLS].contains(&protocol);
+                !over_tcp && !protocol.starts_with(b"http/")
+            }
         }
     }
 }

@@ -87,6 +87,7 @@ impl Handshake {
             recorder,
             binding,
             server_name,
+            is_challenge: _,
         } = chosen;
         // rustls will negotiate the first of our protocols that the client offers too. Only that one is left in
         // the configuration, because a session reveals the negotiated protocol only in a type that quinn has

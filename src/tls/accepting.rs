@@ -23,7 +23,9 @@ use super::header::Header;
 use super::pending::{Pending, Place};
 use super::stream::{Protocol, TlsStream};
 use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion};
-use crate::handshake::{Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport};
+use crate::handshake::{
+    ACME_TLS, Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport,
+};
 
 /// What all handshakes of an acceptor share.
 #[derive(Clone)]
@@ -79,7 +81,25 @@ where
             let peer = peer_addr(&given, &io);
             given.get_or_insert_default().peer = peer;
         }
-        let (stage, chosen) = Stage::first(&handshakes, io, &given);
+        #[cfg(feature = "proxy-protocol")]
+        if let Some(settings) = &handshakes.proxy_protocol {
+            if let Some(reader) = settings.header_from(peer_addr(&given, &io)) {
+                let header = Box::new(Header::new(io, reader));
+                return Self::at(Stage::Header(header), None, handshakes, given, refuse);
+            }
+        }
+        let (stage, chosen) = Stage::handshake(&handshakes, io);
+        Self::at(stage, chosen, handshakes, given, refuse)
+    }
+
+    #[inline]
+    fn at(
+        stage: Stage<IO, F>,
+        chosen: Option<Chosen>,
+        handshakes: Arc<Handshakes>,
+        given: Given,
+        refuse: fn(IO, Option<String>) -> F,
+    ) -> Self {
         Self {
             handshakes,
             given,
@@ -95,18 +115,6 @@ impl<IO, F> Stage<IO, F>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    #[inline]
-    fn first(handshakes: &Handshakes, io: IO, given: &Given) -> (Self, Option<Chosen>) {
-        #[cfg(feature = "proxy-protocol")]
-        if let Some(settings) = &handshakes.proxy_protocol {
-            return match settings.header_from(peer_addr(given, &io)) {
-                Some(reader) => (Self::Header(Box::new(Header::new(io, reader))), None),
-                None => Self::handshake(handshakes, io),
-            };
-        }
-        Self::handshake(handshakes, io)
-    }
-
     #[inline]
     fn handshake(handshakes: &Handshakes, io: IO) -> (Self, Option<Chosen>) {
         let chosen = handshakes.chooser.choose_early(handshakes.transport);
@@ -147,6 +155,7 @@ where
         let in_header = false;
         *this.stage = Stage::Over;
         let chosen = this.chosen.take();
+        let is_challenge = chosen.as_ref().is_some_and(|chosen| chosen.is_challenge);
         // The stream is read where it is, so that it is moved only once.
         let info = match accepted {
             Poll::Ready(Ok(ref stream)) => {
@@ -164,9 +173,25 @@ where
             }
             Poll::Pending => return Poll::Pending,
         };
+        if is_challenge || info.alpn() == Some(ACME_TLS) {
+            return end_challenge(accepted, context);
+        }
         let protocol = Protocol::of(&info, &this.handshakes.endings);
         accepted.map_ok(|stream| TlsStream::new(stream, info, protocol))
     }
+}
+
+/// Closes a connection whose handshake was all there is to it. What the socket does not take at once is not sent, since
+/// the client has nothing to wait for.
+#[cold]
+fn end_challenge<IO: AsyncRead + AsyncWrite + Unpin, T>(
+    accepted: Poll<io::Result<tokio_rustls::server::TlsStream<IO>>>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<T>> {
+    if let Poll::Ready(Ok(mut stream)) = accepted {
+        let _ = Pin::new(&mut stream).poll_shutdown(context);
+    }
+    Poll::Ready(Err(Ended::Challenge.into()))
 }
 
 impl<IO, F> AcceptingProjection<'_, IO, F>

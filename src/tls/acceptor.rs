@@ -253,6 +253,35 @@ impl TlsAcceptor {
         self
     }
 
+    /// Accepts the handshakes that are ACME challenges (TLS-ALPN-01, RFC 8737) under this configuration. They are those
+    /// whose client offers the ALPN protocol `acme-tls/1` alone, whatever the server name is.
+    ///
+    /// So a certificate can be ordered for every host, also for hosts that require client certificates and for IP
+    /// addresses, whose challenges have a server name in `in-addr.arpa` or `ip6.arpa` (RFC 8738 §6).
+    ///
+    /// No request is ever served on such a connection. It ends when its handshake is complete, and so does every
+    /// connection that negotiates `acme-tls/1` without this setting: [`accept`](Self::accept) returns an error of the kind
+    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), which does not count as a
+    /// [failure](Self::on_handshake_failure). [`QuicTls`](crate::QuicTls) ignores this setting, because challenges come
+    /// over TCP.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_misdirected::{TlsAcceptor, VirtualHosts};
+    ///
+    /// // `challenges` has a certificate resolver for challenges, and the ALPN protocol `acme-tls/1`.
+    /// fn acceptor(hosts: VirtualHosts, challenges: Arc<rustls::ServerConfig>) -> TlsAcceptor {
+    ///     TlsAcceptor::from(hosts).acme_challenges(challenges)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn acme_challenges(mut self, config: Arc<ServerConfig>) -> Self {
+        Arc::make_mut(&mut self.handshakes)
+            .chooser
+            .challenges(config);
+        self
+    }
+
     /// Sets a callback that gets every handshake that failed or was refused. The last call wins.
     ///
     /// Use it to count failures by [reason](HandshakeFailure::reason). On the internet most of them are scanners and
@@ -304,6 +333,8 @@ impl TlsAcceptor {
     /// - [`TimedOut`](io::ErrorKind::TimedOut), if the handshake exceeded its time limit
     /// - [`InvalidData`](io::ErrorKind::InvalidData), if no virtual host has the server name and there is no
     ///   default, or if a peer that has to send a PROXY protocol header sent none or an invalid one
+    /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), if the handshake was an
+    ///   [ACME challenge](Self::acme_challenges), and is complete
     /// - [`Other`](io::ErrorKind::Other), if this handshake was ended because too many were pending
     pub fn accept<IO>(&self, io: IO) -> impl Future<Output = io::Result<TlsStream<IO>>> + use<IO>
     where
