@@ -224,6 +224,8 @@ mod axum;
 mod axum_server;
 #[cfg(feature = "rustls")]
 mod handshake;
+#[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
+mod listening;
 #[cfg(feature = "pem")]
 mod pem;
 #[cfg(feature = "proxy-protocol")]
@@ -284,6 +286,8 @@ pub use self::axum::Over;
 pub use self::axum_server::WithConnectionInfo;
 #[cfg(feature = "rustls")]
 pub use self::handshake::{FailureReason, HandshakeFailure};
+#[cfg(feature = "rustls")]
+pub use self::listening::{Addresses, InnerListener};
 #[cfg(feature = "pem")]
 pub use self::pem::{CertificateFiles, CertificateFilesError};
 #[cfg(feature = "proxy-protocol")]
@@ -291,6 +295,6 @@ pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "quinn")]
 pub use self::quic::{QuicTls, QuicTlsError};
 #[cfg(feature = "rustls")]
-pub use self::tls::{Addresses, InnerListener, TlsAcceptor, TlsListener, TlsStream};
+pub use self::tls::{TlsAcceptor, TlsListener, TlsStream};
 #[cfg(feature = "tonic")]
 pub use self::tonic::TlsIncoming;

@@ -2,17 +2,17 @@
 //! TLS connections lives in `tls`.
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use ::tonic::transport::server::Connected;
 use futures_core::Stream;
 use tokio::net::TcpListener;
 
 use crate::connection::ConnectionInfo;
-use crate::tls::{InnerListener, TlsListener, TlsStream};
+use crate::listening::InnerListener;
+use crate::tls::{TlsListener, TlsStream};
 
 /// Gives every request of the connection its [`ConnectionInfo`]: as an extension of its own, which tonic inserts
 /// outside all layers. Services and interceptors read it with `request.extensions().get::<ConnectionInfo>()`.
@@ -39,15 +39,13 @@ impl<IO> Connected for TlsStream<IO> {
     }
 }
 
-impl<L: InnerListener + Send + 'static> TlsListener<L> {
+impl<L: InnerListener> TlsListener<L> {
     /// Turns the listener into a stream of connections, for tonic's `serve_with_incoming` and
     /// `serve_with_incoming_shutdown`. See [`TlsIncoming`].
     ///
     /// Read [`local_addr`](Self::local_addr) before, if you need it.
     pub fn into_incoming(self) -> TlsIncoming<L> {
-        TlsIncoming {
-            accepting: accept(self),
-        }
+        TlsIncoming { listener: self }
     }
 }
 
@@ -77,29 +75,15 @@ impl<L: InnerListener + Send + 'static> TlsListener<L> {
 /// ```
 #[must_use = "connections wait until the stream is polled"]
 pub struct TlsIncoming<L: InnerListener = TcpListener> {
-    accepting: Accepting<L>,
+    listener: TlsListener<L>,
 }
 
-/// Owns the listener until it has accepted a connection. The future is kept between polls: a new one for every poll
-/// would lose the wakers of the last.
-type Accepting<L> = Pin<Box<dyn Future<Output = Accepted<L>> + Send>>;
-
-type Accepted<L> = (TlsListener<L>, TlsStream<<L as InnerListener>::Io>);
-
-fn accept<L: InnerListener + Send + 'static>(mut listener: TlsListener<L>) -> Accepting<L> {
-    Box::pin(async move {
-        let (stream, _peer) = listener.accept().await;
-        (listener, stream)
-    })
-}
-
-impl<L: InnerListener + Send + 'static> Stream for TlsIncoming<L> {
+impl<L: InnerListener + Unpin> Stream for TlsIncoming<L> {
     type Item = io::Result<TlsStream<L::Io>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let (listener, stream) = ready!(self.accepting.as_mut().poll(cx));
-        self.accepting = accept(listener);
-        Poll::Ready(Some(Ok(stream)))
+        let accepted = self.listener.poll_accept(cx);
+        accepted.map(|(stream, _peer)| Some(Ok(stream)))
     }
 }
 

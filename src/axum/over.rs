@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use axum::serve::Listener;
 
-use crate::tls::{Addresses, InnerListener, Sealed, TlsAcceptor, TlsListener};
+use crate::listening::{Addresses, InnerListener, Sealed};
+use crate::tls::{TlsAcceptor, TlsListener};
 
 /// The listener inside a [`TlsListener`] that [`TlsListener::over`] returns.
 ///

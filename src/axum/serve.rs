@@ -53,7 +53,8 @@ mod tls {
 
     use crate::axum::over::Over;
     use crate::connection::ConnectionInfo;
-    use crate::tls::{InnerListener, TlsListener, TlsStream};
+    use crate::listening::InnerListener;
+    use crate::tls::{TlsListener, TlsStream};
 
     impl<L: InnerListener + Send + 'static> Listener for TlsListener<L> {
         type Io = TlsStream<L::Io>;

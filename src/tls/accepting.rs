@@ -12,20 +12,17 @@ use pin_project_lite::pin_project;
 use rustls::server::Acceptor;
 use rustls::{HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::{Unconstrained, unconstrained};
-use tokio::time::Sleep;
 use tokio_rustls::{Accept, LazyConfigAcceptor};
 
-use super::addresses::{Given, local_addr, peer_addr};
 use super::endings::Endings;
 #[cfg(feature = "proxy-protocol")]
 use super::header::Header;
-use super::pending::{Pending, Place};
 use super::stream::{Protocol, TlsStream};
 use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion};
 use crate::handshake::{
     ACME_TLS, Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport,
 };
+use crate::listening::{Bounds, Given, Late, Pending, local_addr, peer_addr};
 
 /// What all handshakes of an acceptor share.
 #[derive(Clone)]
@@ -139,14 +136,20 @@ where
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if this.bounds.is_none() && !matches!(this.stage, Stage::Over) {
-            this.bounds.set(Some(Bounds::new(this.handshakes)));
+            this.bounds.set(Some(Bounds::new(
+                &this.handshakes.pending,
+                this.handshakes.timeout,
+            )));
         }
         let mut accepted = this.poll_stage(context);
         if accepted.is_pending() {
             let Some(bounds) = this.bounds.as_mut().as_pin_mut() else {
                 return Poll::Pending;
             };
-            accepted = Poll::Ready(Err(ready!(bounds.poll(context))));
+            accepted = Poll::Ready(Err(match ready!(bounds.poll(context)) {
+                Late::TimedOut => Ended::TimedOut.into(),
+                Late::TooManyPending => Ended::TooManyPending.into(),
+            }));
         }
         this.bounds.set(None);
         #[cfg(feature = "proxy-protocol")]
@@ -238,35 +241,6 @@ where
             Stage::Header(_) => Poll::Pending,
             Stage::Choosing(_) | Stage::Over => Poll::Pending,
         }
-    }
-}
-
-pin_project! {
-    /// The time limit of a handshake and its place among the pending ones.
-    struct Bounds {
-        // Unconstrained, so that a client that sends data without end cannot keep the timer from being polled.
-        #[pin]
-        time_limit: Unconstrained<Sleep>,
-        place: Place,
-    }
-}
-
-impl Bounds {
-    fn new(handshakes: &Handshakes) -> Self {
-        Self {
-            time_limit: unconstrained(tokio::time::sleep(handshakes.timeout)),
-            place: handshakes.pending.enter(),
-        }
-    }
-
-    /// Ready with an error when the handshake must end.
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Error> {
-        let this = self.project();
-        if this.place.poll_lost(context).is_ready() {
-            return Poll::Ready(Ended::TooManyPending.into());
-        }
-        let time_limit = this.time_limit.poll(context);
-        time_limit.map(|()| Ended::TimedOut.into())
     }
 }
 

@@ -11,12 +11,11 @@ use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::accepting::{Accepting, Handshakes};
-use super::addresses::{Addresses, Given};
 use super::endings::Endings;
-use super::pending::Pending;
 use super::refuse::refuse;
 use super::stream::TlsStream;
 use crate::handshake::{Chooser, HandshakeFailure, Transport};
+use crate::listening::{Addresses, Given, Pending};
 use crate::virtual_hosts::VirtualHosts;
 
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -1,24 +1,15 @@
-//! A listener whose handshakes run while it accepts the next connections. Serving the connections is up to
-//! `axum::serve` or a loop of the user's.
+//! A listener whose handshakes run while it accepts the next connections. Its loop lives in `listening`, and serving the
+//! connections is up to `axum::serve` or a loop of the user's.
 
 use std::future::poll_fn;
 use std::io;
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 use super::acceptor::TlsAcceptor;
-use super::inner::InnerListener;
 use super::stream::TlsStream;
-
-/// How long accepting pauses after an error of the listener, such as a lack of file descriptors. Open connections
-/// and handshakes continue meanwhile and may free some.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// How long accepting pauses if handshakes were ended, which frees file descriptors at once.
-const SHORT_PAUSE: Duration = Duration::from_millis(10);
+use crate::listening::{Concurrent, InnerListener};
 
 /// A listener that speaks TLS, over TCP or over another listener.
 ///
@@ -97,18 +88,9 @@ const SHORT_PAUSE: Duration = Duration::from_millis(10);
 /// ```
 #[derive(Debug)]
 pub struct TlsListener<L: InnerListener = TcpListener> {
-    inner: L,
+    listener: Concurrent<L, TlsStream<L::Io>>,
     acceptor: TlsAcceptor,
-    handshakes: JoinSet<Option<Connection<L>>>,
-    paused_until: Option<Instant>,
-    /// How many handshakes had begun before the last pause that was not a short one.
-    begun: u64,
 }
-
-type Connection<L> = (
-    TlsStream<<L as InnerListener>::Io>,
-    <L as InnerListener>::Addr,
-);
 
 impl TlsListener {
     /// Binds a TCP listener to `addr`. `tls` is anything that makes a [`TlsAcceptor`], such as an
@@ -139,17 +121,14 @@ impl TlsListener {
 impl<L: InnerListener> TlsListener<L> {
     pub(crate) fn with_inner(inner: L, acceptor: TlsAcceptor) -> Self {
         Self {
-            inner,
+            listener: Concurrent::new(inner),
             acceptor: acceptor.for_http(),
-            handshakes: JoinSet::new(),
-            paused_until: None,
-            begun: 0,
         }
     }
 
     #[cfg(feature = "axum")]
     pub(crate) fn inner_mut(&mut self) -> &mut L {
-        &mut self.inner
+        self.listener.inner_mut()
     }
 
     /// Returns the address that the listener is bound to. It has the actual port if the listener was bound to
@@ -159,7 +138,7 @@ impl<L: InnerListener> TlsListener<L> {
     ///
     /// Returns the error of [`TcpListener::local_addr`], or that of the other listener.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
-        self.inner.local_addr()
+        self.listener.inner().local_addr()
     }
 
     /// Waits for the next connection whose handshake is complete, and returns it with the address of its peer. An
@@ -174,58 +153,16 @@ impl<L: InnerListener> TlsListener<L> {
     ///
     /// This method is cancel safe: in a `tokio::select!` no connection is lost if another branch completes first.
     pub async fn accept(&mut self) -> (TlsStream<L::Io>, L::Addr) {
-        loop {
-            let paused_until = self.paused_until;
-            tokio::select! {
-                Some(result) = self.handshakes.join_next() => {
-                    if let Ok(Some(connection)) = result {
-                        return connection;
-                    }
-                }
-                () = pause(paused_until), if paused_until.is_some() => self.paused_until = None,
-                result = poll_fn(|context| self.inner.poll_accept(context)), if paused_until.is_none() => match result {
-                    Ok((io, addr)) => self.begin(io, addr),
-                    Err(error) => self.pause_after(&error),
-                },
-            }
-        }
+        poll_fn(|context| self.poll_accept(context)).await
     }
 
-    fn begin(&mut self, io: L::Io, addr: L::Addr) {
-        let given = self.inner.addresses(&io, &addr).map(Box::new);
-        let handshake = self.acceptor.accept_given(io, given);
-        let handshake = async move { handshake.await.ok().map(|stream| (stream, addr)) };
-        self.handshakes.spawn(handshake);
-    }
-
-    fn pause_after(&mut self, error: &io::Error) {
-        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-        // These errors concern one connection, which is closed.
-        if matches!(
-            error.kind(),
-            ConnectionAborted | ConnectionRefused | ConnectionReset
-        ) {
-            return;
-        }
-        #[cfg(feature = "tracing")]
-        tracing::error!(?error, "cannot accept connections, trying again");
-        // Only handshakes that have been pending for a whole pause end. Otherwise honest clients would be cut off
-        // as soon as there are more of them than file descriptors. It does not matter whether accepting succeeded
-        // in between, because silent clients can take turns.
-        let pending = self.acceptor.pending();
-        let pause = match pending.end_older_half(self.begun) {
-            true => SHORT_PAUSE,
-            false => {
-                self.begun = pending.begun();
-                PAUSE
-            }
-        };
-        self.paused_until = Some(Instant::now() + pause);
-    }
-}
-
-async fn pause(until: Option<Instant>) {
-    if let Some(until) = until {
-        tokio::time::sleep_until(until).await;
+    pub(crate) fn poll_accept(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<(TlsStream<L::Io>, L::Addr)> {
+        let acceptor = &self.acceptor;
+        let begin = |io, given| acceptor.accept_given(io, given);
+        self.listener
+            .poll_accept(context, acceptor.pending(), begin)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(crate) struct Pending {
     limit: usize,
     queue: Mutex<Queue>,
 }
@@ -26,7 +26,7 @@ pub(super) struct Place {
 }
 
 impl Pending {
-    pub(super) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
             queue: Mutex::default(),

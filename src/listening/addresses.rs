@@ -34,10 +34,10 @@ use crate::connection::canonical;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Addresses {
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) local: Option<SocketAddr>,
+    pub(crate) peer: Option<SocketAddr>,
+    pub(crate) local: Option<SocketAddr>,
     /// What a gateway told.
-    pub(super) client: Option<SocketAddr>,
+    pub(crate) client: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -69,16 +69,16 @@ impl From<&TcpStream> for Addresses {
 }
 
 /// Addresses that were given for a connection. A box, so that connections without them stay small.
-pub(super) type Given = Option<Box<Addresses>>;
+pub(crate) type Given = Option<Box<Addresses>>;
 
 /// Returns the address of the peer: the given one, or else that of the socket if `io` is one.
-pub(super) fn peer_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
+pub(crate) fn peer_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
     let given = given.as_ref().and_then(|given| given.peer);
     given.or_else(|| tcp(io)?.peer_addr().ok().map(canonical))
 }
 
 /// Returns the address of this end, from the same places.
-pub(super) fn local_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
+pub(crate) fn local_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
     let given = given.as_ref().and_then(|given| given.local);
     given.or_else(|| tcp(io)?.local_addr().ok().map(canonical))
 }

@@ -1,0 +1,117 @@
+//! The loop of every listener: it accepts transports while earlier connections still begin, each in a task of its own.
+//! Where the transports come from lives in `inner`.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Sleep, sleep};
+
+use super::addresses::Given;
+use super::inner::InnerListener;
+use super::pending::Pending;
+
+/// How long accepting pauses after an error of the listener, such as a lack of file descriptors. Open connections
+/// and those that begin continue meanwhile and may free some.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long accepting pauses if pending connections were ended, which frees file descriptors at once.
+const SHORT_PAUSE: Duration = Duration::from_millis(10);
+
+/// A listener, and the connections that it has accepted and that have not begun yet. Dropping it ends them.
+pub(crate) struct Concurrent<L: InnerListener, T> {
+    inner: L,
+    beginning: JoinSet<Option<(T, L::Addr)>>,
+    pause: Option<Pin<Box<Sleep>>>,
+    /// How many connections had begun before the last pause that was not a short one.
+    begun: u64,
+}
+
+impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
+    pub(crate) fn new(inner: L) -> Self {
+        Self {
+            inner,
+            beginning: JoinSet::new(),
+            pause: None,
+            begun: 0,
+        }
+    }
+
+    pub(crate) fn inner(&self) -> &L {
+        &self.inner
+    }
+
+    #[cfg(feature = "axum")]
+    pub(crate) fn inner_mut(&mut self) -> &mut L {
+        &mut self.inner
+    }
+
+    /// Waits for the next connection that `begin` has made of a transport. Connections that fail are dropped.
+    pub(crate) fn poll_accept<F>(
+        &mut self,
+        context: &mut Context<'_>,
+        pending: &Pending,
+        begin: impl Fn(L::Io, Given) -> F,
+    ) -> Poll<(T, L::Addr)>
+    where
+        F: Future<Output = io::Result<T>> + Send + 'static,
+    {
+        loop {
+            match self.beginning.poll_join_next(context) {
+                Poll::Ready(Some(Ok(Some(connection)))) => return Poll::Ready(connection),
+                // Failed, or panicked in code of the user's.
+                Poll::Ready(Some(_)) => continue,
+                Poll::Ready(None) | Poll::Pending => {}
+            }
+            if let Some(pause) = &mut self.pause {
+                ready!(pause.as_mut().poll(context));
+                self.pause = None;
+            }
+            match ready!(self.inner.poll_accept(context)) {
+                Ok((io, addr)) => {
+                    let given = self.inner.addresses(&io, &addr).map(Box::new);
+                    let begun = begin(io, given);
+                    let connection = async move { begun.await.ok().map(|begun| (begun, addr)) };
+                    self.beginning.spawn(connection);
+                }
+                Err(error) => self.pause_after(&error, pending),
+            }
+        }
+    }
+
+    fn pause_after(&mut self, error: &io::Error, pending: &Pending) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+        // These errors concern one connection, which is closed.
+        if matches!(
+            error.kind(),
+            ConnectionAborted | ConnectionRefused | ConnectionReset
+        ) {
+            return;
+        }
+        #[cfg(feature = "tracing")]
+        tracing::error!(%error, "cannot accept connections, trying again");
+        // Only connections that have been pending for a whole pause end. Otherwise honest clients would be cut off
+        // as soon as there are more of them than file descriptors. It does not matter whether accepting succeeded
+        // in between, because silent clients can take turns.
+        let pause = match pending.end_older_half(self.begun) {
+            true => SHORT_PAUSE,
+            false => {
+                self.begun = pending.begun();
+                PAUSE
+            }
+        };
+        self.pause = Some(Box::pin(sleep(pause)));
+    }
+}
+
+impl<L: InnerListener + fmt::Debug, T> fmt::Debug for Concurrent<L, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Concurrent")
+            .field("inner", &self.inner)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,17 @@
+//! Accepting connections of which each has to begin with something that may take long: a TLS handshake, or a PROXY
+//! protocol header. What that is lives in `tls` and `plaintext`.
+
+mod addresses;
+mod bounds;
+mod concurrent;
+mod inner;
+mod pending;
+
+pub use self::addresses::Addresses;
+pub(crate) use self::addresses::{Given, local_addr, peer_addr};
+pub(crate) use self::bounds::{Bounds, Late};
+pub(crate) use self::concurrent::Concurrent;
+pub use self::inner::InnerListener;
+#[cfg(feature = "axum")]
+pub(crate) use self::inner::Sealed;
+pub(crate) use self::pending::Pending;
