@@ -13,6 +13,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tower_service::Service;
 
 use crate::connection::ConnectionInfo;
+#[cfg(feature = "proxy-protocol")]
+use crate::plaintext::PlaintextStream;
+#[cfg(feature = "proxy-protocol")]
+use crate::proxy_protocol::ProxyProtocol;
 use crate::tls::{TlsAcceptor, TlsStream};
 
 /// Every new connection gets the configuration that was loaded last.
@@ -63,6 +67,43 @@ where
         let handshake = self.accept(stream);
         Box::pin(async move {
             let stream = handshake.await?;
+            let info = stream.connection_info().clone();
+            let inner = service;
+            Ok((stream, WithConnectionInfo { inner, info }))
+        })
+    }
+}
+
+/// Reads the PROXY protocol header of plaintext connections, and inserts the [`ConnectionInfo`] into the extensions of
+/// every request.
+///
+/// ```no_run
+/// use std::net::SocketAddr;
+///
+/// use axum::Router;
+/// use tower_misdirected::{Peers, ProxyProtocol};
+///
+/// # async fn serve(app: Router, gateways: Peers) -> std::io::Result<()> {
+/// axum_server::bind(SocketAddr::from(([10, 0, 0, 7], 8080)))
+///     .acceptor(ProxyProtocol::from_peers(gateways))
+///     .serve(app.into_make_service())
+///     .await
+/// # }
+/// ```
+#[cfg(feature = "proxy-protocol")]
+impl<I, S> Accept<I, S> for ProxyProtocol
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Send + 'static,
+{
+    type Stream = PlaintextStream<I>;
+    type Service = WithConnectionInfo<S>;
+    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+
+    fn accept(&self, stream: I, service: S) -> Self::Future {
+        let header = self.accept(stream);
+        Box::pin(async move {
+            let stream = header.await?;
             let info = stream.connection_info().clone();
             let inner = service;
             Ok((stream, WithConnectionInfo { inner, info }))

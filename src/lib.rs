@@ -229,6 +229,8 @@ mod listening;
 #[cfg(feature = "pem")]
 mod pem;
 #[cfg(feature = "proxy-protocol")]
+mod plaintext;
+#[cfg(feature = "proxy-protocol")]
 mod proxy_protocol;
 #[cfg(feature = "quinn")]
 mod quic;
@@ -280,16 +282,18 @@ pub use self::virtual_hosts::{
 
 #[cfg(feature = "axum")]
 pub use self::axum::MissingConnectionInfo;
-#[cfg(all(feature = "axum", feature = "rustls"))]
+#[cfg(all(feature = "axum", any(feature = "rustls", feature = "proxy-protocol")))]
 pub use self::axum::Over;
 #[cfg(feature = "axum-server")]
 pub use self::axum_server::WithConnectionInfo;
 #[cfg(feature = "rustls")]
 pub use self::handshake::{FailureReason, HandshakeFailure};
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
 pub use self::listening::{Addresses, InnerListener};
 #[cfg(feature = "pem")]
 pub use self::pem::{CertificateFiles, CertificateFilesError};
+#[cfg(feature = "proxy-protocol")]
+pub use self::plaintext::{PlaintextListener, PlaintextStream};
 #[cfg(feature = "proxy-protocol")]
 pub use self::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "quinn")]

@@ -84,7 +84,6 @@ impl Peers {
     }
 
     /// Returns whether the list contains a peer, which may have no IP address.
-    #[allow(dead_code)] // until the settings that take a list
     pub(crate) fn contains_peer(&self, peer: Option<SocketAddr>) -> bool {
         match peer {
             Some(peer) => self.contains(peer.ip()),

@@ -39,6 +39,16 @@ impl<IO> Connected for TlsStream<IO> {
     }
 }
 
+/// Gives every request of a plaintext connection from a gateway its [`ConnectionInfo`].
+#[cfg(feature = "proxy-protocol")]
+impl<IO> Connected for crate::PlaintextStream<IO> {
+    type ConnectInfo = ConnectionInfo;
+
+    fn connect_info(&self) -> ConnectionInfo {
+        self.connection_info().clone()
+    }
+}
+
 impl<L: InnerListener> TlsListener<L> {
     /// Turns the listener into a stream of connections, for tonic's `serve_with_incoming` and
     /// `serve_with_incoming_shutdown`. See [`TlsIncoming`].

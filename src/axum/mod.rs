@@ -1,10 +1,11 @@
-//! The integration with axum: extractors, listeners for `axum::serve`, and TLS over axum's listeners. Everything here needs the feature `axum`.
+//! The integration with axum: extractors, listeners for `axum::serve`, and listeners over those of axum. Everything here
+//! needs the feature `axum`.
 
 mod extract;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
 mod over;
 mod serve;
 
 pub use self::extract::MissingConnectionInfo;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
 pub use self::over::Over;

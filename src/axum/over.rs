@@ -1,4 +1,5 @@
-//! TLS over any listener of axum's. Handshakes live in `tls`, and the connect info in `serve`.
+//! TLS and PROXY protocol headers over any listener of axum's. Handshakes live in `tls`, and the connect info in
+//! `serve`.
 
 use std::any::Any;
 use std::fmt;
@@ -12,9 +13,15 @@ use std::task::{Context, Poll, ready};
 use axum::serve::Listener;
 
 use crate::listening::{Addresses, InnerListener, Sealed};
+#[cfg(feature = "proxy-protocol")]
+use crate::plaintext::PlaintextListener;
+#[cfg(feature = "proxy-protocol")]
+use crate::proxy_protocol::ProxyProtocol;
+#[cfg(feature = "rustls")]
 use crate::tls::{TlsAcceptor, TlsListener};
 
-/// The listener inside a [`TlsListener`] that [`TlsListener::over`] returns.
+/// The listener inside a [`TlsListener`](crate::TlsListener) that [`TlsListener::over`](crate::TlsListener::over)
+/// returns.
 ///
 /// The type is only there to be named: `TlsListener<Over<UnixListener>>`. `A` is the address type of the listener.
 ///
@@ -52,6 +59,7 @@ fn accept<L: Listener>(mut listener: L) -> Accepting<L> {
     })
 }
 
+#[cfg(feature = "rustls")]
 impl<L> TlsListener<Over<L>>
 where
     L: Listener<Addr: Clone + 'static>,
@@ -95,12 +103,7 @@ where
     /// # }
     /// ```
     pub fn over(listener: L, tls: impl Into<TlsAcceptor>) -> Self {
-        let over = Over {
-            local_addr: listener.local_addr(),
-            accepting: Mutex::new(accept(listener)),
-            addresses: Box::new(|_, addr| Addresses::new().peer_addr(socket_addr(addr))),
-        };
-        Self::with_inner(over, tls.into())
+        Self::with_inner(Over::new(listener), tls.into())
     }
 
     /// Sets how to find the addresses of a connection, from the transport and from the address that the listener returned
@@ -154,6 +157,52 @@ where
     ) -> Self {
         self.inner_mut().addresses = Box::new(addresses);
         self
+    }
+}
+
+#[cfg(feature = "proxy-protocol")]
+impl<L> PlaintextListener<Over<L>>
+where
+    L: Listener<Addr: Clone + 'static>,
+{
+    /// Reads PROXY protocol headers on any listener of axum's, such as a Unix socket. `accept` of the listener need not
+    /// be cancel safe. The addresses are found as in [`TlsListener::over`](crate::TlsListener::over).
+    ///
+    /// ```no_run
+    /// use axum::Router;
+    /// use tower_misdirected::{ConnectionInfo, Peers, PlaintextListener, ProxyProtocol};
+    ///
+    /// # #[cfg(unix)]
+    /// # async fn serve(app: Router) -> std::io::Result<()> {
+    /// let unix = tokio::net::UnixListener::bind("/run/app.sock")?;
+    /// // Only the gateway may have access to the socket.
+    /// let listener = PlaintextListener::over(unix, ProxyProtocol::from_peers(Peers::any()));
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await
+    /// # }
+    /// ```
+    pub fn over(listener: L, proxy_protocol: ProxyProtocol) -> Self {
+        Self::with_inner(Over::new(listener), proxy_protocol)
+    }
+
+    /// Sets how to find the addresses of a connection, as in
+    /// [`TlsListener::addresses`](crate::TlsListener::addresses).
+    #[must_use]
+    pub fn addresses(
+        mut self,
+        addresses: impl Fn(&L::Io, &L::Addr) -> Addresses + Send + Sync + 'static,
+    ) -> Self {
+        self.inner_mut().addresses = Box::new(addresses);
+        self
+    }
+}
+
+impl<L: Listener<Addr: 'static>> Over<L> {
+    fn new(listener: L) -> Self {
+        Self {
+            local_addr: listener.local_addr(),
+            accepting: Mutex::new(accept(listener)),
+            addresses: Box::new(|_, addr| Addresses::new().peer_addr(socket_addr(addr))),
+        }
     }
 }
 

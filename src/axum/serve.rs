@@ -114,3 +114,36 @@ mod tls {
         }
     }
 }
+
+#[cfg(feature = "proxy-protocol")]
+mod plaintext {
+    use std::io;
+
+    use axum::extract::connect_info::Connected;
+    use axum::serve::{IncomingStream, Listener};
+
+    use crate::connection::ConnectionInfo;
+    use crate::listening::InnerListener;
+    use crate::plaintext::{PlaintextListener, PlaintextStream};
+
+    impl<L: InnerListener + Send + 'static> Listener for PlaintextListener<L> {
+        type Io = PlaintextStream<L::Io>;
+        type Addr = L::Addr;
+
+        async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+            Self::accept(self).await
+        }
+
+        fn local_addr(&self) -> io::Result<L::Addr> {
+            Self::local_addr(self)
+        }
+    }
+
+    impl<L: InnerListener + Send + 'static> Connected<IncomingStream<'_, PlaintextListener<L>>>
+        for ConnectionInfo
+    {
+        fn connect_info(stream: IncomingStream<'_, PlaintextListener<L>>) -> Self {
+            stream.io().connection_info().clone()
+        }
+    }
+}

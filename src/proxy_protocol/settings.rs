@@ -4,18 +4,23 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
 use super::reader::HeaderReader;
+use crate::listening::Pending;
 use crate::peers::Peers;
 
 /// Reads PROXY protocol headers, versions 1 and 2, from the peers that send them.
 ///
 /// A load balancer that forwards TCP connections sends the address of the client in a header before the first octet
-/// of the client. With a [`TlsAcceptor`](crate::TlsAcceptor), use its
-/// [`proxy_protocol`](crate::TlsAcceptor::proxy_protocol) setting. `ProxyProtocol` itself is for loops of your own,
-/// over plaintext or another TLS stack. The [guide](crate::guide::servers#proxy-protocol) says when to use it.
+/// of the client. The [guide](crate::guide::servers#proxy-protocol) says when to use it.
+///
+/// - With a [`TlsAcceptor`](crate::TlsAcceptor), use its [`proxy_protocol`](crate::TlsAcceptor::proxy_protocol) setting.
+/// - Over plaintext, pass it to a [`PlaintextListener`](crate::PlaintextListener), or to axum-server as its acceptor.
+/// - With another TLS stack, call [`read`](Self::read) before the handshake.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,7 +52,12 @@ use crate::peers::Peers;
 #[derive(Clone, Debug)]
 pub struct ProxyProtocol {
     peers: Peers,
+    pub(crate) timeout: Duration,
+    pub(crate) pending: Arc<Pending>,
 }
+
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const MAX_PENDING_HEADERS: usize = 4096;
 
 impl ProxyProtocol {
     /// Requires a header on every connection from these peers, and reads none on others.
@@ -64,7 +74,37 @@ impl ProxyProtocol {
     /// # Ok::<_, tower_misdirected::PeersError>(())
     /// ```
     pub fn from_peers(peers: Peers) -> Self {
-        Self { peers }
+        Self {
+            peers,
+            timeout: HEADER_TIMEOUT,
+            pending: Arc::new(Pending::new(MAX_PENDING_HEADERS)),
+        }
+    }
+
+    /// Sets how long a plaintext connection may wait for its header, counted from [`accept`](Self::accept). The default
+    /// is 10 seconds. A [`TlsAcceptor`](crate::TlsAcceptor) has
+    /// [a limit of its own](crate::TlsAcceptor::handshake_timeout).
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_misdirected::{Peers, ProxyProtocol};
+    ///
+    /// let proxy_protocol = ProxyProtocol::from_peers(Peers::any())
+    ///     .header_timeout(Duration::from_secs(3))
+    ///     .max_pending_headers(1024);
+    /// ```
+    #[must_use]
+    pub fn header_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Sets how many plaintext connections may wait for their header at once, at least one. The default is 4,096. If the
+    /// bound is reached, the oldest of them ends.
+    #[must_use]
+    pub fn max_pending_headers(mut self, limit: usize) -> Self {
+        self.pending = Arc::new(Pending::new(limit));
+        self
     }
 
     /// Reads the header from a connection that has just been accepted, and returns the address of the client. `peer`
