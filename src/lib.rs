@@ -213,6 +213,7 @@ mod host;
 mod layer;
 mod malformed;
 mod method_name;
+mod network;
 mod peers;
 mod sync;
 mod verdict;

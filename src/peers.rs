@@ -3,8 +3,10 @@
 
 use std::error::Error;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+
+use crate::network::Network;
 
 /// The peers that a server trusts, such as its load balancers: networks of IP addresses, or any peer.
 ///
@@ -46,7 +48,10 @@ impl Peers {
     {
         let networks = networks.into_iter();
         let networks: Arc<[_]> = networks
-            .map(|text| Network::parse(text.as_ref()))
+            .map(|text| {
+                let text = text.as_ref();
+                Network::parse(text).map_err(|problem| PeersError::new(text, problem))
+            })
             .collect::<Result<_, _>>()?;
         match networks.is_empty() {
             true => Err(PeersError {
@@ -92,78 +97,6 @@ impl Peers {
     }
 }
 
-/// Addresses with a common prefix. IPv4 addresses that are mapped to IPv6 are IPv4 addresses here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Network {
-    first: IpAddr,
-    prefix: u32,
-}
-
-impl Network {
-    fn parse(text: &str) -> Result<Self, PeersError> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let expected = "is not a network; expected an IP address, or an address and a prefix such as `10.0.0.0/8`";
-        let address: IpAddr = address
-            .parse()
-            .map_err(|_| PeersError::new(text, expected))?;
-        let longest = width(address);
-        let prefix = match prefix {
-            // `parse` would take a sign.
-            Some(digits) if is_number(digits) => digits.parse(),
-            Some(_) => return Err(PeersError::new(text, expected)),
-            None => Ok(longest),
-        };
-        let prefix = prefix.ok().filter(|prefix| *prefix <= longest);
-        let Some(prefix) = prefix else {
-            let problem =
-                format!("has a longer prefix than an address has bits, which is {longest}");
-            return Err(PeersError::new(text, problem));
-        };
-        let first = masked(address, prefix);
-        if first != address {
-            let problem = format!("has address bits behind its prefix; write `{first}/{prefix}`");
-            return Err(PeersError::new(text, problem));
-        }
-        // The bits before a mapped IPv4 address are set, so the prefix covers all of them.
-        let first = address.to_canonical();
-        let prefix = prefix - (longest - width(first));
-        Ok(Self { first, prefix })
-    }
-
-    fn contains(&self, ip: IpAddr) -> bool {
-        ip.is_ipv4() == self.first.is_ipv4() && masked(ip, self.prefix) == self.first
-    }
-}
-
-fn is_number(digits: &str) -> bool {
-    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-}
-
-/// Returns the number of bits of an address.
-fn width(ip: IpAddr) -> u32 {
-    match ip {
-        IpAddr::V4(_) => Ipv4Addr::BITS,
-        IpAddr::V6(_) => Ipv6Addr::BITS,
-    }
-}
-
-/// Returns an address with zeros behind a prefix.
-fn masked(ip: IpAddr, prefix: u32) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) => {
-            let behind = u32::MAX.checked_shr(prefix).unwrap_or(0);
-            Ipv4Addr::from_bits(ip.to_bits() & !behind).into()
-        }
-        IpAddr::V6(ip) => {
-            let behind = u128::MAX.checked_shr(prefix).unwrap_or(0);
-            Ipv6Addr::from_bits(ip.to_bits() & !behind).into()
-        }
-    }
-}
-
 /// Error returned when a list of [`Peers`] is invalid.
 ///
 /// ```
@@ -177,10 +110,10 @@ pub struct PeersError {
 }
 
 impl PeersError {
-    fn new(value: &str, problem: impl Into<String>) -> Self {
+    fn new(value: &str, problem: String) -> Self {
         Self {
             value: Some(value.to_owned()),
-            problem: problem.into(),
+            problem,
         }
     }
 

@@ -1,0 +1,79 @@
+//! Networks of IP addresses, such as `10.0.0.0/8`. The lists of them live in `peers` and in `layer::allowed_hosts`.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Addresses with a common prefix. IPv4 addresses that are mapped to IPv6 are IPv4 addresses here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Network {
+    first: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    /// Reads an IP address, or an address and the length of a prefix. The error is what is wrong with the text.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let expected = || {
+            "is not a network; expected an IP address, or an address and a prefix such as `10.0.0.0/8`"
+                .to_owned()
+        };
+        let address: IpAddr = address.parse().map_err(|_| expected())?;
+        let longest = width(address);
+        let prefix = match prefix {
+            // `parse` would take a sign.
+            Some(digits) if is_number(digits) => digits.parse(),
+            Some(_) => return Err(expected()),
+            None => Ok(longest),
+        };
+        let prefix = prefix.ok().filter(|prefix| *prefix <= longest);
+        let Some(prefix) = prefix else {
+            return Err(format!(
+                "has a longer prefix than an address has bits, which is {longest}"
+            ));
+        };
+        let first = masked(address, prefix);
+        if first != address {
+            return Err(format!(
+                "has address bits behind its prefix; write `{first}/{prefix}`"
+            ));
+        }
+        // The bits before a mapped IPv4 address are set, so the prefix covers all of them.
+        let first = address.to_canonical();
+        let prefix = prefix - (longest - width(first));
+        Ok(Self { first, prefix })
+    }
+
+    /// Returns whether the network contains an address, which must be in canonical form.
+    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
+        ip.is_ipv4() == self.first.is_ipv4() && masked(ip, self.prefix) == self.first
+    }
+}
+
+fn is_number(digits: &str) -> bool {
+    !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+/// Returns the number of bits of an address.
+fn width(ip: IpAddr) -> u32 {
+    match ip {
+        IpAddr::V4(_) => Ipv4Addr::BITS,
+        IpAddr::V6(_) => Ipv6Addr::BITS,
+    }
+}
+
+/// Returns an address with zeros behind a prefix.
+fn masked(ip: IpAddr, prefix: u32) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) => {
+            let behind = u32::MAX.checked_shr(prefix).unwrap_or(0);
+            Ipv4Addr::from_bits(ip.to_bits() & !behind).into()
+        }
+        IpAddr::V6(ip) => {
+            let behind = u128::MAX.checked_shr(prefix).unwrap_or(0);
+            Ipv6Addr::from_bits(ip.to_bits() & !behind).into()
+        }
+    }
+}
