@@ -272,7 +272,7 @@ pub use self::authority::EffectiveAuthority;
 pub use self::certificate::CertificateNames;
 pub use self::connection::{ConnectionInfo, ConnectionInfoBuilder, Outdated, TlsVersion};
 pub use self::host::Host;
-pub use self::layer::{ConfigError, Misdirected, MisdirectedLayer, ResponseFuture};
+pub use self::layer::{AllowedHosts, ConfigError, Misdirected, MisdirectedLayer, ResponseFuture};
 pub use self::malformed::Malformed;
 pub use self::peers::{Peers, PeersError};
 pub use self::verdict::{Coalescing, Outcome, Rejection, Verdict};

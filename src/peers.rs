@@ -88,11 +88,16 @@ impl Peers {
         }
     }
 
+    /// Returns whether the list is [`Peers::any`].
+    pub(crate) fn is_any(&self) -> bool {
+        self.0 == List::Any
+    }
+
     /// Returns whether the list contains a peer, which may have no IP address.
     pub(crate) fn contains_peer(&self, peer: Option<SocketAddr>) -> bool {
         match peer {
             Some(peer) => self.contains(peer.ip()),
-            None => self.0 == List::Any,
+            None => self.is_any(),
         }
     }
 }

@@ -19,6 +19,11 @@ fn good_hosts_are_taken() {
         "::1",
         "[::1]",
         "2001:DB8::1",
+        "::ffff:192.0.2.1",
+        "10.0.0.0/8",
+        "192.0.2.1/32",
+        "0.0.0.0/0",
+        "::/0",
     ] {
         assert!(
             MisdirectedLayer::new().allowed_hosts([host]).is_ok(),
@@ -59,6 +64,12 @@ fn bad_hosts_are_named_with_the_fix() {
         ("[::1", "neither"),
         ("app example", "neither"),
         (" app.example", "neither"),
+        ("10.0.0.1/8", "write `10.0.0.0/8`"),
+        ("10.0.0.0/33", "which is 32"),
+        ("2001:db8::/", "is not a network"),
+        ("10.0.0.0/8/8", "is not a network"),
+        ("[2001:db8::]/32", "without scheme"),
+        ("app.example/8", "without scheme"),
     ] {
         let error = MisdirectedLayer::new()
             .allowed_hosts(["fine.example", host])

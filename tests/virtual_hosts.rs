@@ -621,6 +621,9 @@ fn mistakes_are_found_when_virtual_hosts_are_built() {
         ("a b", "DNS name"),
         ("1.2.3", "DNS name"),
         ("a\r\nb", "DNS name"),
+        ("::ffff:192.0.2.1", "write `192.0.2.1`"),
+        ("[::ffff:c000:201]", "write `192.0.2.1`"),
+        ("10.0.0.0/8", "scheme and path"),
     ] {
         let error = new().host(name, config()).build().unwrap_err();
         let text = error.to_string();

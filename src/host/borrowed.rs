@@ -1,7 +1,8 @@
 //! A host as a request spells it, compared without copying it. Reading one from text lives in `grammar`.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str;
 
 use super::name::NameRef;
 
@@ -73,6 +74,43 @@ impl<'a> HostRef<'a> {
                 Some(Ipv6Addr::from_bits(high << 64 | low).into())
             }
         }
+    }
+}
+
+impl HostRef<'_> {
+    /// Calls `look_up` with the normal form of the host, as it is displayed, without allocating.
+    pub(crate) fn with_text<T>(self, look_up: impl FnOnce(&str) -> T) -> T {
+        match self.name() {
+            // All of it is ASCII.
+            Some(name) => name.lowered(|name| look_up(str::from_utf8(name).unwrap_or_default())),
+            None => {
+                let mut text = AddressText {
+                    buffer: [0; 8 * 4 + 7 + 2],
+                    length: 0,
+                };
+                // It has room for every address.
+                let _ = write!(text, "{self}");
+                let written = text.buffer.get(..text.length).unwrap_or_default();
+                look_up(str::from_utf8(written).unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// An address as text.
+struct AddressText {
+    /// The longest is an IPv6 address of eight groups, in brackets.
+    buffer: [u8; 8 * 4 + 7 + 2],
+    length: usize,
+}
+
+impl fmt::Write for AddressText {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let free = self.buffer.get_mut(self.length..end).ok_or(fmt::Error)?;
+        free.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
     }
 }
 

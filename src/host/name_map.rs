@@ -116,6 +116,17 @@ impl<V> NameMap<V> {
             Pattern::Ip(ip) => self.ips.insert(ip, value),
         }
     }
+
+    /// Removes this very pattern and returns its value. The number of labels of a wildcard for several stays known,
+    /// which costs a look-up and changes no result.
+    pub(crate) fn remove(&mut self, pattern: &Pattern) -> Option<V> {
+        match pattern {
+            Pattern::Exact(name) => self.exact.remove(name),
+            Pattern::Wildcard(base) => self.wildcard.remove(base),
+            Pattern::Subdomains(base) => self.subdomains.remove(base),
+            Pattern::Ip(ip) => self.ips.remove(ip),
+        }
+    }
 }
 
 /// Returns the bit of a number of labels in `NameMap::depths`.

@@ -1,9 +1,11 @@
 //! The error of a setting that cannot work, found when the layer is built. Each setting checks its own value.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 
 use crate::host::{HostProblem, Pattern};
+use crate::network::Network;
 
 /// Error returned when a [`MisdirectedLayer`](crate::MisdirectedLayer) setting is invalid.
 ///
@@ -22,8 +24,10 @@ use crate::host::{HostProblem, Pattern};
 pub struct ConfigError {
     setting: &'static str,
     value: Option<String>,
-    problem: &'static str,
+    problem: Cow<'static, str>,
 }
+
+const ALLOWED_HOSTS: &str = "allowed_hosts";
 
 impl ConfigError {
     pub(super) fn empty_list(setting: &'static str) -> Self {
@@ -31,7 +35,18 @@ impl ConfigError {
             setting,
             value: None,
             problem: "the list is empty, so every request would be refused; to allow everything, leave the \
-                      setting out",
+                      setting out"
+                .into(),
+        }
+    }
+
+    pub(super) fn empty_run_time_list() -> Self {
+        Self {
+            setting: ALLOWED_HOSTS,
+            value: None,
+            problem: "the list is empty, so every request would be refused; to begin with an empty list, use \
+                      `AllowedHosts::default()`"
+                .into(),
         }
     }
 
@@ -39,7 +54,8 @@ impl ConfigError {
         Self {
             setting,
             value: Some(value.to_owned()),
-            problem: "is not an authority; expected `host` or `host:port`, such as `app.example` or `[::1]:8443`",
+            problem: "is not an authority; expected `host` or `host:port`, such as `app.example` or `[::1]:8443`"
+                .into(),
         }
     }
 
@@ -60,24 +76,33 @@ impl fmt::Display for ConfigError {
         if let Some(value) = &self.value {
             write!(f, "`{}` ", value.escape_debug())?;
         }
-        f.write_str(self.problem)
+        f.write_str(&self.problem)
     }
 }
 
 impl Error for ConfigError {}
 
-/// Reads an entry of `allowed_hosts`.
+/// Reads a network that is an entry of `allowed_hosts`.
+pub(super) fn allowed_network(text: &str) -> Result<Network, ConfigError> {
+    Network::parse(text).map_err(|problem| ConfigError {
+        setting: ALLOWED_HOSTS,
+        value: Some(text.to_owned()),
+        problem: problem.into(),
+    })
+}
+
+/// Reads another entry of `allowed_hosts`.
 pub(super) fn allowed_host(text: &str) -> Result<Pattern, ConfigError> {
     Pattern::parse(text).map_err(|problem| ConfigError {
-        setting: "allowed_hosts",
+        setting: ALLOWED_HOSTS,
         value: Some(text.to_owned()),
-        problem: match problem {
+        problem: Cow::Borrowed(match problem {
             HostProblem::Port => "has a port; pass ports to `ports`",
             HostProblem::Star => {
                 "has a `*` in the wrong place; a host can begin with `*.` for one label or `**.` for one or more; \
                  to allow every host, leave `allowed_hosts` out"
             }
             HostProblem::Other(problem) => problem,
-        },
+        }),
     })
 }

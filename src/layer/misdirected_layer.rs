@@ -1,5 +1,5 @@
-//! The layer, and the methods that set it up. Choosing who writes the answer lives in `responders`, handling a
-//! request in `service`.
+//! The layer, and the methods that set it up. Choosing hosts lives in `allowed_hosts`, choosing who writes the answer in
+//! `responders`, handling a request in `service`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::HeaderValue;
 use tower_layer::Layer;
 
-use super::error::{ConfigError, allowed_host};
+use super::error::ConfigError;
 use super::service::Misdirected;
 use super::settings::Settings;
 use crate::answer::EmptyBody;
@@ -79,6 +79,10 @@ impl MisdirectedLayer {
     /// Creates the safe default: [`Coalescing::SameTlsConfig`], any host and any port, answers without a body, and
     /// HTTP/1 connections closed after a refusal.
     ///
+    /// On a plaintext connection there is no certificate to compare with the host, so every host passes. For a
+    /// plaintext server use [`loopback`](Self::loopback), [`behind_gateway`](Self::behind_gateway), or set the
+    /// [`allowed_hosts`](Self::allowed_hosts).
+    ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
     ///
@@ -114,48 +118,6 @@ impl<R> MisdirectedLayer<R> {
     /// ```
     pub fn coalescing(self, level: Coalescing) -> Self {
         self.set(|settings| settings.rules.coalescing = level)
-    }
-
-    /// Serves only these hosts, and answers 421 to any other.
-    ///
-    /// An entry is a DNS name (`app.example`), a wildcard for one label (`*.app.example`) or for one or more
-    /// (`**.app.example`), or an IP address (`127.0.0.1`, `::1` or `[::1]`). No wildcard matches `app.example` itself.
-    /// Case and a trailing dot do not matter. The last call wins.
-    ///
-    /// With [`Coalescing::Unchecked`] this needs no TLS and no connection info, and protects a plain HTTP server
-    /// against DNS rebinding.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`ConfigError`] if an entry has a port, a scheme or a `*` elsewhere, or is not ASCII: such a name
-    /// must be given in Punycode (`xn--…`, RFC 5890). An empty list is an error too, because it would refuse every
-    /// request.
-    ///
-    /// ```
-    /// use tower_misdirected::{Coalescing, MisdirectedLayer};
-    ///
-    /// let layer = MisdirectedLayer::new()
-    ///     .coalescing(Coalescing::Unchecked)
-    ///     .allowed_hosts(["localhost", "*.app.example", "127.0.0.1", "::1"])?;
-    ///
-    /// let error = MisdirectedLayer::new().allowed_hosts(["bücher.example"]).unwrap_err();
-    /// assert_eq!(error.value(), "bücher.example");
-    /// assert!(error.to_string().contains("xn--"));
-    /// # Ok::<_, tower_misdirected::ConfigError>(())
-    /// ```
-    pub fn allowed_hosts<I>(self, hosts: I) -> Result<Self, ConfigError>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let mut entries = hosts
-            .into_iter()
-            .map(|host| allowed_host(host.as_ref()).map(|pattern| (pattern, ())))
-            .peekable();
-        if entries.peek().is_none() {
-            return Err(ConfigError::empty_list("allowed_hosts"));
-        }
-        let hosts = entries.collect::<Result<_, _>>()?;
-        Ok(self.set(|settings| settings.rules.allowed_hosts = Some(Arc::new(hosts))))
     }
 
     /// Serves only these ports, and answers 421 to an authority with any other. An absent port stands for the

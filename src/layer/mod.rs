@@ -1,6 +1,7 @@
 //! The layer, its settings and its service. What the service asks for each request lives in `authority`, `verdict`
 //! and `answer`.
 
+mod allowed_hosts;
 mod certificate_check;
 mod error;
 mod future;
@@ -9,6 +10,7 @@ mod responders;
 mod service;
 mod settings;
 
+pub use self::allowed_hosts::AllowedHosts;
 pub use self::error::ConfigError;
 pub use self::future::ResponseFuture;
 pub use self::misdirected_layer::MisdirectedLayer;

@@ -103,9 +103,9 @@ fn judge<B>(settings: &Settings, request: &Request<B>) -> (bool, Option<Rejectio
     let target = Target::of(request, likely);
     let outcome = match &target {
         Ok(target) => {
-            let (host, level) = (&target.authority.host, settings.rules.coalescing);
-            let evidence = connection.map(|info| Evidence::gather(info, host, level));
-            verdict::judge(target, evidence, &settings.rules)
+            let (host, rules) = (&target.authority.host, &settings.rules);
+            let evidence = connection.map(|info| Evidence::gather(info, host, rules));
+            verdict::judge(target, evidence, rules)
         }
         Err(malformed) => Err(Rejection::Malformed(*malformed)),
     };

@@ -2,6 +2,7 @@
 //! hosts happen here, decisions in `judge`.
 
 use super::coalescing::Coalescing;
+use super::rules::Rules;
 use crate::connection::{ConnectionInfo, Security};
 use crate::host::HostRef;
 use crate::virtual_hosts::Relation;
@@ -32,16 +33,13 @@ pub(super) enum ServerName {
 
 impl Evidence {
     #[inline(always)]
-    pub(crate) fn gather(
-        connection: &ConnectionInfo,
-        host: &HostRef<'_>,
-        level: Coalescing,
-    ) -> Self {
+    pub(crate) fn gather(connection: &ConnectionInfo, host: &HostRef<'_>, rules: &Rules) -> Self {
+        let level = rules.coalescing;
         let security = connection.security();
         let server_name = connection.server_name_host();
         if security != Security::Tls {
             return Self {
-                security,
+                security: rules.security_without_tls(connection),
                 server_name: ServerName::Different,
                 covered: true,
                 relation: Relation::SameVirtualHost,

@@ -17,10 +17,13 @@ pub(crate) fn judge(
 ) -> Result<(), Rejection> {
     // The last rules, computed first: only their result has to be kept until the others have passed.
     let last = connection.map_or(Ok(()), |connection| judge_host(connection, rules));
-    let security = connection.map(|connection| connection.security);
+    let security = match connection {
+        Some(connection) => Some(connection.security),
+        None => rules.security_of_unknown(),
+    };
 
     let allowed = rules.allowed_hosts.as_deref();
-    if allowed.is_some_and(|hosts| hosts.get(&target.authority.host).is_none()) {
+    if allowed.is_some_and(|hosts| !hosts.contains(&target.authority.host)) {
         return Err(Rejection::UnknownHost);
     }
     let ports = rules.ports.as_deref();
@@ -34,7 +37,8 @@ pub(crate) fn judge(
         };
     };
     let plaintext = security == Security::Plaintext && rules.need_connection();
-    if plaintext && (rules.require_tls || may_be_https(target.scheme())) {
+    let tls_only = rules.require_tls || rules.gateways.is_some();
+    if plaintext && (tls_only || may_be_https(target.scheme())) {
         return Err(Rejection::InsecureConnection);
     }
     if rules.strict_scheme && !scheme_fits(target.scheme(), security) {

@@ -20,4 +20,4 @@ pub(crate) use self::evidence::Evidence;
 pub(crate) use self::judge::judge;
 pub use self::rejection::Rejection;
 pub use self::report::{Outcome, Verdict};
-pub(crate) use self::rules::Rules;
+pub(crate) use self::rules::{HostSet, Rules};

@@ -1,18 +1,28 @@
-//! The settings that a verdict depends on. The layer's other settings live in `layer`.
+//! The settings that a verdict depends on. The layer's other settings live in `layer`, and so do the lists of hosts.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::coalescing::Coalescing;
-use crate::host::NameMap;
+use crate::connection::{ConnectionInfo, Security};
+use crate::host::HostRef;
+use crate::peers::Peers;
+
+/// The hosts that a layer serves.
+pub(crate) trait HostSet: fmt::Debug + Send + Sync {
+    fn contains(&self, host: &HostRef<'_>) -> bool;
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
     pub(crate) coalescing: Coalescing,
     pub(crate) check_certificate: bool,
-    pub(crate) allowed_hosts: Option<Arc<NameMap<()>>>,
+    pub(crate) allowed_hosts: Option<Arc<dyn HostSet>>,
     pub(crate) ports: Option<Arc<[u16]>>,
     pub(crate) strict_scheme: bool,
     pub(crate) require_tls: bool,
+    /// Who may speak plaintext, because they terminate TLS. If nobody is named, anyone may.
+    pub(crate) gateways: Option<Peers>,
 }
 
 impl Default for Rules {
@@ -24,6 +34,7 @@ impl Default for Rules {
             ports: None,
             strict_scheme: false,
             require_tls: false,
+            gateways: None,
         }
     }
 }
@@ -32,6 +43,30 @@ impl Rules {
     /// Returns whether a verdict needs to know the connection.
     #[inline]
     pub(super) fn need_connection(&self) -> bool {
-        self.coalescing > Coalescing::Unchecked || self.strict_scheme || self.require_tls
+        let without_tls = self.require_tls || self.gateways.is_some();
+        self.coalescing > Coalescing::Unchecked || self.strict_scheme || without_tls
+    }
+
+    /// Returns who terminated TLS on a connection that is not a TLS connection of this server.
+    #[inline(never)]
+    pub(super) fn security_without_tls(&self, connection: &ConnectionInfo) -> Security {
+        let gateways = self.gateways.as_ref();
+        match gateways.is_some_and(|gateways| gateways.contains_peer(connection.peer_addr())) {
+            true => Security::TrustedGateway,
+            false => connection.security(),
+        }
+    }
+
+    /// Returns who terminated TLS on a connection that nobody described. That is known if every peer is a gateway. With
+    /// no list of hosts there would be nothing left to check, so a list must be there too.
+    #[inline]
+    pub(super) fn security_of_unknown(&self) -> Option<Security> {
+        let gateways = self
+            .gateways
+            .as_ref()
+            .filter(|_| self.allowed_hosts.is_some());
+        gateways
+            .is_some_and(Peers::is_any)
+            .then_some(Security::TrustedGateway)
     }
 }

@@ -3,10 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::config_type::ServerConfig;
-use super::error::{InvalidName, VirtualHostsError};
+use super::error::{InvalidName, NameProblem, VirtualHostsError};
 use super::map::{Map, VirtualHost};
 use crate::config_id::{ConfigId, ConfigIdProblem};
 use crate::host::{NameMap, Pattern};
@@ -165,7 +166,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
             }
             let entry = add(&mut by_id, &host.id, &host.config, &config_ids)?;
             for name in &host.names {
-                let pattern = Pattern::parse(name).map_err(|problem| {
+                let pattern = pattern(name).map_err(|problem| {
                     let name = name.clone();
                     VirtualHostsError::InvalidName(InvalidName { name, problem })
                 })?;
@@ -212,6 +213,19 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
             Some((_, id)) => Err(VirtualHostsError::UnusedConfigId(text(id.as_bytes()))),
             None => Ok(ids),
         }
+    }
+}
+
+/// Reads a name. A mapped IPv4 address is none, because the local address of an IPv4 client's connection is an IPv4
+/// address.
+fn pattern(name: &str) -> Result<Pattern, NameProblem> {
+    let pattern = Pattern::parse(name).map_err(NameProblem::Host)?;
+    match pattern {
+        Pattern::Ip(IpAddr::V6(ip)) => match ip.to_ipv4_mapped() {
+            Some(mapped) => Err(NameProblem::Mapped(mapped)),
+            None => Ok(pattern),
+        },
+        _ => Ok(pattern),
     }
 }
 

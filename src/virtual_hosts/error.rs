@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::net::Ipv4Addr;
 
 use crate::host::HostProblem;
 
@@ -68,7 +69,15 @@ pub enum VirtualHostsError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidName {
     pub(super) name: String,
-    pub(super) problem: HostProblem,
+    pub(super) problem: NameProblem,
+}
+
+/// What is wrong with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NameProblem {
+    Host(HostProblem),
+    /// It is an IPv6 address that maps this IPv4 address. The local address of a connection never is.
+    Mapped(Ipv4Addr),
 }
 
 impl InvalidName {
@@ -81,12 +90,19 @@ impl InvalidName {
 impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let problem = match self.problem {
-            HostProblem::Port => "has a port; give the name without a port",
-            HostProblem::Star => {
+            NameProblem::Host(HostProblem::Port) => "has a port; give the name without a port",
+            NameProblem::Host(HostProblem::Star) => {
                 "has a `*` in the wrong place; a name can begin with `*.` for one label or `**.` for one or more; \
                  to serve every other host, set a default"
             }
-            HostProblem::Other(problem) => problem,
+            NameProblem::Host(HostProblem::Other(problem)) => problem,
+            NameProblem::Mapped(ip) => {
+                let name = self.name.escape_debug();
+                return write!(
+                    f,
+                    "`{name}` is an IPv4 address mapped to IPv6, which no handshake selects; write `{ip}`"
+                );
+            }
         };
         write!(f, "`{}` {problem}", self.name.escape_debug())
     }

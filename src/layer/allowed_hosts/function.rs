@@ -1,0 +1,20 @@
+//! A function of the user's in place of a list of hosts. The form in which it sees a host is made in `host`.
+
+use std::fmt;
+
+use crate::host::HostRef;
+use crate::verdict::HostSet;
+
+pub(super) struct Function<F>(pub(super) F);
+
+impl<F: Fn(&str) -> bool + Send + Sync> HostSet for Function<F> {
+    fn contains(&self, host: &HostRef<'_>) -> bool {
+        host.with_text(&self.0)
+    }
+}
+
+impl<F> fmt::Debug for Function<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Function").finish_non_exhaustive()
+    }
+}
