@@ -10,8 +10,8 @@ use std::task::{Context, Poll, Waker};
 use http::{Request, Response, Version};
 use tower::{Layer, Service};
 use tower_misdirected::{
-    CertificateNames, Coalescing, ConnectionInfo, MisdirectedLayer, Outcome, Rejection,
-    VirtualHosts,
+    AllowedHosts, CertificateNames, Coalescing, ConnectionInfo, MisdirectedLayer, Outcome, Peers,
+    Rejection, VirtualHosts,
 };
 
 /// A thousand names of one virtual host, and as many of others.
@@ -89,7 +89,20 @@ fn c5_passing_allocates_nothing() {
         .on_verdict(|verdict| {
             assert_ne!(verdict.outcome(), Outcome::Refused(Rejection::UnknownHost))
         });
-    for layer in [plain, configured] {
+    // The same hosts in the other kinds of lists, and through a gateway.
+    let names = || {
+        let tenants = (0..1000).map(|n| format!("tenant{n}.test"));
+        tenants.chain(["a.test", "h7.test", "*.w.test", "2001:db8::/32"].map(String::from))
+    };
+    let list = AllowedHosts::default();
+    for name in names() {
+        list.insert(name).unwrap();
+    }
+    let changing = MisdirectedLayer::new().allowed_hosts_in(list);
+    let by_function = MisdirectedLayer::new()
+        .allowed_hosts_by(|host| host.ends_with(".test") || host == "[2001:db8::1]");
+    let gateway = MisdirectedLayer::behind_gateway(Peers::any(), names()).unwrap();
+    for layer in [plain, configured, changing, by_function, gateway] {
         for version in [Version::HTTP_11, Version::HTTP_2] {
             for authority in [
                 "a.test",

@@ -5,6 +5,7 @@ mod allowed_hosts;
 mod certificate_check;
 mod error;
 mod future;
+mod gateway;
 mod misdirected_layer;
 mod responders;
 mod service;

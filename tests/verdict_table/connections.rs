@@ -8,11 +8,14 @@ use tower_misdirected::{
     CertificateNames, ConnectionInfo, VirtualHost, VirtualHosts, VirtualHostsBuilder,
 };
 
-use crate::axes::{Arrival, Coverage, History, HostKind, Relation, Security, ServerName};
+use crate::axes::{Arrival, Coverage, History, HostKind, Peer, Relation, Security, ServerName};
 use crate::pki;
 
 /// The server name of a connection that a client opened for another host.
 pub const ANOTHER: &str = "another.test";
+
+/// A peer in the networks of `requests::NETWORK`.
+const GATEWAY: &str = "10.0.0.1:50000";
 
 /// The id of the entry that matches every handshake that succeeds.
 const SITE: &str = "site";
@@ -66,6 +69,13 @@ impl Configs {
             ServerName::TheHost => Some(on.host.text()),
             ServerName::Another => Some(ANOTHER),
             ServerName::Absent => None,
+        };
+        let builder = match on.peer {
+            Peer::Gateway => builder.peer_addr(GATEWAY.parse().unwrap()),
+            Peer::Stranger => builder
+                .peer_addr("203.0.113.9:50000".parse().unwrap())
+                .client_addr(GATEWAY.parse().unwrap()),
+            Peer::NoAddress => builder.client_addr(GATEWAY.parse().unwrap()),
         };
         let builder = builder
             .server_name(server_name)

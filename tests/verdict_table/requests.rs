@@ -8,13 +8,16 @@ use std::task::{Context, Poll, Waker};
 
 use http::{Request, Response, Version};
 use tower::{Layer, Service, service_fn};
-use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Outcome, Rejection};
+use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Outcome, Peers, Rejection};
 
-use crate::axes::{HostKind, List, Scheme, Settings};
+use crate::axes::{Gateways, HostKind, List, Scheme, Settings};
 use crate::connections::ANOTHER;
 
 /// The port of every request that names a port. No scheme has this default.
 pub const PORT: &str = ":8443";
+
+/// The network of the gateways.
+const NETWORK: &str = "10.0.0.0/8";
 
 /// Builds a request for this host. The port is text that follows the host in the authority.
 pub fn request(
@@ -53,6 +56,11 @@ pub fn layer(settings: &Settings) -> MisdirectedLayer {
         .check_certificate(settings.check_certificate)
         .strict_scheme(settings.strict_scheme)
         .require_tls(settings.require_tls);
+    let layer = match settings.gateways {
+        Gateways::Absent => layer,
+        Gateways::Listed => layer.gateway(Peers::new([NETWORK]).unwrap()),
+        Gateways::Any => layer.gateway(Peers::any()),
+    };
     let layer = match settings.hosts {
         List::Absent => layer,
         List::With => layer
