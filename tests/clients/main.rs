@@ -14,6 +14,7 @@ mod wire;
 mod big_uploads;
 mod browsers;
 mod command_lines;
+mod gateways;
 mod grpc;
 mod installed;
 mod observed;

@@ -1,0 +1,398 @@
+//! nginx, HAProxy, Caddy, Traefik and Envoy as gateways: they terminate TLS, and speak plaintext or TLS of their own with
+//! the application. Their settings are those of the guide; TLS that is passed through is in `proxies`.
+
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Response;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::process::{Child, Command};
+use tokio_rustls::client::TlsStream;
+use tower_misdirected::{ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Peers, TlsListener};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::program::Directory;
+use crate::{installed, pki, server, site, wire};
+
+/// The page of the guide with the settings.
+const GUIDE: &str = include_str!("../../src/guide/proxies.md");
+
+/// What the application serves.
+const HOSTS: [&str; 2] = ["one.test", "two.test"];
+
+/// A gateway.
+struct Kind {
+    /// As the guide names it in front of its settings.
+    name: &'static str,
+    /// Where it may be installed.
+    programs: &'static [&'static str],
+    version: &'static str,
+    settings: &'static str,
+    /// Files with more of the settings that the guide tells of.
+    also: &'static str,
+    arguments: fn(&Setup) -> Vec<String>,
+}
+
+/// The files of a gateway, and its addresses if it has no Unix sockets.
+struct Setup {
+    directory: Directory,
+    terminated: SocketAddr,
+    reencrypted: SocketAddr,
+}
+
+const NGINX: Kind = Kind {
+    name: "nginx",
+    programs: &["nginx"],
+    version: "-v",
+    settings: include_str!("gateways/nginx.conf"),
+    also: include_str!("nginx.conf"),
+    arguments: |setup| vec!["-e".into(), "stderr".into(), "-c".into(), setup.settings()],
+};
+
+const HAPROXY: Kind = Kind {
+    name: "haproxy",
+    programs: &["haproxy"],
+    version: "-v",
+    settings: include_str!("gateways/haproxy.cfg"),
+    also: include_str!("haproxy.cfg"),
+    arguments: |setup| vec!["-db".into(), "-f".into(), setup.settings()],
+};
+
+const CADDY: Kind = Kind {
+    name: "caddy",
+    programs: &["caddy"],
+    version: "version",
+    settings: include_str!("gateways/Caddyfile"),
+    also: "",
+    arguments: |setup| {
+        let arguments = ["run", "--adapter", "caddyfile", "--config"];
+        let arguments = arguments.map(String::from).into_iter();
+        arguments.chain([setup.settings()]).collect()
+    },
+};
+
+const TRAEFIK: Kind = Kind {
+    name: "traefik",
+    programs: &[
+        "traefik",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/bin/traefik"),
+    ],
+    version: "version",
+    settings: include_str!("gateways/traefik.yaml"),
+    also: "",
+    arguments: |setup| {
+        vec![
+            format!("--entrypoints.terminated.address={}", setup.terminated),
+            format!("--entrypoints.reencrypted.address={}", setup.reencrypted),
+            format!("--providers.file.filename={}", setup.settings()),
+            "--global.checknewversion=false".into(),
+            "--global.sendanonymoususage=false".into(),
+        ]
+    },
+};
+
+const ENVOY: Kind = Kind {
+    name: "envoy",
+    programs: &[
+        "envoy",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/bin/envoy"),
+    ],
+    version: "--version",
+    settings: include_str!("gateways/envoy.yaml"),
+    also: "",
+    arguments: |setup| {
+        let arguments = [
+            "--disable-hot-restart",
+            "--concurrency",
+            "1",
+            "-l",
+            "error",
+            "-c",
+        ];
+        let arguments = arguments.map(String::from).into_iter();
+        arguments.chain([setup.settings()]).collect()
+    },
+};
+
+impl Setup {
+    fn settings(&self) -> String {
+        // Envoy goes by the end of the name.
+        self.directory.path("settings.yaml")
+    }
+}
+
+/// A running gateway and the application behind it, ended when the test ends.
+struct Gateway {
+    setup: Setup,
+    _child: Child,
+}
+
+impl Gateway {
+    /// Starts it, unless it is not installed.
+    async fn start(kind: &Kind) -> Option<Self> {
+        let program = installed::find(kind.programs)?;
+        installed::announce(kind.name, Command::new(&program).arg(kind.version)).await;
+        assert_settings(kind);
+
+        let plaintext = server::plaintext(plaintext_application()).await;
+        let tls = tls_application().await;
+        let setup = Setup {
+            directory: Directory::new(),
+            terminated: free_addr().await,
+            reencrypted: free_addr().await,
+        };
+        let settings = kind
+            .settings
+            .replace("/srv/site", setup.directory.path("").trim_end_matches('/'))
+            .replace("127.0.0.1:8080", &plaintext.to_string())
+            .replace("127.0.0.1:8443", &tls.to_string())
+            .replace(
+                "port_value: 8080",
+                &format!("port_value: {}", plaintext.port()),
+            )
+            .replace("port_value: 8443", &format!("port_value: {}", tls.port()));
+        setup.directory.write("settings.yaml", settings);
+        setup.directory.write("ca.pem", site::ca());
+        let leaf = pki::leaf(site::NAMES);
+        let key = site::pem("PRIVATE KEY", leaf.key.secret_der());
+        let chain = site::pem("CERTIFICATE", &leaf.der);
+        setup.directory.write("site.pem", chain + &key);
+        setup.directory.write("key.pem", key);
+
+        let mut child = Command::new(program)
+            .args((kind.arguments)(&setup))
+            .env("HOME", setup.directory.path(""))
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        // None says when it is ready, and Traefik listens before it has its routes.
+        let ready = async {
+            while !Self::serves(&setup).await {
+                let ended = child.try_wait().unwrap();
+                assert!(ended.is_none(), "{} ended early", kind.name);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let ready = tokio::time::timeout(wire::PATIENCE, ready).await;
+        ready.expect("a gateway that serves");
+        Some(Self {
+            setup,
+            _child: child,
+        })
+    }
+
+    async fn serves(setup: &Setup) -> bool {
+        for way in ["terminated", "reencrypted"] {
+            let Ok(mut io) = connect(setup, way, "http/1.1").await else {
+                return false;
+            };
+            let request = "GET / HTTP/1.1\nHost: one.test\nConnection: close\n\n";
+            match wire::try_exchange(&mut io, request).await {
+                Ok(answer) if ![404, 502, 503].contains(&answer.status) => {}
+                _ => return false,
+            }
+        }
+        true
+    }
+
+    /// What is answered for this host, over HTTP/1.1 and over HTTP/2, on connections for `one.test`.
+    async fn ask(&self, way: &str, host: &str) -> [Response<String>; 2] {
+        let mut io = connect(&self.setup, way, "http/1.1").await.unwrap();
+        let http1 = http1(&mut io, host).await;
+        let client = wire::http2(connect(&self.setup, way, "h2").await.unwrap()).await;
+        let mut request = wire::get2(Some(host), &[]);
+        let forwarded = request.headers_mut();
+        forwarded.insert("x-forwarded-host", "one.test".parse().unwrap());
+        forwarded.insert("forwarded", "host=one.test;proto=https".parse().unwrap());
+        [http1, wire::send2(&client, request).await]
+    }
+}
+
+/// Every request claims to be for `one.test`, in fields that nobody may believe.
+async fn http1<IO: AsyncRead + AsyncWrite + Unpin>(io: &mut IO, host: &str) -> Response<String> {
+    let request = format!(
+        "GET / HTTP/1.1\nHost: {host}\nX-Forwarded-Host: one.test\n\
+         Forwarded: host=one.test;proto=https\nConnection: close\n\n"
+    );
+    let answer = wire::exchange(io, &request).await;
+    let mut response = Response::builder().status(answer.status);
+    if let Some(value) = answer.header("cache-control") {
+        response = response.header("cache-control", value);
+    }
+    response.body(answer.body).unwrap()
+}
+
+async fn connect(setup: &Setup, way: &str, alpn: &str) -> io::Result<TlsStream<Box<dyn Io>>> {
+    let path = setup.directory.path(way);
+    let io: Box<dyn Io> = match (Path::new(&path).exists(), way) {
+        (true, _) => Box::new(UnixStream::connect(path).await?),
+        (false, "terminated") => Box::new(TcpStream::connect(setup.terminated).await?),
+        (false, _) => Box::new(TcpStream::connect(setup.reencrypted).await?),
+    };
+    wire::handshake(io, pki::client(&[alpn]), Some("one.test")).await
+}
+
+trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Io for IO {}
+
+/// An address that is free, for gateways that cannot say which one they were given.
+async fn free_addr() -> SocketAddr {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// Says what it sees of the host and of the server name.
+fn pages() -> Router {
+    Router::new().fallback(
+        |authority: EffectiveAuthority, connection: ConnectionInfo| async move {
+            let server_name = connection.server_name().unwrap_or("none");
+            format!("{} by {server_name}", authority.host())
+        },
+    )
+}
+
+/// As in the guide.
+fn plaintext_application() -> Router {
+    pages().layer(MisdirectedLayer::behind_gateway(Peers::any(), HOSTS).unwrap())
+}
+
+/// Its certificate covers a host that it does not serve, because gateways check the certificate too.
+async fn tls_application() -> SocketAddr {
+    let app = pages().layer(MisdirectedLayer::new().allowed_hosts(HOSTS).unwrap());
+    let listener = TlsListener::bind(
+        (Ipv4Addr::LOCALHOST, 0),
+        pki::server(&["one.test", "two.test", "evil.test"]),
+    );
+    let listener = listener.await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
+    tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
+    addr
+}
+
+/// Holds the settings in the guide to those that the tests use.
+fn assert_settings(kind: &Kind) {
+    let blocks = GUIDE.split("```").skip(1).step_by(2);
+    let blocks = blocks.filter_map(|block| block.strip_prefix(kind.name)?.strip_prefix('\n'));
+    let lines = kind.settings.lines().chain(kind.also.lines());
+    let used: Vec<_> = lines.map(str::trim).collect();
+    let told: Vec<_> = blocks.flat_map(str::lines).map(str::trim).collect();
+    assert!(!told.is_empty(), "no settings for {}", kind.name);
+    for line in told.into_iter().filter(|line| !line.is_empty()) {
+        assert!(used.contains(&line), "not tested: {line}");
+    }
+}
+
+/// What the layer logs in this test's thread, in which the application runs too.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    fn listen(&self) -> tracing::subscriber::DefaultGuard {
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(self.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// B1, B3: with the settings of the guide, the application sees the client's host, whatever other fields say. Over TLS,
+/// the gateway sends the host as the server name, or always the same one.
+async fn serves_listed_hosts_only(kind: &Kind, server_name: Option<&str>) {
+    let Some(gateway) = Gateway::start(kind).await else {
+        return;
+    };
+    for way in ["terminated", "reencrypted"] {
+        for host in HOSTS {
+            let named = match way {
+                "terminated" => "none",
+                _ => server_name.unwrap_or(host),
+            };
+            for answer in gateway.ask(way, host).await {
+                assert_eq!(answer.status(), 200, "{way} {host}: {answer:?}");
+                assert_eq!(*answer.body(), format!("{host} by {named}"), "{way}");
+            }
+        }
+        for answer in gateway.ask(way, "evil.test").await {
+            assert_eq!(answer.status(), 421, "{way}");
+            assert_eq!(answer.headers()["cache-control"], "no-store");
+        }
+    }
+}
+
+#[tokio::test]
+async fn b3_nginx_with_the_settings_of_the_guide() {
+    serves_listed_hosts_only(&NGINX, None).await;
+}
+
+#[tokio::test]
+async fn b3_haproxy_with_the_settings_of_the_guide() {
+    serves_listed_hosts_only(&HAPROXY, None).await;
+}
+
+#[tokio::test]
+async fn b3_caddy_with_the_settings_of_the_guide() {
+    serves_listed_hosts_only(&CADDY, None).await;
+}
+
+#[tokio::test]
+async fn b3_traefik_with_the_settings_of_the_guide() {
+    serves_listed_hosts_only(&TRAEFIK, Some("one.test")).await;
+}
+
+#[tokio::test]
+async fn b3_envoy_with_the_settings_of_the_guide() {
+    serves_listed_hosts_only(&ENVOY, None).await;
+}
+
+/// nginx sends the name in `proxy_pass` by default. Nothing is served, and the log says what came.
+#[tokio::test]
+async fn b1_nginx_without_the_host_is_refused_and_the_log_says_which_host_came() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let Some(gateway) = Gateway::start(&NGINX).await else {
+        return;
+    };
+    for host in HOSTS {
+        for answer in gateway.ask("bare", host).await {
+            assert_eq!(answer.status(), 421, "{host}");
+        }
+    }
+    let text = log.text();
+    let events: Vec<_> = text
+        .lines()
+        .filter(|line| line.contains("unknown_host"))
+        .collect();
+    assert_eq!(events.len(), 4, "{text}");
+    let named = |event: &&str| event.contains("server.address=application ");
+    assert!(events.iter().all(named), "{text}");
+}
