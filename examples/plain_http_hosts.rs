@@ -1,6 +1,6 @@
-//! A list of allowed hosts without TLS. A development server or a device on the local network needs
-//! one against DNS rebinding: a page of `evil.example` whose name suddenly resolves to 127.0.0.1 still
-//! says `Host: evil.example`, and is answered 421.
+//! A server that only the machine itself uses, such as a development server. It needs a list of hosts against
+//! DNS rebinding: a page of `evil.example` whose name suddenly resolves to 127.0.0.1 still says
+//! `Host: evil.example`, and is answered 421.
 //!
 //! ```sh
 //! cargo run --example plain_http_hosts
@@ -10,21 +10,16 @@ use std::error::Error;
 
 use axum::Router;
 use tokio::net::TcpListener;
-use tower_misdirected::{Coalescing, EffectiveAuthority, MisdirectedLayer};
+use tower_misdirected::{EffectiveAuthority, MisdirectedLayer};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
-    let hosts = ["localhost", "*.localhost", "127.0.0.1", "::1"];
-    let layer = MisdirectedLayer::new()
-        // The host list alone decides, so no connection info is needed.
-        .coalescing(Coalescing::Unchecked)
-        .allowed_hosts(hosts)?;
-
     let app = Router::new()
         .fallback(|authority: EffectiveAuthority| async move {
             format!("hello from {}\n", authority.host())
         })
-        .layer(layer);
+        // For a dev container or a phone in the same network, see `loopback_and`.
+        .layer(MisdirectedLayer::loopback());
 
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;

@@ -140,10 +140,13 @@
 //! | a loop over hyper | [`TlsListener::accept`] | `rustls` |
 //! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
 //! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
-//! | plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
+//! | plain HTTP on this machine alone | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
+//! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none |
+//! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
 //!
-//! [`guide::servers`] has each of them in full, proxies included. [`guide::virtual_hosts`] is for hosts that differ in
-//! TLS, [`guide::troubleshooting`] starts from symptoms, and [`guide::rules`] states every rule of the layer.
+//! [`guide::servers`] has each of them in full, and [`guide::proxies`] is about proxies. [`guide::virtual_hosts`] is for
+//! hosts that differ in TLS, [`guide::troubleshooting`] starts from symptoms, and [`guide::rules`] states every rule of
+//! the layer.
 //!
 //! # Where to put the layer
 //!
@@ -162,7 +165,7 @@
 //!   coalesces, resumes a session or sends 0-RTT data, over HTTP/1, 2 or 3.
 //! - With [`TlsAcceptor::from_fn`] and axum-server's `RustlsConfig`, open connections keep the configuration they began
 //!   under.
-//! - Without connection info the layer answers 500. It never serves such a request unchecked.
+//! - If the layer needs connection info and there is none, it answers 500. It never serves such a request unchecked.
 //! - A refused request does not reach the inner service, and its body is not read.
 //! - A request that passes costs no allocation. Its cost does not grow with the number of names or hosts.
 //! - The crate has no `unsafe` code.

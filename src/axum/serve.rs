@@ -10,15 +10,20 @@ use crate::connection::ConnectionInfo;
 
 /// Describes the connections of a plaintext listener: [`ConnectionInfo::plaintext`] with both addresses.
 ///
+/// A plaintext connection has no certificate to compare with the host. So `MisdirectedLayer::new()` alone serves every
+/// host on it. Say which hosts there are, and who may speak plaintext:
+///
 /// ```no_run
 /// use axum::Router;
 /// use tokio::net::TcpListener;
-/// use tower_misdirected::{ConnectionInfo, MisdirectedLayer};
+/// use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Peers};
 ///
-/// # async fn serve() -> std::io::Result<()> {
-/// let app = Router::new().layer(MisdirectedLayer::new());
-/// let listener = TcpListener::bind("127.0.0.1:8080").await?;
-/// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// let gateways = Peers::new(["10.0.0.0/24"])?;
+/// let app = Router::new().layer(MisdirectedLayer::behind_gateway(gateways, ["app.example"])?);
+/// let listener = TcpListener::bind("0.0.0.0:8080").await?;
+/// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await?;
+/// # Ok(())
 /// # }
 /// ```
 impl Connected<IncomingStream<'_, TcpListener>> for ConnectionInfo {

@@ -59,6 +59,10 @@ impl ConnectionInfo {
     /// Describes a connection without TLS from a gateway that terminated TLS for the client. The layer serves
     /// `https` requests on it.
     ///
+    /// If the peer's address tells whether it is a gateway, use [`MisdirectedLayer::gateway`] instead.
+    ///
+    /// [`MisdirectedLayer::gateway`]: crate::MisdirectedLayer::gateway
+    ///
     /// # Security
     ///
     /// Use this only for peers that you control and that nobody else can pose as. The layer then relies on the

@@ -7,6 +7,8 @@
 //! | How do I serve hosts that differ in TLS, change them while the server runs, and revoke client certificates? | [`virtual_hosts`] |
 //! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
 //! | What do browsers and other clients do with a 421, and how do I configure HAProxy and nginx? | [`clients`] |
+//! | How do I serve behind a proxy? | [`proxies`] |
+//! | How do I replace a check of the host that I have? | [`migrating`] |
 //! | How do I find the cause of a 421? | [`troubleshooting`] |
 //! | What does the layer promise, and what is my part? | [`promises`] |
 //! | Which rules does the layer follow? | [`rules`] |
@@ -150,6 +152,12 @@ pub mod virtual_hosts {}
 
 #[doc = include_str!("clients.md")]
 pub mod clients {}
+
+#[doc = include_str!("proxies.md")]
+pub mod proxies {}
+
+#[doc = include_str!("migrating.md")]
+pub mod migrating {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

@@ -172,7 +172,7 @@ impl<R> MisdirectedLayer<R> {
     /// Sets whether the layer answers 421 if the scheme of a request is not that of the connection
     /// (RFC 9110 §7.4). Off by default.
     ///
-    /// By default `http` over TLS passes. `https` over plaintext passes only at [`Coalescing::Unchecked`], and
+    /// By default `http` over TLS passes. `https` over plaintext passes from a [gateway](Self::gateway), and otherwise only at [`Coalescing::Unchecked`], and
     /// never under this setting.
     ///
     /// HTTP/2, HTTP/3 and the absolute-form of HTTP/1 name a scheme. An HTTP/2 request with `Host` in place of
@@ -187,7 +187,8 @@ impl<R> MisdirectedLayer<R> {
     }
 
     /// Sets whether the layer answers 421 to every request on a plaintext connection, except from a
-    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway). Off by default.
+    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway). Off by default. [`gateway`](Self::gateway) does the
+    /// same, and says who the gateways are.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new().require_tls(true);

@@ -25,8 +25,8 @@
 #[non_exhaustive]
 pub enum Coalescing {
     /// Serves any host on any connection. Only the lists of hosts and ports decide, unless
-    /// [`strict_scheme`](crate::MisdirectedLayer::strict_scheme) or
-    /// [`require_tls`](crate::MisdirectedLayer::require_tls) is set.
+    /// [`strict_scheme`](crate::MisdirectedLayer::strict_scheme),
+    /// [`require_tls`](crate::MisdirectedLayer::require_tls) or [`gateway`](crate::MisdirectedLayer::gateway) is set.
     ///
     /// This level needs no [`ConnectionInfo`](crate::ConnectionInfo), so it also suits plain HTTP.
     Unchecked,
