@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use rcgen::CertificateParams;
+use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
 use tokio::sync::mpsc;
@@ -124,7 +124,7 @@ async fn two_files_make_a_server_with_http2_and_421() {
 }
 
 #[tokio::test]
-async fn every_common_form_of_a_key_is_read() {
+async fn both_may_be_in_one_file_among_other_text() {
     let leaf = pki::leaf(&["a.test"]);
     let files = Files::of(&leaf);
     let both = key(&leaf) + &chain(&leaf);
@@ -407,6 +407,25 @@ async fn no_half_written_state_is_presented_in_either_order() {
     }
 }
 
+/// As with certbot's `--reuse-key`.
+#[tokio::test]
+async fn a_new_certificate_for_the_same_key_is_a_renewal() {
+    let (old, unrelated) = (pki::leaf(&["a.test"]), pki::leaf(&["a.test"]));
+    let files = Files::of(&old);
+    let config = files.certificate.server_config().unwrap();
+    let same_key = KeyPair::try_from(old.key.secret_der()).unwrap();
+    let params = CertificateParams::new(vec!["b.test".to_owned()]).unwrap();
+    let new = params.signed_by(&same_key, &pki::CA.1).unwrap();
+    files.directory.write(CHAIN, pem("CERTIFICATE", new.der()));
+    assert!(files.certificate.reload().unwrap());
+    assert_eq!(presented(&config).await, [new.der().to_vec()]);
+    // The intermediates count too.
+    let longer = pem("CERTIFICATE", new.der()) + &chain(&unrelated);
+    files.directory.write(CHAIN, longer);
+    assert!(files.certificate.reload().unwrap());
+    assert_eq!(presented(&config).await.len(), 3);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn certbots_symbolic_links_are_followed_one_by_one() {
@@ -580,30 +599,19 @@ async fn a_watch_says_each_problem_once_and_tries_until_it_is_solved() {
     for _ in 0..2 {
         files.directory.write(KEY, key(&new));
         tokio::time::sleep(HOUR).await;
-        assert!(
-            reports
-                .try_recv()
-                .unwrap()
-                .unwrap_err()
-                .contains("does not belong")
-        );
+        let error = reports.try_recv().unwrap().unwrap_err();
+        assert!(error.contains("does not belong"), "{error}");
         assert!(reports.try_recv().is_err(), "it is said once");
-        // Another problem is said too.
-        files.directory.write(KEY, "");
-        tokio::time::sleep(HOUR).await;
-        assert!(
-            reports
-                .try_recv()
-                .unwrap()
-                .unwrap_err()
-                .contains("no private key")
-        );
-        assert!(reports.try_recv().is_err(), "it is said once");
-        // Back to what is presented: there is nothing to say, and the next problem is a new one.
+        // Back to what is presented: there is nothing to say, and the same problem is a new one afterwards.
         files.directory.write(KEY, key(&old));
         tokio::time::sleep(HOUR).await;
         assert!(reports.try_recv().is_err());
     }
+    files.directory.write(KEY, "");
+    tokio::time::sleep(HOUR).await;
+    let error = reports.try_recv().unwrap().unwrap_err();
+    assert!(error.contains("no private key"), "{error}");
+    // Another problem is said too.
     fs::remove_file(files.directory.path(KEY)).unwrap();
     tokio::time::sleep(HOUR).await;
     assert!(
@@ -623,7 +631,7 @@ async fn a_watch_says_each_problem_once_and_tries_until_it_is_solved() {
     assert_eq!(presented(&config).await[0], new.der.to_vec());
     assert_eq!(
         log.count("certificate not renewed, the previous one stays"),
-        5
+        4
     );
     assert_eq!(log.count("certificate renewed"), 1);
 }

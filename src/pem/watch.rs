@@ -24,8 +24,8 @@ impl CertificateFiles {
     /// in [threads that may block](spawn_blocking).
     ///
     /// If the files cannot be used, the previous certificate stays, and the task tries again until they can. With the
-    /// feature `tracing`, it logs each renewal at info level, each cause of a failure once at error level, and a warning
-    /// when the certificate expires. [`watch_with`](Self::watch_with) also calls a function.
+    /// feature `tracing`, it logs each renewal at info level, each cause of a failure once at error level, and a
+    /// warning when the certificate expires. [`watch_with`](Self::watch_with) also calls a function.
     ///
     /// The task ends when it is [aborted](JoinHandle::abort), or within an interval after the last clone of the `Arc`
     /// was dropped. Dropping the handle does not end it.
