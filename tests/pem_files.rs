@@ -8,7 +8,7 @@ mod wire;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair};
@@ -552,6 +552,12 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     fn start(&self) -> tracing::subscriber::DefaultGuard {
+        // With a subscriber on one thread alone, an event that another thread is the first to emit stays off for all.
+        static EVERY_THREAD: Once = Once::new();
+        EVERY_THREAD.call_once(|| {
+            let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink);
+            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
+        });
         let subscriber = tracing_subscriber::fmt()
             .with_writer(self.clone())
             .with_ansi(false);
