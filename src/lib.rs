@@ -138,6 +138,7 @@
 //! | `axum::serve` | [`TlsListener`] | `axum`, `rustls` |
 //! | axum-server | [`TlsAcceptor`] as its acceptor | `axum-server` |
 //! | a loop over hyper | [`TlsListener::accept`] | `rustls` |
+//! | tonic | [`TlsListener::into_incoming`] | `tonic` |
 //! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
 //! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
 //! | plain HTTP on this machine alone | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
