@@ -6,6 +6,8 @@
 #[cfg(tls_recipe = "boring")]
 extern crate boring as openssl;
 
+#[path = "../src/guide/axum_server_openssl.rs"]
+mod axum_server_recipe;
 #[path = "bypass/client.rs"]
 #[allow(dead_code, reason = "made for more than TCP")]
 mod client;
@@ -22,6 +24,12 @@ mod recipe;
 mod relay;
 mod wire;
 
+// The recipe for axum-server takes these from the module around it.
+use handshake::handshake;
+use recipe::{connection_info, select};
+
+#[path = "other_tls_stacks/axum_server.rs"]
+mod axum_server_test;
 #[path = "other_tls_stacks/contexts.rs"]
 mod contexts;
 #[path = "other_tls_stacks/raw_client.rs"]

@@ -74,6 +74,19 @@ pub mod certificates {}
 #[doc = include_str!("tokio_boring.rs")]
 /// ```
 ///
+/// ## With axum-server
+///
+/// Implement axum-server's `Accept` with the functions of the recipe:
+///
+/// ```rust,ignore
+#[doc = include_str!("axum_server_openssl.rs")]
+/// ```
+///
+/// Then serve with `.acceptor(OpensslAcceptor::new(selector))`. The features `rustls` and `axum-server` of this crate
+/// are not needed.
+///
+/// ## What the recipe cannot do
+///
 /// The recipe does not work with an acceptor that takes a single `SslAcceptor` and performs the handshake itself.
 ///
 /// ## Why does the recipe not call `set_ssl_context`?
