@@ -139,11 +139,13 @@
 //! | axum-server | [`TlsAcceptor`] as its acceptor | `axum-server` |
 //! | a loop over hyper | [`TlsListener::accept`] | `rustls` |
 //! | tonic | [`TlsListener::into_incoming`] | `tonic` |
+//! | salvo, warp, poem | [`TlsListener::accept`], with [recipes](guide::servers#salvo-warp-and-poem) | `rustls` |
 //! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
 //! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
 //! | plain HTTP on this machine alone | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
 //! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none |
 //! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
+//! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) | |
 //!
 //! [`guide::servers`] has each of them in full, and [`guide::proxies`] is about proxies. [`guide::virtual_hosts`] is for
 //! hosts that differ in TLS, [`guide::troubleshooting`] starts from symptoms, and [`guide::rules`] states every rule of

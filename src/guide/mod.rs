@@ -15,6 +15,31 @@
 //! | What does the layer cost? | [`speed`] |
 
 #[doc = include_str!("servers.md")]
+///
+/// # salvo, warp and poem
+///
+/// These frameworks run in a loop over hyper, in place of their own servers. The layer is outside everything that they
+/// do, and their handlers read the connection from the extensions of the request. Their own TLS listeners bring no
+/// [`ConnectionInfo`](crate::ConnectionInfo). The example `hyper_loop` shows how to shut such a loop down gracefully.
+///
+/// With salvo, which has a function for hyper, though it is hidden in salvo's documentation:
+///
+/// ```rust,ignore
+#[doc = include_str!("salvo.rs")]
+/// ```
+///
+/// With warp:
+///
+/// ```rust,ignore
+#[doc = include_str!("warp.rs")]
+/// ```
+///
+/// With poem. Its body cannot be made from bytes, so [`json`](crate::MisdirectedLayer::json) does not fit. poem's own
+/// adapter for tower layers does not fit either, because it passes requests of poem's type:
+///
+/// ```rust,ignore
+#[doc = include_str!("poem.rs")]
+/// ```
 pub mod servers {}
 
 #[doc = include_str!("certificates.md")]

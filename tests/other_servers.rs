@@ -1,0 +1,18 @@
+//! The documented recipes for salvo, warp and poem. They are many crates, so they are built only if `RUSTFLAGS` has
+//! `--cfg server_recipes`.
+#![cfg(server_recipes)]
+
+mod pki;
+mod wire;
+
+#[path = "../src/guide/poem.rs"]
+mod poem_recipe;
+#[path = "../src/guide/salvo.rs"]
+mod salvo_recipe;
+#[path = "../src/guide/warp.rs"]
+mod warp_recipe;
+
+#[path = "other_servers/apps.rs"]
+mod apps;
+#[path = "other_servers/requests.rs"]
+mod requests;
