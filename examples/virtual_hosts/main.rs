@@ -86,6 +86,7 @@ async fn run() -> Result<(), Problem> {
         server.hosts(),
         server.router(),
         server.drain(),
+        server.proxy_protocol(),
         &shutdown,
     )?;
     say(&format!("listening on https://{addr}"));

@@ -1,7 +1,7 @@
 //! What the server serves at present, and how a changed file takes its place: all of it, or nothing.
 
 use axum::Router;
-use tower_misdirected::{VirtualHosts, VirtualHostsBuilder, VirtualHostsError};
+use tower_misdirected::{Peers, VirtualHosts, VirtualHostsBuilder, VirtualHostsError};
 
 use crate::app::{self, App};
 use crate::config::{Config, Drain, Problem, Tls};
@@ -40,6 +40,11 @@ impl Server {
     /// How outdated connections end. A reload does not change it.
     pub fn drain(&self) -> Drain {
         self.config.drain
+    }
+
+    /// Who sends a PROXY protocol header. A reload does not change it.
+    pub fn proxy_protocol(&self) -> Option<Peers> {
+        self.config.proxy_protocol.clone()
     }
 
     /// The application, which sees every reload.

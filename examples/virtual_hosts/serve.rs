@@ -15,7 +15,7 @@ use quinn::{Endpoint, EndpointConfig, TokioRuntime};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower_misdirected::{ConnectionInfo, QuicTls, TlsAcceptor, TlsListener, VirtualHosts};
+use tower_misdirected::{ConnectionInfo, Peers, QuicTls, TlsAcceptor, TlsListener, VirtualHosts};
 
 use crate::config::{Config, Drain, Problem};
 
@@ -70,11 +70,15 @@ pub fn start(
     hosts: VirtualHosts,
     app: Router,
     drain: Drain,
+    proxy_protocol: Option<Peers>,
     shutdown: &CancellationToken,
 ) -> Result<TaskTracker, Problem> {
     let tasks = TaskTracker::new();
     // One acceptor for both, so that both read each certificate once.
-    let tls = TlsAcceptor::from(hosts).drain(drain.0);
+    let mut tls = TlsAcceptor::from(hosts).drain(drain.0);
+    if let Some(peers) = proxy_protocol {
+        tls = tls.proxy_protocol(peers);
+    }
     if let Some(udp) = sockets.udp {
         let endpoint = endpoint(udp, tls.clone());
         let endpoint =
