@@ -5,7 +5,8 @@
 //! cargo run --example pem_files -- fullchain.pem privkey.pem 0.0.0.0:443
 //! ```
 
-use std::error::Error;
+mod common;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -15,28 +16,18 @@ use tower_misdirected::{
     CertificateFiles, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener,
 };
 
+use crate::common::{Result, cannot_listen};
+
+const USAGE: &str = "pem_files CHAIN.pem KEY.pem [ADDRESS]";
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args().skip(1).collect();
-    let arguments: Vec<_> = arguments.iter().map(|argument| &**argument).collect();
-    let served = match arguments[..] {
-        [chain, key] => serve(chain, key, "127.0.0.1:0").await,
-        [chain, key, addr] => serve(chain, key, addr).await,
-        _ => {
-            eprintln!("usage: pem_files CHAIN.pem KEY.pem [ADDRESS]");
-            return ExitCode::from(2);
-        }
-    };
-    match served {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
-        }
-    }
+    let arguments = common::arguments(USAGE, 2..=3);
+    let addr = arguments.get(2).map_or("127.0.0.1:0", String::as_str);
+    common::run(serve(&arguments[0], &arguments[1], addr)).await
 }
 
-async fn serve(chain: &str, key: &str, addr: &str) -> Result<(), Box<dyn Error>> {
+async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
     // Once for the process. Fails only if there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
@@ -51,9 +42,8 @@ async fn serve(chain: &str, key: &str, addr: &str) -> Result<(), Box<dyn Error>>
         Err(error) => eprintln!("not renewed, the old certificate stays: {error}"),
     });
 
-    let listener = TlsListener::bind(addr, certificate.server_config()?)
-        .await
-        .map_err(|error| format!("cannot listen on `{addr}`: {error}"))?;
+    let listener = TlsListener::bind(addr, certificate.server_config()?).await;
+    let listener = listener.map_err(cannot_listen(addr))?;
     println!("listening on https://{}", listener.local_addr()?);
     axum::serve(
         listener,

@@ -6,14 +6,23 @@
 //! cargo run --example plain_http_hosts
 //! ```
 
-use std::error::Error;
+mod common;
+
+use std::process::ExitCode;
 
 use axum::Router;
 use tokio::net::TcpListener;
 use tower_misdirected::{EffectiveAuthority, MisdirectedLayer};
 
+use crate::common::Result;
+
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn main() -> ExitCode {
+    common::arguments("plain_http_hosts", 0..=0);
+    common::run(serve()).await
+}
+
+async fn serve() -> Result<()> {
     let app = Router::new()
         .fallback(|authority: EffectiveAuthority| async move {
             format!("hello from {}\n", authority.host())

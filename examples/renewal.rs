@@ -8,7 +8,9 @@
 //! The example `pem_files` is shorter, because it lets the crate make the configuration. Here the configuration has
 //! settings of its own, and the files are also read on SIGHUP.
 
-use std::error::Error;
+mod common;
+
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,19 +21,21 @@ use tower_misdirected::{
     CertificateFiles, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener,
 };
 
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
+use crate::common::{Result, cannot_listen};
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-#[tokio::main]
-async fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let (Some(chain), Some(key)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: renewal CHAIN.pem KEY.pem [ADDRESS]".into());
-    };
-    let addr = arguments.next().unwrap_or("127.0.0.1:0".to_owned());
+const USAGE: &str = "renewal CHAIN.pem KEY.pem [ADDRESS]";
 
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = common::arguments(USAGE, 2..=3);
+    let addr = arguments.get(2).map_or("127.0.0.1:0", String::as_str);
+    common::run(serve(&arguments[0], &arguments[1], addr)).await
+}
+
+async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
     let provider = Arc::new(ring::default_provider());
     let certificate = CertificateFiles::open_with_provider(chain, key, provider.clone())?;
 
@@ -55,7 +59,8 @@ async fn main() -> Result<()> {
     #[cfg(unix)]
     reload_on_hangup(certificate)?;
 
-    let listener = TlsListener::bind(addr, Arc::new(config)).await?;
+    let listener = TlsListener::bind(addr, Arc::new(config)).await;
+    let listener = listener.map_err(cannot_listen(addr))?;
     println!("listening on https://{}", listener.local_addr()?);
     axum::serve(
         listener,

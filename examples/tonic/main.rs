@@ -6,10 +6,12 @@
 //! ```
 
 mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod greeter;
 
-use std::error::Error;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use rcgen::{CertifiedKey, KeyPair};
@@ -23,15 +25,19 @@ use tonic::{Request, Response, Status};
 use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener, VirtualHosts};
 
 use crate::client::connect;
+use crate::common::Result;
 use crate::greeter::{GreeterClient, GreeterServer};
-
-type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
 const APP: &str = "app.localhost";
 const ADMIN: &str = "admin.localhost";
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
+    common::arguments("tonic", 0..=0);
+    common::run(serve()).await
+}
+
+async fn serve() -> Result<()> {
     let server = rcgen::generate_simple_self_signed([APP, ADMIN].map(String::from))?;
     let user = rcgen::generate_simple_self_signed(["user.localhost".to_owned()])?;
     let hosts = VirtualHosts::builder()
