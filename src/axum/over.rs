@@ -41,6 +41,9 @@ pub struct Over<L: Listener, A = <L as Listener>::Addr> {
     // The lock is never taken. It makes the future `Sync`.
     accepting: Mutex<Accepting<L>>,
     local_addr: io::Result<A>,
+    // A pointer in place of a bound. With a bound, the connect info of tapped listeners over Unix sockets would not
+    // compile with tokio before 1.46.
+    clone_addr: fn(&A) -> A,
     addresses: Box<Find<L::Io, A>>,
 }
 
@@ -196,10 +199,11 @@ where
     }
 }
 
-impl<L: Listener<Addr: 'static>> Over<L> {
+impl<L: Listener<Addr: Clone + 'static>> Over<L> {
     fn new(listener: L) -> Self {
         Self {
             local_addr: listener.local_addr(),
+            clone_addr: Clone::clone,
             accepting: Mutex::new(accept(listener)),
             addresses: Box::new(|_, addr| Addresses::new().peer_addr(socket_addr(addr))),
         }
@@ -211,7 +215,7 @@ impl<L: Listener, A> Sealed for Over<L, A> {}
 impl<L, A> InnerListener for Over<L, A>
 where
     L: Listener<Addr = A>,
-    A: Clone + Send + 'static,
+    A: Send + 'static,
 {
     type Io = L::Io;
     type Addr = A;
@@ -226,7 +230,7 @@ where
 
     fn local_addr(&self) -> io::Result<A> {
         match &self.local_addr {
-            Ok(addr) => Ok(addr.clone()),
+            Ok(addr) => Ok((self.clone_addr)(addr)),
             Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
         }
     }

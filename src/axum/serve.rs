@@ -110,8 +110,6 @@ mod tls {
     impl<L, F> Connected<IncomingStream<'_, Tapped<L, unix::SocketAddr, F>>> for ConnectionInfo
     where
         L: Listener<Addr = unix::SocketAddr>,
-        // Otherwise the address type would have to be `Clone`, which it is not in old versions of tokio.
-        TlsListener<Over<L, unix::SocketAddr>>: Listener<Io = TlsStream<L::Io>>,
         F: FnMut(&mut TlsStream<L::Io>) + Send + 'static,
     {
         fn connect_info(stream: IncomingStream<'_, Tapped<L, unix::SocketAddr, F>>) -> Self {
