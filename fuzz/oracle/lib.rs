@@ -8,6 +8,8 @@ pub mod exchange;
 pub mod grammar;
 pub mod made;
 pub mod pattern;
+#[path = "../../tests/proxy_protocol/oracle.rs"]
+pub mod proxy_protocol;
 pub mod request;
 pub mod scene;
 pub mod verdict;
