@@ -45,8 +45,8 @@ impl<R> MisdirectedLayer<R> {
     /// this setting, whoever the peer is.
     ///
     /// The peer is [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr), the real end of the connection.
-    /// Neither [`client_addr`](crate::ConnectionInfo::client_addr) nor `Forwarded` and `X-Forwarded-*` change it. A peer
-    /// without an IP address, as on a Unix socket, is a gateway only under [`Peers::any()`].
+    /// Neither [`client_addr`](crate::ConnectionInfo::client_addr) nor `Forwarded` and `X-Forwarded-*` change it. A
+    /// peer without an IP address, as on a Unix socket, is a gateway only under [`Peers::any()`].
     ///
     /// Set the [`allowed_hosts`](Self::allowed_hosts) too, as [`behind_gateway`](Self::behind_gateway) does. Nothing
     /// else limits which hosts a gateway may ask for.

@@ -41,7 +41,7 @@ pub enum Rejection {
     /// is set up wrong.
     NoConnectionInfo,
     /// 421: an `https` request, or any request to a layer that requires TLS, came over a plaintext connection
-    /// (RFC 9110 §7.4).
+    /// (RFC 9110 §7.4), and the peer is not one of the layer's [gateways](crate::MisdirectedLayer::gateway).
     InsecureConnection,
     /// 421: the scheme of the request is not that of the connection, under
     /// [`strict_scheme`](crate::MisdirectedLayer::strict_scheme).
@@ -140,7 +140,7 @@ impl fmt::Display for Rejection {
             Self::UnknownPort => "the list of ports does not contain the port",
             Self::NoConnectionInfo => {
                 "the request carries no ConnectionInfo: serve it through \
-                 tower_misdirected::TlsListener (axum::serve, with \
+                 tower_misdirected::TlsListener, or a TcpListener behind a gateway (axum::serve, with \
                  into_make_service_with_connect_info::<ConnectionInfo>()) or \
                  tower_misdirected::TlsAcceptor (axum-server, hyper), insert one by hand, or set \
                  Coalescing::Unchecked"

@@ -1,5 +1,5 @@
-//! nginx, HAProxy, Caddy, Traefik and Envoy as gateways: they terminate TLS, and speak plaintext or TLS of their own with
-//! the application. Their settings are those of the guide; TLS that is passed through is in `proxies`.
+//! nginx, HAProxy, Caddy, Traefik and Envoy as gateways: they terminate TLS, and speak plaintext or TLS of their own
+//! with the application. Their settings are those of the guide; TLS that is passed through is in `proxies`.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -51,7 +51,8 @@ pub const ROWS: [Row; 12] = [
     },
     Row {
         rule: "B2",
-        // If every peer is a gateway, so is one that nobody described. Without a list of hosts nothing would be checked.
+        // If every peer is a gateway, so is one that nobody described. Without a list of hosts nothing would be
+        // checked.
         fails: |case| {
             case.on.security == Security::Unknown
                 && checks_connection(case)

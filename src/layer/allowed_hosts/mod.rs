@@ -1,5 +1,5 @@
-//! The settings for which hosts a layer serves, and the kinds of lists that they take. That a host on no list is refused
-//! is decided in `verdict`.
+//! The settings for which hosts a layer serves, and the kinds of lists that they take. That a host on no list is
+//! refused is decided in `verdict`.
 
 mod copies;
 mod entries;

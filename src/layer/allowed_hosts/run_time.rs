@@ -12,8 +12,8 @@ use crate::verdict::HostSet;
 
 /// A list of allowed hosts that can change while the server runs, such as the domains of tenants.
 ///
-/// All clones are handles to one list. Give one to [`allowed_hosts_in`] and keep another. A change is effective from the
-/// next request on, on open connections too.
+/// All clones are handles to one list. Give one to [`allowed_hosts_in`] and keep another. A change is effective from
+/// the next request on, on open connections too.
 ///
 /// A request never waits for a change, and its look-up allocates nothing. Inserting or removing an entry does not copy
 /// the list, and takes as long for ten thousand entries as for ten. To make that possible, the list is in memory twice.

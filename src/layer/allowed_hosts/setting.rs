@@ -24,9 +24,9 @@ impl MisdirectedLayer {
     /// - all addresses of 127.0.0.0/8, also mapped to IPv6 (`[::ffff:127.0.0.1]`)
     /// - `[::1]`
     ///
-    /// It refuses `0.0.0.0`. That is not a loopback address, although browsers on Linux and macOS connect to the machine
-    /// itself by it. Browsers keep pages from calling 127.0.0.1, and pages used `0.0.0.0` to avoid that. If people open
-    /// your server by it, allow it with [`loopback_and`](Self::loopback_and).
+    /// It refuses `0.0.0.0`. That is not a loopback address, although browsers on Linux and macOS connect to the
+    /// machine itself by it. Browsers keep pages from calling 127.0.0.1, and pages used `0.0.0.0` to avoid that. If
+    /// people open your server by it, allow it with [`loopback_and`](Self::loopback_and).
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
@@ -88,9 +88,9 @@ impl<R> MisdirectedLayer<R> {
     /// | `10.0.0.0/8`, `2001:db8::/32` | the IP addresses of this network |
     /// | `0.0.0.0/0` and `::/0` | every IP address |
     ///
-    /// No wildcard matches `app.example` itself. Case and a trailing dot do not matter. An IPv4 network also contains its
-    /// addresses mapped to IPv6, which no IPv6 network contains; an IPv4 address is only itself. A client that uses an IP
-    /// address asked no DNS server, so allowing addresses does not allow DNS rebinding.
+    /// No wildcard matches `app.example` itself. Case and a trailing dot do not matter. An IPv4 network also contains
+    /// its addresses mapped to IPv6, which no IPv6 network contains; an IPv4 address is only itself. A client that uses
+    /// an IP address asked no DNS server, so allowing addresses does not allow DNS rebinding.
     ///
     /// The last call wins, also over [`allowed_hosts_in`](Self::allowed_hosts_in) and
     /// [`allowed_hosts_by`](Self::allowed_hosts_by). For a server that only the machine itself uses, see
@@ -125,8 +125,8 @@ impl<R> MisdirectedLayer<R> {
         Ok(self.set_hosts(Arc::new(entries)))
     }
 
-    /// Serves only the hosts in a list that can change while the server runs, and answers 421 to any other. Otherwise it
-    /// is like [`allowed_hosts`](Self::allowed_hosts).
+    /// Serves only the hosts in a list that can change while the server runs, and answers 421 to any other. Otherwise
+    /// it is like [`allowed_hosts`](Self::allowed_hosts).
     ///
     /// ```
     /// use tower_misdirected::{AllowedHosts, MisdirectedLayer};
@@ -142,12 +142,12 @@ impl<R> MisdirectedLayer<R> {
 
     /// Serves only the hosts for which a function returns `true`, and answers 421 to any other.
     ///
-    /// The function gets the host in normal form, as [`Host`](crate::Host) displays it: a name in lower case and without
-    /// a trailing dot, an IPv4 address, or an IPv6 address in brackets and in its shortest form (`[2001:db8::1]`,
-    /// RFC 5952). The port is not part of it.
+    /// The function gets the host in normal form, as [`Host`](crate::Host) displays it: a name in lower case and
+    /// without a trailing dot, an IPv4 address, or an IPv6 address in brackets and in its shortest form
+    /// (`[2001:db8::1]`, RFC 5952). The port is not part of it.
     ///
-    /// The function runs for every request, on the thread that handles the request, so it should return at once. A panic
-    /// in it is a panic of the service's `call`.
+    /// The function runs for every request, on the thread that handles the request, so it should return at once. A
+    /// panic in it is a panic of the service's `call`.
     ///
     /// ```
     /// use tower_misdirected::{Coalescing, MisdirectedLayer};
