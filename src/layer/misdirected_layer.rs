@@ -172,8 +172,8 @@ impl<R> MisdirectedLayer<R> {
     /// Sets whether the layer answers 421 if the scheme of a request is not that of the connection
     /// (RFC 9110 §7.4). Off by default.
     ///
-    /// By default `http` over TLS passes. `https` over plaintext passes from a [gateway](Self::gateway), and otherwise
-    /// only at [`Coalescing::Unchecked`], and never under this setting.
+    /// By default `http` over TLS passes. `https` over plaintext passes only at [`Coalescing::Unchecked`], and never
+    /// under this setting. From a [gateway](Self::gateway) both schemes pass.
     ///
     /// HTTP/2, HTTP/3 and the absolute-form of HTTP/1 name a scheme. An HTTP/2 request with `Host` in place of
     /// `:authority` loses its scheme on the way to the layer. This setting refuses such a request, and a plaintext
