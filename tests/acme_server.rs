@@ -77,7 +77,16 @@ impl Pebble {
         };
         let names = names.to_string();
         let mut dns = Command::new(dns);
-        dns.args(["-management", "", "-http01", "", "-https01", "", "-tlsalpn01", ""]);
+        dns.args([
+            "-management",
+            "",
+            "-http01",
+            "",
+            "-https01",
+            "",
+            "-tlsalpn01",
+            "",
+        ]);
         let dns = run(dns.args(["-defaultIPv6", "", "-dns01", &names]));
         let mut server = Command::new(pebble);
         server.args(["-dnsserver", &names, "-config", &files.path("pebble.json")]);
@@ -90,7 +99,9 @@ impl Pebble {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, listening).await.expect("Pebble listens in time");
+        tokio::time::timeout(PATIENCE, listening)
+            .await
+            .expect("Pebble listens in time");
         Self {
             directory_url: format!("https://localhost:{}/dir", api.port()),
             _files: files,
@@ -162,7 +173,9 @@ async fn d7_certificates_are_ordered_and_renewed_beside_virtual_hosts_and_client
             .with_safe_default_protocol_versions()
             .unwrap()
     };
-    let www = builder().with_no_client_auth().with_cert_resolver(state.resolver());
+    let www = builder()
+        .with_no_client_auth()
+        .with_cert_resolver(state.resolver());
     let mut roots = RootCertStore::empty();
     roots.add(pki::CA.0.clone()).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), pki::provider());

@@ -31,6 +31,7 @@ pub(crate) enum Late {
 }
 
 impl Bounds {
+    #[inline]
     pub(crate) fn new(pending: &Arc<Pending>, timeout: Duration) -> Self {
         Self {
             time_limit: unconstrained(tokio::time::sleep(timeout)),
@@ -39,6 +40,7 @@ impl Bounds {
     }
 
     /// Ready when the connection must end.
+    #[inline]
     pub(crate) fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Late> {
         let this = self.project();
         if this.place.poll_lost(context).is_ready() {

@@ -67,6 +67,7 @@ impl<IO, F> Accepting<IO, F>
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
+    #[inline]
     pub(super) fn new(
         handshakes: Arc<Handshakes>,
         io: IO,
@@ -85,7 +86,8 @@ where
                 return Self::at(Stage::Header(header), None, handshakes, given, refuse);
             }
         }
-        let (stage, chosen) = Stage::handshake(&handshakes, io);
+        let chosen = handshakes.chooser.choose_early(handshakes.transport);
+        let stage = Stage::of_handshake(chosen.as_ref(), io);
         Self::at(stage, chosen, handshakes, given, refuse)
     }
 
@@ -113,16 +115,14 @@ where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     #[inline]
-    fn handshake(handshakes: &Handshakes, io: IO) -> (Self, Option<Chosen>) {
-        let chosen = handshakes.chooser.choose_early(handshakes.transport);
-        let stage = match &chosen {
+    fn of_handshake(chosen: Option<&Chosen>, io: IO) -> Self {
+        match chosen {
             Some(chosen) => {
                 let config = chosen.config.clone();
                 Self::Begun(tokio_rustls::TlsAcceptor::from(config).accept(io))
             }
             None => Self::Choosing(LazyConfigAcceptor::new(Acceptor::default(), io)),
-        };
-        (stage, chosen)
+        }
     }
 }
 
@@ -146,16 +146,12 @@ where
             let Some(bounds) = this.bounds.as_mut().as_pin_mut() else {
                 return Poll::Pending;
             };
-            accepted = Poll::Ready(Err(match ready!(bounds.poll(context)) {
-                Late::TimedOut => Ended::TimedOut.into(),
-                Late::TooManyPending => Ended::TooManyPending.into(),
-            }));
+            accepted = Poll::Ready(Err(ended(ready!(bounds.poll(context)))));
+        }
+        if let Poll::Ready(Err(error)) = &accepted {
+            this.report(error);
         }
         this.bounds.set(None);
-        #[cfg(feature = "proxy-protocol")]
-        let in_header = matches!(this.stage, Stage::Header(_));
-        #[cfg(not(feature = "proxy-protocol"))]
-        let in_header = false;
         *this.stage = Stage::Over;
         let chosen = this.chosen.take();
         let is_challenge = chosen.as_ref().is_some_and(|chosen| chosen.is_challenge);
@@ -164,16 +160,7 @@ where
             Poll::Ready(Ok(ref stream)) => {
                 info(&this.handshakes.chooser, chosen, stream, this.given)
             }
-            Poll::Ready(Err(error)) => {
-                let failure = HandshakeFailure {
-                    error: &error,
-                    reason: FailureReason::of(&error, in_header),
-                    peer_addr: this.given.as_ref().and_then(|given| given.peer),
-                    client_addr: this.given.as_ref().and_then(|given| given.client),
-                };
-                this.handshakes.chooser.report(&failure);
-                return Poll::Ready(Err(error));
-            }
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
             Poll::Pending => return Poll::Pending,
         };
         if is_challenge || info.alpn() == Some(ACME_TLS) {
@@ -181,6 +168,14 @@ where
         }
         let protocol = Protocol::of(&info, &this.handshakes.endings);
         accepted.map_ok(|stream| TlsStream::new(stream, info, protocol))
+    }
+}
+
+#[cold]
+fn ended(late: Late) -> io::Error {
+    match late {
+        Late::TimedOut => Ended::TimedOut.into(),
+        Late::TooManyPending => Ended::TooManyPending.into(),
     }
 }
 
@@ -208,12 +203,8 @@ where
         context: &mut Context<'_>,
     ) -> Poll<io::Result<tokio_rustls::server::TlsStream<IO>>> {
         #[cfg(feature = "proxy-protocol")]
-        if let Stage::Header(header) = self.stage {
-            let (io, client_addr) = ready!(header.poll(context))?;
-            if client_addr.is_some() {
-                self.given.get_or_insert_default().client = client_addr;
-            }
-            (*self.stage, *self.chosen) = Stage::handshake(self.handshakes, io);
+        if let Stage::Header(_) = self.stage {
+            ready!(self.poll_header(context))?;
         }
         if let Stage::Choosing(start) = self.stage {
             let start = ready!(Pin::new(start).poll(context))?;
@@ -241,6 +232,38 @@ where
             Stage::Header(_) => Poll::Pending,
             Stage::Choosing(_) | Stage::Over => Poll::Pending,
         }
+    }
+
+    /// Tells the operator why the handshake has failed.
+    #[cold]
+    fn report(&self, error: &io::Error) {
+        #[cfg(feature = "proxy-protocol")]
+        let in_header = matches!(self.stage, Stage::Header(_));
+        #[cfg(not(feature = "proxy-protocol"))]
+        let in_header = false;
+        let given = self.given.as_ref();
+        self.handshakes.chooser.report(&HandshakeFailure {
+            error,
+            reason: FailureReason::of(error, in_header),
+            peer_addr: given.and_then(|given| given.peer),
+            client_addr: given.and_then(|given| given.client),
+        });
+    }
+
+    /// Reads the header, and begins the handshake behind it. Apart, so that other handshakes do not pay for it.
+    #[cfg(feature = "proxy-protocol")]
+    #[cold]
+    fn poll_header(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Stage::Header(header) = self.stage {
+            let (io, client_addr) = ready!(header.poll(context))?;
+            if client_addr.is_some() {
+                self.given.get_or_insert_default().client = client_addr;
+            }
+            let handshakes = &*self.handshakes;
+            *self.chosen = handshakes.chooser.choose_early(handshakes.transport);
+            *self.stage = Stage::of_handshake(self.chosen.as_ref(), io);
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
