@@ -7,6 +7,8 @@
 mod installed;
 mod pki;
 mod program;
+#[path = "../src/guide/acme.rs"]
+mod recipe;
 mod server;
 mod wire;
 
@@ -16,14 +18,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
-use rustls_acme::{AcmeConfig, AcmeState, EventOk};
+use rustls_acme::{AcmeConfig, AcmeState};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
-use tower_misdirected::{MisdirectedLayer, TlsAcceptor, VirtualHosts};
+use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener, VirtualHosts};
 
 use crate::program::Directory;
 use crate::server::Calls;
@@ -37,6 +38,8 @@ const LIFETIME: u32 = 12;
 /// Pebble, with a DNS server that knows every name, both ended with the test.
 struct Pebble {
     directory_url: String,
+    /// The certificate of its own interface.
+    certificate: Vec<u8>,
     _files: Directory,
     _children: [Child; 2],
 }
@@ -57,7 +60,7 @@ impl Pebble {
     /// Starts an ACME server that validates at this port of loopback.
     async fn start([pebble, dns]: [PathBuf; 2], tls_port: u16) -> Self {
         let files = Directory::new();
-        files.write_certificate("api.pem", "api.key", &["localhost"]);
+        let certificate = files.write_certificate("api.pem", "api.key", &["localhost"]);
         let (api, management, names) = (free_addr(), free_addr(), free_addr());
         let config = serde_json::json!({ "pebble": {
             "listenAddress": api.to_string(),
@@ -103,6 +106,7 @@ impl Pebble {
             .await
             .expect("Pebble listens in time");
         Self {
+            certificate,
             directory_url: format!("https://localhost:{}/dir", api.port()),
             _files: files,
             _children: [server, dns],
@@ -111,7 +115,7 @@ impl Pebble {
 
     fn order(&self, domains: &[&str]) -> AcmeState<std::convert::Infallible> {
         let mut roots = RootCertStore::empty();
-        roots.add(pki::CA.0.clone()).unwrap();
+        roots.add(self.certificate.clone().into()).unwrap();
         let client = ClientConfig::builder_with_provider(pki::provider())
             .with_safe_default_protocol_versions()
             .unwrap()
@@ -124,17 +128,9 @@ impl Pebble {
 }
 
 /// Keeps the certificates up to date, and tells of each new one.
-fn drive(mut state: AcmeState<std::convert::Infallible>) -> mpsc::UnboundedReceiver<()> {
+fn drive(state: AcmeState<std::convert::Infallible>) -> mpsc::UnboundedReceiver<()> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Some(event) = state.next().await {
-            match event {
-                Ok(EventOk::DeployedNewCert) => drop(sender.send(())),
-                Ok(_) => {}
-                Err(error) => eprintln!("{error}"),
-            }
-        }
-    });
+    tokio::spawn(recipe::keep(state, move || drop(sender.send(()))));
     receiver
 }
 
@@ -167,30 +163,25 @@ async fn d7_certificates_are_ordered_and_renewed_beside_virtual_hosts_and_client
     let pebble = Pebble::start(programs, addr.port()).await;
 
     let state = pebble.order(&["www.acme.test", "admin.acme.test"]);
-    let provider = pki::provider();
-    let builder = || {
-        ServerConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-    };
-    let www = builder()
-        .with_no_client_auth()
-        .with_cert_resolver(state.resolver());
     let mut roots = RootCertStore::empty();
     roots.add(pki::CA.0.clone()).unwrap();
     let verifier = WebPkiClientVerifier::builder_with_provider(roots.into(), pki::provider());
-    let admin = builder()
+    let admin = ServerConfig::builder_with_provider(pki::provider())
+        .with_safe_default_protocol_versions()
+        .unwrap()
         .with_client_cert_verifier(verifier.build().unwrap())
         .with_cert_resolver(state.resolver());
     let hosts = VirtualHosts::builder()
-        .host("www.acme.test", Arc::new(www))
+        .host(
+            "www.acme.test",
+            recipe::config(&state, pki::provider()).unwrap(),
+        )
         .host("admin.acme.test", Arc::new(admin))
         .host("static.test", pki::server(&["static.test"]));
-    let acceptor = TlsAcceptor::from(hosts.build().unwrap())
-        .acme_challenges(state.challenge_rustls_config_with_provider(pki::provider()));
+    let acceptor = recipe::acceptor(&state, hosts.build().unwrap(), pki::provider());
     let app = server::echo(&Calls::default()).layer(MisdirectedLayer::new());
-    let listener = tower_misdirected::TlsListener::from_tcp(tcp, acceptor);
-    let app = app.into_make_service_with_connect_info::<tower_misdirected::ConnectionInfo>();
+    let listener = TlsListener::from_tcp(tcp, acceptor);
+    let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
 
     // Another host is served before there is any certificate for these.
@@ -239,8 +230,8 @@ async fn d7_a_resolver_inside_a_configuration_answers_the_challenges_of_its_host
         .host("www.acme.test", Arc::new(www))
         .host("static.test", pki::server(&["static.test"]));
     let app = server::echo(&Calls::default()).layer(MisdirectedLayer::new());
-    let listener = tower_misdirected::TlsListener::from_tcp(tcp, hosts.build().unwrap());
-    let app = app.into_make_service_with_connect_info::<tower_misdirected::ConnectionInfo>();
+    let listener = TlsListener::from_tcp(tcp, hosts.build().unwrap());
+    let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
 
     next(&mut drive(state)).await;

@@ -43,6 +43,21 @@
 pub mod servers {}
 
 #[doc = include_str!("certificates.md")]
+#[doc = include_str!("acme.rs")]
+/// ```
+///
+/// This order works:
+///
+/// 1. Make an `AcmeState` for the names, with a cache on disk. Without one, every start orders new certificates.
+/// 2. Make the configurations of the hosts, and the virtual hosts.
+/// 3. Make the acceptor, and the listener from it. Accept connections.
+/// 4. Poll the `AcmeState` in a task. Before it has a certificate, handshakes for its names fail.
+///
+/// Renewal happens inside the configuration, so it is no reason for a 421 and ends no connection.
+///
+/// Without `acme_challenges` the resolver also answers challenges by itself, if the configuration of the host offers
+/// `h2`, `http/1.1` and `acme-tls/1` and does not require client certificates. A challenge for an IP address has a server
+/// name such as `1.2.0.192.in-addr.arpa` (RFC 8738 §6), which no virtual host has, so it needs `acme_challenges`.
 pub mod certificates {}
 
 /// How do I use OpenSSL, BoringSSL or another TLS stack?
