@@ -25,7 +25,7 @@ use crate::proxy_protocol::ProxyProtocol;
 /// ```no_run
 /// use axum::{Router, routing::get};
 /// use tower_misdirected::{
-///     Coalescing, ConnectionInfo, MisdirectedLayer, Peers, PlaintextListener, ProxyProtocol,
+///     ConnectionInfo, MisdirectedLayer, Peers, PlaintextListener, ProxyProtocol,
 /// };
 ///
 /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
@@ -34,7 +34,7 @@ use crate::proxy_protocol::ProxyProtocol;
 ///     .route("/", get(|connection: ConnectionInfo| async move {
 ///         format!("hello {:?}", connection.client_addr())
 ///     }))
-///     .layer(MisdirectedLayer::new().coalescing(Coalescing::Unchecked).allowed_hosts(["app.example"])?);
+///     .layer(MisdirectedLayer::behind_gateway(gateways.clone(), ["app.example"])?);
 ///
 /// let listener = PlaintextListener::bind("10.0.0.7:8080", ProxyProtocol::from_peers(gateways)).await?;
 /// axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await?;

@@ -4,6 +4,7 @@
 
 pub mod frames;
 pub mod http3;
+pub mod proxy;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
