@@ -3,7 +3,7 @@
 use tokio::net::TcpListener;
 use tower_misdirected::{ConnectionInfo, Peers, ProxyProtocol};
 
-use super::{CLIENT, GET, app, ask, bind, open, others, serve, us};
+use super::{CLIENT, app, ask, bind, open, others, serve, us};
 use crate::wire::{self, proxy};
 
 #[tokio::test]

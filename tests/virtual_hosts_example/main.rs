@@ -12,6 +12,7 @@ mod wire;
 mod answers;
 mod levels;
 mod mistakes;
+mod proxy_protocol;
 mod reload;
 mod shutdown;
 
