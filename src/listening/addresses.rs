@@ -38,6 +38,8 @@ pub struct Addresses {
     pub(crate) local: Option<SocketAddr>,
     /// What a gateway told.
     pub(crate) client: Option<SocketAddr>,
+    /// A gateway told that the connection is its own, as in health checks.
+    pub(crate) is_gateways_own: bool,
 }
 
 impl Addresses {
@@ -81,6 +83,15 @@ pub(crate) fn peer_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAdd
 pub(crate) fn local_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
     let given = given.as_ref().and_then(|given| given.local);
     given.or_else(|| tcp(io)?.local_addr().ok().map(canonical))
+}
+
+/// Returns the given addresses, or else the address that was accepted with the transport. A socket whose peer has reset
+/// the connection no longer tells who that was, and health checks often end so.
+pub(crate) fn or_accepted<A: 'static>(given: Given, accepted: &A) -> Given {
+    given.or_else(|| {
+        let peer: &SocketAddr = (accepted as &dyn Any).downcast_ref()?;
+        Some(Box::new(Addresses::new().peer_addr(*peer)))
+    })
 }
 
 fn tcp<IO: 'static>(io: &IO) -> Option<&TcpStream> {

@@ -55,7 +55,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
         &mut self,
         context: &mut Context<'_>,
         pending: &Pending,
-        begin: impl Fn(L::Io, Given) -> F,
+        begin: impl Fn(L::Io, &L::Addr, Given) -> F,
     ) -> Poll<(T, L::Addr)>
     where
         F: Future<Output = io::Result<T>> + Send + 'static,
@@ -74,7 +74,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
             match ready!(self.inner.poll_accept(context)) {
                 Ok((io, addr)) => {
                     let given = self.inner.addresses(&io, &addr).map(Box::new);
-                    let begun = begin(io, given);
+                    let begun = begin(io, &addr, given);
                     let connection = async move { begun.await.ok().map(|begun| (begun, addr)) };
                     self.beginning.spawn(connection);
                 }

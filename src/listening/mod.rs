@@ -8,7 +8,7 @@ mod inner;
 mod pending;
 
 pub use self::addresses::Addresses;
-pub(crate) use self::addresses::{Given, local_addr, peer_addr};
+pub(crate) use self::addresses::{Given, local_addr, or_accepted, peer_addr};
 pub(crate) use self::bounds::{Bounds, Late};
 pub(crate) use self::concurrent::Concurrent;
 pub use self::inner::InnerListener;

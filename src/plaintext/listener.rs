@@ -7,7 +7,7 @@ use std::io;
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use super::stream::PlaintextStream;
-use crate::listening::{Concurrent, InnerListener};
+use crate::listening::{Concurrent, InnerListener, or_accepted};
 use crate::proxy_protocol::ProxyProtocol;
 
 /// A plaintext listener behind gateways that send PROXY protocol headers.
@@ -97,7 +97,10 @@ impl<L: InnerListener> PlaintextListener<L> {
     /// This method is cancel safe: in a `tokio::select!` no connection is lost if another branch completes first.
     pub async fn accept(&mut self) -> (PlaintextStream<L::Io>, L::Addr) {
         let proxy_protocol = &self.proxy_protocol;
-        let begin = |io, given| proxy_protocol.accept_given(io, given);
+        let begin = |io, addr: &L::Addr, given| {
+            let given = or_accepted(given, addr);
+            proxy_protocol.accept_given(io, given)
+        };
         let listener = &mut self.listener;
         poll_fn(|context| listener.poll_accept(context, proxy_protocol.pending(), begin)).await
     }

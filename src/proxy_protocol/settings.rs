@@ -140,6 +140,19 @@ impl ProxyProtocol {
         poll_fn(|context| header.poll(io, context)).await
     }
 
+    /// Returns whether a connection with this header may be the gateway's own, as in health checks: the header names no
+    /// client, or the gateway itself. HAProxy's checks do the latter in version 1.
+    ///
+    /// A load balancer that keeps the addresses of clients always names the peer. Only [`Peers::any`] lists its peers.
+    #[cfg(feature = "rustls")]
+    pub(crate) fn is_gateways_own(
+        &self,
+        peer: Option<SocketAddr>,
+        client: Option<SocketAddr>,
+    ) -> bool {
+        client.is_none() || (client == peer && !self.peers.is_any())
+    }
+
     /// Returns the reader for a connection from `peer`, if that has to send a header.
     pub(crate) fn header_from(&self, peer: Option<SocketAddr>) -> Option<HeaderReader> {
         let sends_header = self.peers.contains_peer(peer);

@@ -36,6 +36,19 @@ pub(super) struct Handshakes {
     pub(super) proxy_protocol: Option<crate::ProxyProtocol>,
 }
 
+impl Handshakes {
+    /// Returns whether the peer has to be known before the handshake: for a report if it fails, or because only some
+    /// peers send PROXY protocol headers.
+    #[inline]
+    pub(super) fn asks_for_peer(&self) -> bool {
+        #[cfg(feature = "proxy-protocol")]
+        if self.proxy_protocol.is_some() {
+            return true;
+        }
+        self.chooser.reports()
+    }
+}
+
 pin_project! {
     /// The future of a handshake. It is written by hand because a connection is large, and every async function
     /// that returns one copies it.
@@ -241,13 +254,18 @@ where
         let in_header = matches!(self.stage, Stage::Header(_));
         #[cfg(not(feature = "proxy-protocol"))]
         let in_header = false;
-        let given = self.given.as_ref();
-        self.handshakes.chooser.report(&HandshakeFailure {
+        let given = self.given.as_deref().copied().unwrap_or_default();
+        let failure = HandshakeFailure {
             error,
             reason: FailureReason::of(error, in_header),
-            peer_addr: given.and_then(|given| given.peer),
-            client_addr: given.and_then(|given| given.client),
-        });
+            peer_addr: given.peer,
+            client_addr: given.client,
+        };
+        // A health check of a gateway ends behind its header, and nothing has failed.
+        let is_check = given.is_gateways_own && failure.reason == FailureReason::Closed;
+        if !is_check {
+            self.handshakes.chooser.report(&failure);
+        }
     }
 
     /// Reads the header, and begins the handshake behind it. Apart, so that other handshakes do not pay for it.
@@ -256,10 +274,13 @@ where
     fn poll_header(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Stage::Header(header) = self.stage {
             let (io, client_addr) = ready!(header.poll(context))?;
-            if client_addr.is_some() {
-                self.given.get_or_insert_default().client = client_addr;
-            }
             let handshakes = &*self.handshakes;
+            let settings = handshakes.proxy_protocol.as_ref();
+            let peer = peer_addr(self.given, &io);
+            let given = self.given.get_or_insert_default();
+            given.client = client_addr;
+            given.is_gateways_own =
+                settings.is_some_and(|it| it.is_gateways_own(peer, client_addr));
             *self.chosen = handshakes.chooser.choose_early(handshakes.transport);
             *self.stage = Stage::of_handshake(self.chosen.as_ref(), io);
         }

@@ -286,6 +286,9 @@ impl TlsAcceptor {
     /// Use it to count failures by [reason](HandshakeFailure::reason). On the internet most of them are scanners and
     /// clients that go away, and none of them concerns another connection. The callback must not block.
     ///
+    /// A health check of a gateway is not a failure: a connection whose PROXY protocol header names no client, or the
+    /// gateway itself, and that ends before its handshake is complete.
+    ///
     /// [`QuicTls`](crate::QuicTls) calls it for the handshakes that it refuses. quinn returns the other failures to the
     /// caller.
     ///
@@ -389,6 +392,12 @@ impl TlsAcceptor {
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         Accepting::new(self.handshakes.clone(), io, given, refuse)
+    }
+
+    /// Returns whether the peer has to be known before the handshake.
+    #[inline]
+    pub(super) fn asks_for_peer(&self) -> bool {
+        self.handshakes.asks_for_peer()
     }
 
     /// Offers `h2` and `http/1.1` under a configuration without ALPN protocols.

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 
 use super::acceptor::TlsAcceptor;
 use super::stream::TlsStream;
-use crate::listening::{Concurrent, InnerListener};
+use crate::listening::{Concurrent, InnerListener, or_accepted};
 
 /// A listener that speaks TLS, over TCP or over another listener.
 ///
@@ -161,7 +161,13 @@ impl<L: InnerListener> TlsListener<L> {
         context: &mut Context<'_>,
     ) -> Poll<(TlsStream<L::Io>, L::Addr)> {
         let acceptor = &self.acceptor;
-        let begin = |io, given| acceptor.accept_given(io, given);
+        let begin = |io, addr: &L::Addr, given| {
+            let given = match acceptor.asks_for_peer() {
+                true => or_accepted(given, addr),
+                false => given,
+            };
+            acceptor.accept_given(io, given)
+        };
         self.listener
             .poll_accept(context, acceptor.pending(), begin)
     }
