@@ -20,6 +20,7 @@ mod installed;
 mod observed;
 mod programs;
 mod proxies;
+mod proxy_protocol;
 mod rust;
 mod site;
 mod uploads;
