@@ -5,13 +5,14 @@ mod pki;
 mod server;
 mod wire;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::routing::any;
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tower_misdirected::{
     ConnectionInfo, FailureReason, MisdirectedLayer, Peers, PlaintextListener, ProxyProtocol,
     TlsAcceptor, TlsListener, VirtualHosts,
@@ -121,6 +122,26 @@ async fn d6_a_health_check_is_no_failed_handshake() {
         is_served(addr, true).await;
         check(addr).await;
         is_served(addr, true).await;
+        assert_eq!(*reports.lock().unwrap(), []);
+    }
+}
+
+/// A loop of the user's own does not pass the peer on. Other systems than Linux may not accept such a connection.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn d6_a_health_check_that_was_reset_early_is_none_without_the_listener_either() {
+    for (acceptor, reports) in acceptors(&us()) {
+        let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addr = tcp.local_addr().unwrap();
+        check(addr).await;
+        for reset in [true, true, true, true, false] {
+            let io = tcp.accept().await.unwrap().0;
+            assert_eq!(io.peer_addr().is_err(), reset);
+            let accepted = tokio::time::timeout(wire::PATIENCE, acceptor.accept(io)).await;
+            let error = accepted.expect("an end in time").unwrap_err();
+            let ended = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
+            assert_eq!(error.kind(), ended[usize::from(!reset)], "{error}");
+        }
         assert_eq!(*reports.lock().unwrap(), []);
     }
 }

@@ -94,6 +94,12 @@ pub(crate) fn or_accepted<A: 'static>(given: Given, accepted: &A) -> Given {
     })
 }
 
+/// Returns whether `io` is a socket whose peer has reset the connection already, and that is not known by other means.
+#[cfg(all(feature = "rustls", feature = "proxy-protocol"))]
+pub(crate) fn is_reset<IO: 'static>(given: &Given, io: &IO) -> bool {
+    tcp(io).is_some() && peer_addr(given, io).is_none()
+}
+
 fn tcp<IO: 'static>(io: &IO) -> Option<&TcpStream> {
     (io as &dyn Any).downcast_ref()
 }

@@ -8,6 +8,8 @@ mod inner;
 mod pending;
 
 pub use self::addresses::Addresses;
+#[cfg(all(feature = "rustls", feature = "proxy-protocol"))]
+pub(crate) use self::addresses::is_reset;
 pub(crate) use self::addresses::{Given, local_addr, or_accepted, peer_addr};
 pub(crate) use self::bounds::{Bounds, Late};
 pub(crate) use self::concurrent::Concurrent;

@@ -22,6 +22,8 @@ use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion};
 use crate::handshake::{
     ACME_TLS, Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport,
 };
+#[cfg(feature = "proxy-protocol")]
+use crate::listening::is_reset;
 use crate::listening::{Bounds, Given, Late, Pending, local_addr, peer_addr};
 
 /// What all handshakes of an acceptor share.
@@ -73,6 +75,9 @@ enum Stage<IO, F> {
     Choosing(LazyConfigAcceptor<IO>),
     Begun(Accept<IO>),
     Refusing(Pin<Box<F>>),
+    /// The peer reset the connection before it was accepted.
+    #[cfg(feature = "proxy-protocol")]
+    Reset,
     Over,
 }
 
@@ -97,6 +102,11 @@ where
             if let Some(reader) = settings.header_from(peer_addr(&given, &io)) {
                 let header = Box::new(Header::new(io, reader));
                 return Self::at(Stage::Header(header), None, handshakes, given, refuse);
+            }
+            // Nobody knows whether a header had to come. It is likely a health check.
+            if is_reset(&given, &io) {
+                given.get_or_insert_default().is_gateways_own = true;
+                return Self::at(Stage::Reset, None, handshakes, given, refuse);
             }
         }
         let chosen = handshakes.chooser.choose_early(handshakes.transport);
@@ -243,6 +253,11 @@ where
             Stage::Refusing(refused) => refused.as_mut().poll(context).map(Err),
             #[cfg(feature = "proxy-protocol")]
             Stage::Header(_) => Poll::Pending,
+            #[cfg(feature = "proxy-protocol")]
+            Stage::Reset => Poll::Ready(Err(io::Error::new(
+                io::ErrorKind::ConnectionReset,
+                "the connection was reset before it was accepted",
+            ))),
             Stage::Choosing(_) | Stage::Over => Poll::Pending,
         }
     }
