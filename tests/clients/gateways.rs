@@ -51,7 +51,10 @@ const NGINX: Kind = Kind {
     programs: &["nginx"],
     version: "-v",
     settings: include_str!("gateways/nginx.conf"),
-    also: include_str!("nginx.conf"),
+    also: concat!(
+        include_str!("nginx.conf"),
+        include_str!("proxy_protocol/nginx.conf")
+    ),
     arguments: |setup| vec!["-e".into(), "stderr".into(), "-c".into(), setup.settings()],
 };
 
@@ -60,7 +63,10 @@ const HAPROXY: Kind = Kind {
     programs: &["haproxy"],
     version: "-v",
     settings: include_str!("gateways/haproxy.cfg"),
-    also: include_str!("haproxy.cfg"),
+    also: concat!(
+        include_str!("haproxy.cfg"),
+        include_str!("proxy_protocol/haproxy.cfg")
+    ),
     arguments: |setup| vec!["-db".into(), "-f".into(), setup.settings()],
 };
 

@@ -114,8 +114,9 @@ impl Application {
 struct Proxy {
     directory: Directory,
     application: Application,
-    /// Where it listens: TLS that is passed through, and TLS that it terminates, for HTTP/1.1 and HTTP/2 behind it.
-    addrs: [SocketAddr; 3],
+    /// Where it listens: TLS that is passed through, TLS that it terminates, in three ways,
+    /// and TLS connections of its own.
+    addrs: [SocketAddr; 5],
     _child: Child,
 }
 
@@ -147,19 +148,23 @@ impl Proxy {
     async fn start(program: PathBuf, arguments: &[&str], settings: String) -> Self {
         let application = Application::start().await;
         let directory = Directory::new();
-        let addrs = [free_addr().await, free_addr().await, free_addr().await];
-        // A port can begin with the digits of another, so the longer ones come first.
+        let mut settings = settings;
+        let mut addrs = Vec::new();
+        for port in 443..=447 {
+            let addr = free_addr().await;
+            addrs.push(addr);
+            // An address stands before other words, or at the end.
+            for end in [" ", "\n", ";"] {
+                let known = format!("127.0.0.1:{port}{end}");
+                settings = settings.replace(&known, &format!("{addr}{end}"));
+            }
+        }
         let [one, two] = application.tls;
         let settings = settings
             .replace("/srv/site", directory.path("").trim_end_matches('/'))
             .replace("127.0.0.1:8443", &one.to_string())
             .replace("127.0.0.1:9443", &two.to_string())
-            .replace("127.0.0.1:8080", &application.plaintext.to_string())
-            .replace(":443 ", &format!(":{} ", addrs[0].port()))
-            .replace(":443\n", &format!(":{}\n", addrs[0].port()))
-            .replace(":443;", &format!(":{};", addrs[0].port()))
-            .replace(":444 ", &format!(":{} ", addrs[1].port()))
-            .replace(":445 ", &format!(":{} ", addrs[2].port()));
+            .replace("127.0.0.1:8080", &application.plaintext.to_string());
         directory.write("settings", settings);
         directory.write("ca.pem", site::ca());
         let leaf = pki::leaf(&HOSTS);
@@ -186,7 +191,7 @@ impl Proxy {
         Self {
             directory,
             application,
-            addrs,
+            addrs: addrs.try_into().unwrap(),
             _child: child,
         }
     }
@@ -306,6 +311,8 @@ async fn d6_haproxys_health_checks_succeed_and_are_no_failed_handshakes() {
         ["two", "UP", "L4OK"],
         ["app", "UP", "L7OK"],
         ["app", "no check", ""],
+        ["app", "UP", "L4OK"],
+        ["app", "no check", ""],
     ];
     let checked = async {
         // All servers are checked equally often.
@@ -325,33 +332,58 @@ async fn d6_haproxy_terminates_tls_and_says_who_the_client_is() {
     let Some(proxy) = Proxy::haproxy().await else {
         return;
     };
-    let alice = pki::common_name_only("alice");
-    for way in [1, 2] {
+    for way in [1, 2, 3] {
+        let alice = pki::common_name_only("alice");
         for config in [
             pki::client(&["h2"]),
+            // The certificate and its name are in the header of the third.
             pki::client_with_certificate(&["h2"], &alice),
         ] {
-            let open = async |from| {
-                let io = proxy.connect(way, from, config.clone(), "one.test").await;
-                wire::http2(io).await
-            };
-            // By turns, so that connections to the application could be used for the wrong client.
-            let second = open([127, 0, 0, 2]).await;
-            let third = open([127, 0, 0, 3]).await;
-            for host in ["one.test", "two.test", "one.test"] {
-                for (client, addr) in [(&second, "127.0.0.2"), (&third, "127.0.0.3")] {
-                    assert_eq!(get(client, host).await, served(host, "none", addr));
-                }
-            }
-            assert_eq!(get(&second, "evil.test").await, refused());
-            assert_eq!(get(&third, "one.test").await.0, 200);
+            by_turns(&proxy, way, &config).await;
         }
-        // HTTP/1.1 of the client.
         let config = pki::client(&["http/1.1"]);
         let mut io = proxy.connect(way, [127, 0, 0, 4], config, "one.test").await;
-        let request = "GET / HTTP/1.1\nHost: one.test\n\n";
+        let request = "GET / HTTP/1.1\nHost: one.test\nX-Forwarded-For: 127.0.0.9\n\n";
         let answer = wire::exchange(&mut io, request).await;
         let expected = served("one.test", "none", "127.0.0.4");
         assert_eq!((answer.status, answer.body), expected);
     }
+}
+
+/// The header comes before the proxy's own TLS connection.
+#[tokio::test]
+async fn d6_haproxy_opens_tls_connections_of_its_own_with_a_header() {
+    let Some(proxy) = Proxy::haproxy().await else {
+        return;
+    };
+    let config = pki::client(&["h2"]);
+    for (from, addr) in [([127, 0, 0, 2], "127.0.0.2"), ([127, 0, 0, 3], "127.0.0.3")] {
+        let io = proxy.connect(4, from, config.clone(), "one.test").await;
+        let client = wire::http2(io).await;
+        for (host, virtual_host) in [
+            ("one.test", "one"),
+            ("two.test", "two"),
+            ("one.test", "one"),
+        ] {
+            let expected = served(host, virtual_host, addr);
+            assert_eq!(get(&client, host).await, expected);
+        }
+    }
+}
+
+/// Two clients by turns, so that a connection to the application could be used for the wrong one.
+async fn by_turns(proxy: &Proxy, way: usize, config: &ClientConfig) {
+    let open = async |from| {
+        let io = proxy.connect(way, from, config.clone(), "one.test").await;
+        wire::http2(io).await
+    };
+    let second = open([127, 0, 0, 2]).await;
+    let third = open([127, 0, 0, 3]).await;
+    for host in ["one.test", "two.test", "one.test"] {
+        for (client, addr) in [(&second, "127.0.0.2"), (&third, "127.0.0.3")] {
+            assert_eq!(get(client, host).await, served(host, "none", addr));
+        }
+    }
+    assert_eq!(get(&second, "evil.test").await, refused());
+    assert_eq!(get(&third, "one.test").await.0, 200);
 }
