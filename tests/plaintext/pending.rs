@@ -49,15 +49,18 @@ async fn d6_the_oldest_connection_ends_where_too_many_wait_for_their_header() {
     let addr = start(patient().max_pending_headers(2)).await;
     let header = proxy::v1(CLIENT.parse().unwrap());
     let (mut oldest, _) = open(addr, &header[..10]).await;
-    let (mut second, _) = open(addr, b"").await;
-    // Those that have their header do not count.
+    let (mut second, own) = open(addr, &header[..20]).await;
+    // Each counts until it has its header. So the first makes the oldest end, and the others find a place.
+    let mut served = Vec::new();
     for _ in 0..3 {
         let (mut io, _) = open(addr, &header).await;
-        wire::exchange(&mut io, GET).await;
-        // Each counts while its header is read, so the oldest has ended.
+        assert_eq!(wire::exchange(&mut io, GET).await.status, 200);
+        served.push(io);
         assert!(closes(&mut oldest).await);
-        (oldest, second) = (second, open(addr, b"").await.0);
     }
+    second.write_all(&header[20..]).await.unwrap();
+    let answer = wire::exchange(&mut second, GET).await;
+    assert_eq!(answer.body, format!("{CLIENT} {own}"));
 }
 
 #[tokio::test]
