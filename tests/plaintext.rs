@@ -1,5 +1,5 @@
-//! D6: plaintext connections from gateways that send PROXY protocol headers, over loopback. Headers before TLS, and what
-//! a header may look like, are in `proxy_protocol`; real gateways are in `clients`.
+//! D6: plaintext connections from gateways that send PROXY protocol headers, over loopback. Headers before TLS, and
+//! what a header may look like, are in `proxy_protocol`; real gateways are in `clients`.
 
 #[cfg(unix)]
 #[path = "program/mod.rs"]

@@ -260,8 +260,8 @@ fn served(host: &str, virtual_host: &str, client: &str) -> (u16, String) {
     (200, page)
 }
 
-/// The application sees each client's address and its own TLS connection, refuses what the client coalesced wrongly, and
-/// serves it on a connection of its own.
+/// The application sees each client's address and its own TLS connection. It refuses what the client coalesced wrongly,
+/// and serves it on a connection of its own.
 async fn passed_through(proxy: &Proxy) {
     for (from, client) in [([127, 0, 0, 2], "127.0.0.2"), ([127, 0, 0, 3], "127.0.0.3")] {
         let one = proxy.open(0, from, "one.test").await;
