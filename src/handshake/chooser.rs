@@ -8,7 +8,7 @@ use rustls::server::ClientHello;
 
 use super::failure::{HandshakeFailure, OnFailure};
 use super::recorder::Recorder;
-use super::transport::Transport;
+use super::transport::{ACME_TLS, Transport};
 use crate::certificate::{CertificateNames, Certificates};
 use crate::host::Host;
 use crate::sessions::Sessions;
@@ -16,9 +16,6 @@ use crate::virtual_hosts::{Binding, VirtualHosts};
 
 /// The alert for a server name that no virtual host has (RFC 6066 §3).
 pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
-
-/// The ALPN protocol of ACME challenges (RFC 8737 §6.2). A connection that negotiates it carries nothing.
-pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// Chooses the configuration of each handshake, and knows the certificates that were presented. Clones share
 /// what they know.

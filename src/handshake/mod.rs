@@ -7,9 +7,9 @@ mod failure;
 mod recorder;
 mod transport;
 
-pub(crate) use self::chooser::{ACME_TLS, Chooser, Chosen, UNRECOGNIZED_NAME};
+pub(crate) use self::chooser::{Chooser, Chosen, UNRECOGNIZED_NAME};
 pub(crate) use self::failure::Ended;
 pub use self::failure::{FailureReason, HandshakeFailure};
 #[cfg(feature = "quinn")]
 pub(crate) use self::recorder::Recorder;
-pub(crate) use self::transport::Transport;
+pub(crate) use self::transport::{ACME_TLS, Transport};

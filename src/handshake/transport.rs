@@ -3,8 +3,8 @@
 
 use rustls::ServerConfig;
 
-#[cfg(feature = "quinn")]
-use super::chooser::ACME_TLS;
+/// The ALPN protocol of ACME challenges (RFC 8737 §6.2). A connection that negotiates it carries nothing.
+pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// The transport of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -206,8 +206,8 @@ impl Write for Events {
             () if text.contains("request refused") => &mut counts.refused,
             () if text.contains("cannot accept") => &mut counts.accept_errors,
             () if !text.contains("handshake failed") => return Ok(line.len()),
-            () if text.contains("TimedOut") => &mut counts.handshakes_timed_out,
-            () if text.contains("too many TLS handshakes") => &mut counts.handshakes_evicted,
+            () if text.contains("timed_out") => &mut counts.handshakes_timed_out,
+            () if text.contains("too_many_pending") => &mut counts.handshakes_evicted,
             () => &mut counts.handshakes_failed,
         };
         *count += 1;
