@@ -14,6 +14,7 @@ use super::settings::Settings;
 use crate::answer::{self, Refusal, Responder};
 use crate::authority::{self, Target};
 use crate::connection::{ConnectionInfo, Unread, connection_info};
+use crate::malformed::Malformed;
 use crate::verdict::{self, Evidence, Rejection, Verdict};
 
 /// Middleware service produced by [`MisdirectedLayer`](crate::MisdirectedLayer).
@@ -110,17 +111,29 @@ fn judge<B>(settings: &Settings, request: &Request<B>) -> (bool, Option<Rejectio
         Err(malformed) => Err(Rejection::Malformed(*malformed)),
     };
     if let Some(on_verdict) = &settings.on_verdict {
-        on_verdict(&Verdict {
-            method: request.method(),
-            version: request.version(),
-            target,
-            connection,
-            outcome,
-            report_only: settings.report_only,
-        });
+        on_verdict(&verdict_on(settings, request, target, connection, outcome));
     }
     let host_differs = target.is_ok_and(|target| target.host_differs);
     (host_differs, outcome.err())
+}
+
+/// Returns what a callback gets. Apart, so that requests cost no more if there is none.
+#[inline(never)]
+fn verdict_on<'a, B>(
+    settings: &Settings,
+    request: &'a Request<B>,
+    target: Result<Target<'a>, Malformed>,
+    connection: Option<&'a ConnectionInfo>,
+    outcome: Result<(), Rejection>,
+) -> Verdict<'a> {
+    Verdict {
+        method: request.method(),
+        version: request.version(),
+        target,
+        connection,
+        outcome,
+        report_only: settings.report_only,
+    }
 }
 
 impl<S, R> Misdirected<S, R> {
@@ -148,14 +161,9 @@ impl<S, R> Misdirected<S, R> {
         #[cfg(feature = "tracing")]
         if verdict::is_logged(rejection) {
             // The target is read again here. Keeping it until now would cost the requests that pass.
-            let verdict = Verdict {
-                method: request.method(),
-                version: request.version(),
-                target: Target::of(request, None),
-                connection: connection_info(request.extensions()),
-                outcome: Err(rejection),
-                report_only: self.settings.report_only,
-            };
+            let target = Target::of(request, None);
+            let connection = connection_info(request.extensions());
+            let verdict = verdict_on(&self.settings, request, target, connection, Err(rejection));
             verdict.trace(rejection, refused.as_ref().map(Response::status));
         }
         refused
