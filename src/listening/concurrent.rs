@@ -22,6 +22,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long accepting pauses if pending connections were ended, which frees file descriptors at once.
 const SHORT_PAUSE: Duration = Duration::from_millis(10);
 
+/// How many connections one poll handles at most. A socket of tokio's yields by itself, and another listener may always
+/// have a connection. Without a bound, no other task of the thread would run meanwhile, handshakes included.
+const TURNS: usize = 64;
+
 /// A listener, and the connections that it has accepted and that have not begun yet. Dropping it ends them.
 pub(crate) struct Concurrent<L: InnerListener, T> {
     inner: L,
@@ -60,7 +64,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
     where
         F: Future<Output = io::Result<T>> + Send + 'static,
     {
-        loop {
+        for _ in 0..TURNS {
             match self.beginning.poll_join_next(context) {
                 Poll::Ready(Some(Ok(Some(connection)))) => return Poll::Ready(connection),
                 // Failed, or panicked in code of the user's.
@@ -81,6 +85,8 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
                 Err(error) => self.pause_after(&error, pending),
             }
         }
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 
     fn pause_after(&mut self, error: &io::Error, pending: &Pending) {

@@ -9,6 +9,7 @@ mod server;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+mod flood;
 mod limits;
 mod lookup;
 #[cfg(unix)]
