@@ -204,3 +204,20 @@ async fn d7_quic_has_no_challenges() {
         assert_eq!(connecting.await.is_ok(), is_served, "{alpn}");
     }
 }
+
+/// No protocol of this configuration is one of QUIC's, so rustls could choose any of them.
+#[tokio::test]
+async fn d7_no_connection_over_quic_negotiates_the_protocol_of_challenges() {
+    for ours in [&[ACME][..], &["h2", "http/1.1", ACME]] {
+        let mut config = pki::leaf(&["a.test"]).server_config();
+        config.alpn_protocols = ours.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
+        let addr = server::quic(axum::Router::new(), TlsAcceptor::new(Arc::new(config))).await;
+        let endpoint = wire::http3::quic_client();
+        for offered in [&[ACME][..], &["h3", ACME]] {
+            let client = QuicClientConfig::try_from(pki::client(offered)).unwrap();
+            let client = quinn::ClientConfig::new(Arc::new(client));
+            let connecting = endpoint.connect_with(client, addr, "a.test").unwrap();
+            assert!(connecting.await.is_err(), "{ours:?}, {offered:?}");
+        }
+    }
+}

@@ -10,12 +10,13 @@ use quinn_proto::transport_parameters::TransportParameters;
 use rustls::pki_types::CertificateDer;
 use rustls::quic::{ServerConnection, Version};
 
-use super::alert::{HANDSHAKE_FAILURE, alert};
+use super::alert::{HANDSHAKE_FAILURE, NO_APPLICATION_PROTOCOL, alert};
 use super::server_hello;
 use crate::certificate::CertificateNames;
 use crate::connection::{Facts, Flag, Security, TlsVersion};
 use crate::handshake::{
-    Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Recorder, Transport, UNRECOGNIZED_NAME,
+    ACME_TLS, Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Recorder, Transport,
+    UNRECOGNIZED_NAME,
 };
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
@@ -95,6 +96,11 @@ impl Handshake {
         let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();
         let mut ours = config.alpn_protocols.iter();
         let alpn = ours.find(|ours| offered.contains(&&***ours)).cloned();
+        // It is left in a configuration without a protocol of QUIC's.
+        if alpn.as_deref() == Some(ACME_TLS) {
+            report(chooser, &Ended::Challenge, FailureReason::Tls);
+            return Err(alert(NO_APPLICATION_PROTOCOL));
+        }
         if let Some(alpn) = &alpn {
             Arc::make_mut(&mut config).alpn_protocols = vec![alpn.clone()];
         }
