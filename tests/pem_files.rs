@@ -676,6 +676,27 @@ async fn a_watch_uses_nothing_that_still_changes() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_watch_forgets_what_it_saw_before_the_files_were_as_they_are() {
+    let (old, new) = (pki::leaf(&["a.test"]), pki::leaf(&["a.test"]));
+    let files = Files::of(&old);
+    let config = files.certificate.server_config().unwrap();
+    let mut reports = files.watch(MINUTE);
+    let half_a_second = Duration::from_millis(500);
+
+    // Both times, one look finds a chain whose intermediate is not written yet.
+    tokio::time::sleep(half_a_second).await;
+    for _ in 0..2 {
+        files.write(&new);
+        files.directory.write(CHAIN, pem("CERTIFICATE", &new.der));
+        tokio::time::sleep(MINUTE).await;
+        assert!(reports.try_recv().is_err());
+        assert_eq!(presented(&config).await[0], old.der.to_vec());
+        files.write(&old);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_watch_ends_with_its_certificate_or_when_it_is_aborted() {
     let files = Files::of(&pki::leaf(&["a.test"]));
     let aborted = files.certificate.watch(MINUTE);

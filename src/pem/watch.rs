@@ -88,7 +88,10 @@ async fn run(
         files.0.warn_if_invalid();
         pause = interval;
         match look {
-            Look::Same => reported = None,
+            Look::Same => {
+                last = None;
+                reported = None;
+            }
             Look::Changed(digest) => {
                 last = Some(digest);
                 pause = interval.min(SETTLE);
