@@ -302,6 +302,32 @@ fn files_that_cannot_be_opened_are_told_apart() {
     );
 }
 
+/// Opening a pipe waits for somebody who writes, and a device may have no end.
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_no_regular_file_is_refused_at_once() {
+    let files = Files::of(&pki::leaf(&["a.test"]));
+    let error = open(&files.directory, "/dev/null", KEY).unwrap_err();
+    assert!(error.to_string().contains("not a regular file"), "{error}");
+
+    let path = files.directory.path(KEY);
+    fs::remove_file(&path).unwrap();
+    match std::process::Command::new("mkfifo").arg(&path).status() {
+        Ok(status) if status.success() => {}
+        _ => {
+            println!("skipped: there is no mkfifo");
+            return;
+        }
+    }
+    // In a thread that nobody waits for, so that a fault cannot hang the test.
+    let (sender, mut reloaded) = mpsc::unbounded_channel();
+    let certificate = files.certificate.clone();
+    std::thread::spawn(move || sender.send(certificate.reload()));
+    let error = next(&mut reloaded).await.unwrap_err();
+    assert!(matches!(&error, Error::Read(fifo, _) if *fifo == path));
+    assert!(error.to_string().contains("not a regular file"), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_without_read_permission_says_so() {

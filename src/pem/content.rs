@@ -1,7 +1,7 @@
 //! What is in the two files, and the certificate and key that it makes. When the files are read is decided in `files`
 //! and `watch`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -51,9 +51,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
             _ => CertificateFilesError::Read(path, error.to_string()),
         }
     };
-    // Opening a directory succeeds on Unix and lacks permission on Windows.
-    if path.is_dir() {
+    // Opening a directory succeeds on Unix and lacks permission on Windows. Opening a pipe waits for a writer.
+    let file_type = fs::metadata(path).map_err(error)?.file_type();
+    if file_type.is_dir() {
         return Err(CertificateFilesError::Directory(path.to_owned()));
+    }
+    if !file_type.is_file() {
+        let reason = "it is not a regular file; give the path of a PEM file".to_owned();
+        return Err(CertificateFilesError::Read(path.to_owned(), reason));
     }
     let mut octets = Vec::new();
     let file = File::open(path).map_err(error)?;

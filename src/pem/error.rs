@@ -36,7 +36,7 @@ pub enum CertificateFilesError {
     PermissionDenied(PathBuf),
     /// This file has more than 1 MiB.
     TooLarge(PathBuf),
-    /// Reading this file failed for another reason, which the text says.
+    /// Reading this file failed for another reason, which the text says. For example, it is a pipe.
     Read(PathBuf, String),
     /// This file ends inside a PEM section, for example because it is still being written.
     Truncated(PathBuf),
