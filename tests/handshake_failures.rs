@@ -180,3 +180,27 @@ async fn c6_a_failure_over_tcp_names_the_peer_and_a_success_is_no_failure() {
     );
     assert_eq!(*failures.lock().unwrap(), [(peer, peer)]);
 }
+
+/// For example, a callback that unwraps the address of the peer, which is unknown over QUIC.
+#[tokio::test]
+async fn c6_a_callback_that_panics_costs_no_other_connection() {
+    let mut config = pki::leaf(&["a.test"]).server_config();
+    config.alpn_protocols = vec![b"h3".to_vec(), b"http/1.1".to_vec()];
+    let hosts = VirtualHosts::builder().host("a.test", Arc::new(config));
+    let acceptor = TlsAcceptor::from(hosts.build().unwrap());
+    let acceptor = acceptor.on_handshake_failure(|_| panic!("a mistake in the callback"));
+
+    let addr = server::tls(axum::Router::new(), acceptor.clone()).await;
+    for (sni, is_served) in [("b.test", false), ("a.test", true)] {
+        let tcp = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let client = wire::handshake(tcp, pki::client(&[]), Some(sni));
+        assert_eq!(client.await.is_ok(), is_served, "{sni}");
+    }
+
+    let addr = server::quic(axum::Router::new(), acceptor).await;
+    let endpoint = wire::http3::quic_client();
+    for (sni, is_served) in [("b.test", false), ("a.test", true)] {
+        let client = wire::http3::connect_quic(&endpoint, addr, pki::client(&[]), Some(sni));
+        assert_eq!(client.await.is_ok(), is_served, "{sni}");
+    }
+}

@@ -6,6 +6,7 @@ use quinn_proto::{TransportError, TransportErrorCode};
 pub(super) const UNEXPECTED_MESSAGE: u8 = 10;
 pub(super) const HANDSHAKE_FAILURE: u8 = 40;
 pub(super) const DECODE_ERROR: u8 = 50;
+pub(super) const INTERNAL_ERROR: u8 = 80;
 // RFC 7301 §3.2
 pub(super) const NO_APPLICATION_PROTOCOL: u8 = 120;
 

@@ -2,6 +2,7 @@
 //! ClientHello chose. What happens under it lives in `handshake`.
 
 use std::any::Any;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use quinn_proto::crypto::{
@@ -10,6 +11,7 @@ use quinn_proto::crypto::{
 use quinn_proto::transport_parameters::TransportParameters;
 use quinn_proto::{ConnectionId, Side, TransportError};
 
+use super::alert::{INTERNAL_ERROR, alert};
 use super::client_hello::ClientHello;
 use super::handshake::{Handshake, MakesSessions};
 use crate::handshake::Chooser;
@@ -60,6 +62,26 @@ impl<Q> Session<Q> {
     }
 }
 
+impl<Q: MakesSessions> Session<Q> {
+    fn read(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
+        match &mut self.state {
+            State::Chosen(handshake) => handshake.read(bytes, &self.chooser),
+            State::Collecting(hello) => {
+                let Some(hello) = hello.read(bytes)? else {
+                    return Ok(false);
+                };
+                let client_hello = hello.accepted.client_hello();
+                let (chooser, params) = (&self.chooser, &self.params);
+                let mut handshake =
+                    Handshake::start::<Q>(chooser, &client_hello, self.version, params)?;
+                let ready = handshake.read(&hello.bytes, chooser)?;
+                self.state = State::Chosen(handshake);
+                Ok(ready)
+            }
+        }
+    }
+}
+
 impl<Q: MakesSessions> crypto::Session for Session<Q> {
     fn initial_keys(&self, dst_cid: &ConnectionId, side: Side) -> Keys {
         debug_assert_eq!(side, Side::Server);
@@ -94,21 +116,10 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
     }
 
     fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
-        match &mut self.state {
-            State::Chosen(handshake) => handshake.read(bytes, &self.chooser),
-            State::Collecting(hello) => {
-                let Some(hello) = hello.read(bytes)? else {
-                    return Ok(false);
-                };
-                let client_hello = hello.accepted.client_hello();
-                let (chooser, params) = (&self.chooser, &self.params);
-                let mut handshake =
-                    Handshake::start::<Q>(chooser, &client_hello, self.version, params)?;
-                let ready = handshake.read(&hello.bytes, chooser)?;
-                self.state = State::Chosen(handshake);
-                Ok(ready)
-            }
-        }
+        // Code of the user's runs here, such as a callback for failures. quinn holds the lock of the endpoint meanwhile,
+        // so a panic would poison it, which ends all connections and can abort the process.
+        let read = panic::catch_unwind(AssertUnwindSafe(|| self.read(bytes)));
+        read.unwrap_or_else(|_| Err(alert(INTERNAL_ERROR)))
     }
 
     fn transport_parameters(&self) -> Result<Option<TransportParameters>, TransportError> {

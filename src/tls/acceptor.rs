@@ -290,7 +290,8 @@ impl TlsAcceptor {
     /// gateway itself, and that ends before its handshake is complete.
     ///
     /// [`QuicTls`](crate::QuicTls) calls it for the handshakes that it refuses. quinn returns the other failures to the
-    /// caller.
+    /// caller. quinn locks the endpoint meanwhile, so the callback must not call methods of the endpoint. If it panics,
+    /// the connection is closed, and no other. Only [`accept`](Self::accept) passes the panic on to its caller.
     ///
     /// ```
     /// use std::collections::HashMap;
