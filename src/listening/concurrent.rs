@@ -4,6 +4,7 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -77,7 +78,11 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
             }
             match ready!(self.inner.poll_accept(context)) {
                 Ok((io, addr)) => {
-                    let given = self.inner.addresses(&io, &addr).map(Box::new);
+                    // A function of the user's. If it panics, the transport is dropped, and the listener goes on.
+                    let found = || self.inner.addresses(&io, &addr).map(Box::new);
+                    let Ok(given) = panic::catch_unwind(AssertUnwindSafe(found)) else {
+                        continue;
+                    };
                     let begun = begin(io, &addr, given);
                     let connection = async move { begun.await.ok().map(|begun| (begun, addr)) };
                     self.beginning.spawn(connection);

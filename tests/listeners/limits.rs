@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -231,4 +231,20 @@ async fn d5_the_addresses_are_found_as_the_user_says() {
     let app = app().into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await.unwrap() });
     found(true, true, addr).await;
+}
+
+/// For example, a function that unwraps the address of a socket that its peer has reset.
+#[tokio::test]
+async fn d5_a_function_for_addresses_that_panics_costs_no_other_connection() {
+    let (listener, addr, _) = limited(10).await;
+    let is_first = AtomicBool::new(true);
+    let listener = TlsListener::over(listener, acceptor()).addresses(move |io, _| {
+        assert!(!is_first.swap(false, Ordering::SeqCst), "a mistake");
+        Addresses::from(&io.tcp)
+    });
+    serve(listener);
+    let mut first = TcpStream::connect(addr).await.unwrap();
+    assert!(wire::closes(&mut first).await);
+    let answer = wire::exchange(&mut connect(addr).await, GET).await;
+    assert_eq!(answer.status, 200);
 }
