@@ -6,7 +6,7 @@ mod server;
 mod wire;
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, SocketAddrV6};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -14,8 +14,8 @@ use axum::routing::any;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tower_misdirected::{
-    ConnectionInfo, FailureReason, MisdirectedLayer, Peers, PlaintextListener, ProxyProtocol,
-    TlsAcceptor, TlsListener, VirtualHosts,
+    Addresses, ConnectionInfo, FailureReason, MisdirectedLayer, Peers, PlaintextListener,
+    ProxyProtocol, TlsAcceptor, TlsListener, VirtualHosts,
 };
 
 use crate::wire::proxy;
@@ -142,6 +142,22 @@ async fn d6_a_health_check_that_was_reset_early_is_none_without_the_listener_eit
             let ended = [ErrorKind::ConnectionReset, ErrorKind::UnexpectedEof];
             assert_eq!(error.kind(), ended[usize::from(!reset)], "{error}");
         }
+        assert_eq!(*reports.lock().unwrap(), []);
+    }
+}
+
+/// A socket tells the interface of a link-local peer, and a header cannot.
+#[tokio::test]
+async fn d6_a_health_check_may_come_from_a_link_local_address() {
+    for (acceptor, reports) in acceptors(&Peers::new(["fe80::/10"]).unwrap()) {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 10);
+        let header = b"PROXY TCP6 fe80::7 fe80::1 50000 443\r\n";
+        theirs.write_all(header).await.unwrap();
+        drop(theirs);
+        let peer = SocketAddr::V6(SocketAddrV6::new("fe80::7".parse().unwrap(), 50000, 0, 3));
+        let accepted = acceptor.accept_with_addresses(ours, Addresses::new().peer_addr(peer));
+        let accepted = tokio::time::timeout(wire::PATIENCE, accepted).await;
+        assert!(accepted.expect("an end in time").is_err());
         assert_eq!(*reports.lock().unwrap(), []);
     }
 }

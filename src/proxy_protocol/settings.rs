@@ -150,7 +150,9 @@ impl ProxyProtocol {
         peer: Option<SocketAddr>,
         client: Option<SocketAddr>,
     ) -> bool {
-        client.is_none() || (client == peer && !self.peers.is_any())
+        // A header has no scope, which the address of a link-local peer has.
+        let socket = |addr: SocketAddr| (addr.ip(), addr.port());
+        client.is_none() || (client.map(socket) == peer.map(socket) && !self.peers.is_any())
     }
 
     /// Returns the reader for a connection from `peer`, if that has to send a header.
