@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use quinn::crypto::rustls::QuicClientConfig;
-use rustls::ServerConfig;
+use rustls::{HandshakeKind, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
@@ -142,6 +142,45 @@ async fn d7_who_offers_more_than_a_challenge_gets_no_way_around_client_certifica
     let mut io = validate(addr, &[ACME, "http/1.1"], "a.test").await.unwrap();
     let answer = wire::exchange(&mut io, "GET / HTTP/1.1\nHost: a.test\n\n").await;
     assert_eq!(answer.status, 200, "it is no challenge");
+}
+
+#[tokio::test]
+async fn d7_a_session_of_a_challenge_resumes_nowhere_else() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let mut admin = pki::leaf(&["admin.test"]).mutual_tls_config();
+        admin.ticketer = rustls::crypto::ring::Ticketer::new().unwrap();
+        let mut challenges = Arc::unwrap_or_clone(challenges(&[ACME]).0);
+        challenges.session_storage = admin.session_storage.clone();
+        challenges.ticketer = admin.ticketer.clone();
+        let hosts = VirtualHosts::builder().host("admin.test", Arc::new(admin));
+        let acceptor = TlsAcceptor::from(hosts.build().unwrap());
+        let acceptor = acceptor.acme_challenges(Arc::new(challenges));
+        let calls = Calls::default();
+        let app = server::echo(&calls).layer(MisdirectedLayer::new());
+        let addr = server::tls(app, acceptor).await;
+
+        // All visits share the sessions that the client keeps.
+        let client = pki::client_of(&[], &[version], pki::provider());
+        let visit = async |alpn: &str| {
+            let mut client = client.clone();
+            client.alpn_protocols = vec![alpn.as_bytes().to_vec()];
+            let tcp = TcpStream::connect(addr).await.unwrap();
+            wire::handshake(tcp, client, Some("admin.test")).await
+        };
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
+            let stream = visit(ACME).await.unwrap();
+            assert_eq!(stream.get_ref().1.handshake_kind(), Some(kind));
+            carries_no_http(stream).await;
+        }
+        if let Ok(stream) = visit("http/1.1").await {
+            assert_ne!(
+                stream.get_ref().1.handshake_kind(),
+                Some(HandshakeKind::Resumed)
+            );
+            carries_no_http(stream).await;
+        }
+        assert_eq!(calls.count(), 0);
+    }
 }
 
 #[tokio::test]
