@@ -9,8 +9,8 @@ use crate::sync::{AtomicUsize, Mutex, RwLock, TryLockError, pause};
 /// then changes the first one alike.
 ///
 /// No reader waits for a writer, even if the writer has to move a large table or is suspended half-way. A reader tries
-/// again only if a whole change has happened between two of its instructions. A writer waits for the readers of one
-/// copy, and no new reader comes to that copy.
+/// again only if the other copy has become the current one between two of its instructions. A writer waits for the
+/// readers of one copy, and no new reader comes to that copy.
 #[derive(Default)]
 pub(super) struct Copies<T> {
     copies: [RwLock<T>; 2],
@@ -33,11 +33,17 @@ impl<T: Clone> Copies<T> {
     pub(super) fn read<U>(&self, look_up: impl FnOnce(&T) -> U) -> U {
         loop {
             let current = self.current.load(Acquire);
-            match self.copies[current].try_read() {
-                Ok(copy) => return look_up(&copy),
-                Err(TryLockError::Poisoned(copy)) => return look_up(&copy.into_inner()),
+            let copy = match self.copies[current].try_read() {
+                Ok(copy) => Some(copy),
+                Err(TryLockError::Poisoned(copy)) => Some(copy.into_inner()),
                 // The other copy has just become the current one.
-                Err(TryLockError::WouldBlock) => pause(),
+                Err(TryLockError::WouldBlock) => None,
+            };
+            // If a whole change has happened since the first load, the next change may have begun with this copy, and
+            // the other copy, which is the current one, does not have it yet.
+            match copy.filter(|_| self.current.load(Acquire) == current) {
+                Some(copy) => return look_up(&copy),
+                None => pause(),
             }
         }
     }

@@ -39,3 +39,24 @@ fn changes_of_two_writers_are_both_in_both_copies() {
         assert_eq!(copies.read(|value| *value), 11);
     });
 }
+
+/// A reader that is suspended for one whole change comes to the copy that the next change has already changed. What it
+/// reads there must not be taken back by what it reads next.
+#[test]
+fn a_reader_never_sees_a_change_before_it_is_made() {
+    loom::model(|| {
+        let copies = Arc::new(Copies::new(0));
+        let writer = {
+            let copies = copies.clone();
+            thread::spawn(move || {
+                for _ in 0..2 {
+                    copies.change(|value| *value += 1);
+                }
+            })
+        };
+        let seen = [(); 2].map(|()| copies.read(|value| *value));
+        assert!(seen[0] <= seen[1], "{seen:?}");
+        writer.join().unwrap();
+        assert_eq!(copies.read(|value| *value), 2);
+    });
+}
