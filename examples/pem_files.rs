@@ -16,7 +16,7 @@ use tower_misdirected::{
     CertificateFiles, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener,
 };
 
-use crate::common::{Result, cannot_listen};
+use crate::common::Result;
 
 const USAGE: &str = "pem_files CHAIN.pem KEY.pem [ADDRESS]";
 
@@ -42,8 +42,7 @@ async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
         Err(error) => eprintln!("not renewed, the old certificate stays: {error}"),
     });
 
-    let listener = TlsListener::bind(addr, certificate.server_config()?).await;
-    let listener = listener.map_err(cannot_listen(addr))?;
+    let listener = TlsListener::bind(addr, certificate.server_config()?).await?;
     println!("listening on https://{}", listener.local_addr()?);
     axum::serve(
         listener,

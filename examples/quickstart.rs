@@ -30,7 +30,7 @@ use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outcome, Rejection, TlsListener,
 };
 
-use crate::common::{Result, cannot_listen};
+use crate::common::Result;
 
 /// What the certificate covers. `other.localhost` is outside it.
 const NAMES: [&str; 2] = ["app.localhost", "api.localhost"];
@@ -99,8 +99,7 @@ async fn hello(method: Method, authority: EffectiveAuthority) -> impl IntoRespon
 }
 
 async fn serve(app: Router, port: u16, tls: Arc<ServerConfig>) -> Result<SocketAddr> {
-    let listener = TlsListener::bind(("127.0.0.1", port), tls).await;
-    let listener = listener.map_err(cannot_listen(format_args!("127.0.0.1:{port}")))?;
+    let listener = TlsListener::bind(("127.0.0.1", port), tls).await?;
     let addr = listener.local_addr()?;
     let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
     tokio::spawn(async { axum::serve(listener, app).await });

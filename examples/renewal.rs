@@ -21,7 +21,7 @@ use tower_misdirected::{
     CertificateFiles, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener,
 };
 
-use crate::common::{Result, cannot_listen};
+use crate::common::Result;
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -59,8 +59,7 @@ async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
     #[cfg(unix)]
     reload_on_hangup(certificate)?;
 
-    let listener = TlsListener::bind(addr, Arc::new(config)).await;
-    let listener = listener.map_err(cannot_listen(addr))?;
+    let listener = TlsListener::bind(addr, Arc::new(config)).await?;
     println!("listening on https://{}", listener.local_addr()?);
     axum::serve(
         listener,

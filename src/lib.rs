@@ -296,7 +296,7 @@ pub use self::axum_server::WithConnectionInfo;
 #[cfg(feature = "rustls")]
 pub use self::handshake::{FailureReason, HandshakeFailure};
 #[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
-pub use self::listening::{Addresses, InnerListener};
+pub use self::listening::{Addresses, BindError, InnerListener};
 #[cfg(feature = "pem")]
 pub use self::pem::{CertificateFiles, CertificateFilesError};
 #[cfg(feature = "proxy-protocol")]

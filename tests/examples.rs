@@ -473,7 +473,11 @@ async fn pem_files_says_what_is_wrong() {
         (&[&*chain][..], 2, "usage: pem_files CHAIN.pem KEY.pem"),
         (&[&chain, &none], 1, "none.pem` does not exist: check"),
         (&[&key, &chain], 1, "the two files are swapped: "),
-        (&[&chain, &key, "nowhere"], 1, "cannot listen on nowhere: "),
+        (
+            &[&chain, &key, "nowhere"],
+            1,
+            "cannot listen on \"nowhere\": ",
+        ),
     ] {
         let output = run("pem_files", arguments).await;
         assert_eq!(output.status.code(), Some(code), "{text}");

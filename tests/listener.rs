@@ -448,3 +448,39 @@ async fn greet<IO: AsyncWrite + Unpin>(handshake: impl Future<Output = std::io::
     io.flush().await.unwrap();
     std::future::pending().await
 }
+
+#[tokio::test]
+async fn an_address_that_cannot_be_bound_is_named_with_the_fix() {
+    let tls = TlsAcceptor::from(pki::server(&["a.test"]));
+    let first = TlsListener::bind("127.0.0.1:0", tls.clone()).await.unwrap();
+    let taken = first.local_addr().unwrap();
+
+    let error = TlsListener::bind(taken, tls.clone()).await.unwrap_err();
+    let text = format!("cannot listen on {taken}: the address is in use; ");
+    assert!(error.to_string().starts_with(&text), "{error}");
+    assert_eq!(format!("{error:?}"), error.to_string());
+    assert_eq!(error.addr(), Some(taken));
+    let error = std::io::Error::from(error);
+    assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+    assert!(error.to_string().starts_with(&text), "{error}");
+
+    let error = TlsListener::bind("127.0.0.1", tls.clone()).await;
+    let error = error.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot listen on \"127.0.0.1\": "),
+        "{text}"
+    );
+    assert!(text.contains("give an IP address and a port"), "{text}");
+    assert_eq!(error.addr(), None);
+    let error = TlsListener::bind(&[][..], tls.clone()).await.unwrap_err();
+    assert!(
+        error.to_string().contains("on []: the list is empty; "),
+        "{error}"
+    );
+
+    // The first address that can be bound.
+    let addrs = [taken, SocketAddr::from(([127, 0, 0, 1], 0))];
+    let second = TlsListener::bind(&addrs[..], tls).await.unwrap();
+    assert_ne!(second.local_addr().unwrap(), taken);
+}

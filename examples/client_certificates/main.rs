@@ -24,7 +24,7 @@ use tower_misdirected::{
     ConnectionInfo, EffectiveAuthority, MisdirectedLayer, TlsListener, VirtualHosts,
 };
 
-use crate::common::{Result, cannot_listen};
+use crate::common::Result;
 use crate::verifier::Replaceable;
 
 /// How often the files are read.
@@ -75,8 +75,7 @@ async fn serve(arguments: &[String]) -> Result<()> {
         )
         .layer(MisdirectedLayer::new().json());
 
-    let listener = TlsListener::bind(addr, hosts).await;
-    let listener = listener.map_err(cannot_listen(addr))?;
+    let listener = TlsListener::bind(addr, hosts).await?;
     println!("listening on https://{}", listener.local_addr()?);
     tokio::spawn(refresh(verifier, provider, files, content));
     axum::serve(

@@ -2,6 +2,7 @@
 //! protocol header. What that is lives in `tls` and `plaintext`.
 
 mod addresses;
+mod bind;
 mod bounds;
 mod concurrent;
 mod inner;
@@ -11,6 +12,8 @@ pub use self::addresses::Addresses;
 #[cfg(all(feature = "rustls", feature = "proxy-protocol"))]
 pub(crate) use self::addresses::is_reset;
 pub(crate) use self::addresses::{Given, local_addr, or_accepted, peer_addr};
+pub use self::bind::BindError;
+pub(crate) use self::bind::bind;
 pub(crate) use self::bounds::{Bounds, Late};
 pub(crate) use self::concurrent::Concurrent;
 pub use self::inner::InnerListener;

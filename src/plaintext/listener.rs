@@ -1,13 +1,14 @@
 //! A listener for plaintext connections from gateways. Its loop lives in `listening`, and serving the connections is up
 //! to `axum::serve` or a loop of the user's.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 
 use tokio::net::{TcpListener, ToSocketAddrs};
 
 use super::stream::PlaintextStream;
-use crate::listening::{Concurrent, InnerListener, or_accepted};
+use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 use crate::proxy_protocol::ProxyProtocol;
 
 /// A plaintext listener behind gateways that send PROXY protocol headers.
@@ -52,9 +53,12 @@ impl PlaintextListener {
     ///
     /// # Errors
     ///
-    /// Returns the error of [`TcpListener::bind`].
-    pub async fn bind(addr: impl ToSocketAddrs, proxy_protocol: ProxyProtocol) -> io::Result<Self> {
-        let tcp = TcpListener::bind(addr).await?;
+    /// Returns [`BindError`], which names the address.
+    pub async fn bind(
+        addr: impl ToSocketAddrs + fmt::Debug,
+        proxy_protocol: ProxyProtocol,
+    ) -> Result<Self, BindError> {
+        let tcp = bind(addr).await?;
         Ok(Self::from_tcp(tcp, proxy_protocol))
     }
 

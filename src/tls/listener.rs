@@ -1,6 +1,7 @@
 //! A listener whose handshakes run while it accepts the next connections. Its loop lives in `listening`, and serving the
 //! connections is up to `axum::serve` or a loop of the user's.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll};
@@ -9,7 +10,7 @@ use tokio::net::{TcpListener, ToSocketAddrs};
 
 use super::acceptor::TlsAcceptor;
 use super::stream::TlsStream;
-use crate::listening::{Concurrent, InnerListener, or_accepted};
+use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 
 /// A listener that speaks TLS, over TCP or over another listener.
 ///
@@ -98,9 +99,12 @@ impl TlsListener {
     ///
     /// # Errors
     ///
-    /// Returns the error of [`TcpListener::bind`].
-    pub async fn bind(addr: impl ToSocketAddrs, tls: impl Into<TlsAcceptor>) -> io::Result<Self> {
-        Ok(Self::from_tcp(TcpListener::bind(addr).await?, tls))
+    /// Returns [`BindError`], which names the address.
+    pub async fn bind(
+        addr: impl ToSocketAddrs + fmt::Debug,
+        tls: impl Into<TlsAcceptor>,
+    ) -> Result<Self, BindError> {
+        Ok(Self::from_tcp(bind(addr).await?, tls))
     }
 
     /// Speaks TLS on a listener that is already bound.
