@@ -131,7 +131,7 @@ impl PeersError {
 impl fmt::Display for PeersError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.value {
-            Some(value) => write!(f, "peers: `{value}` {}", self.problem),
+            Some(value) => write!(f, "peers: `{}` {}", value.escape_debug(), self.problem),
             None => write!(f, "peers: {}", self.problem),
         }
     }
@@ -195,6 +195,11 @@ mod tests {
             assert_eq!(error.value(), entry);
             assert!(error.to_string().contains(problem), "{error}");
         }
+        let line = Peers::new(["10.0.0.0/8\n"]).unwrap_err();
+        assert!(
+            line.to_string()
+                .starts_with(r"peers: `10.0.0.0/8\n` is not")
+        );
         let empty = Peers::new([""; 0]).unwrap_err();
         assert_eq!(
             empty.to_string(),
