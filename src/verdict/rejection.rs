@@ -142,8 +142,8 @@ impl fmt::Display for Rejection {
                 "the request carries no ConnectionInfo: serve it through \
                  tower_misdirected::TlsListener, or a TcpListener behind a gateway (axum::serve, with \
                  into_make_service_with_connect_info::<ConnectionInfo>()) or \
-                 tower_misdirected::TlsAcceptor (axum-server, hyper), insert one by hand, or set \
-                 Coalescing::Unchecked"
+                 tower_misdirected::TlsAcceptor (axum-server, hyper), insert one by hand, or \
+                 set Coalescing::Unchecked without strict_scheme, require_tls and gateway"
             }
             Self::InsecureConnection => "the connection is not secured by TLS",
             Self::SchemeMismatch => "the scheme of the request is not that of the connection",
