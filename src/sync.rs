@@ -1,20 +1,13 @@
-//! The locks and atomics of what threads share while virtual hosts or allowed hosts change. Under `cfg(loom)` they are
-//! loom's, so that the files called `models` can try every order in which threads may run.
+//! The locks and atomics of what threads share while virtual hosts are replaced. Under `cfg(loom)` they are loom's, so
+//! that `virtual_hosts::models` can try every order in which threads may run.
 
 #[cfg(loom)]
-pub(crate) use loom::{
-    sync::{
-        Mutex, MutexGuard, RwLock, RwLockReadGuard,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize},
-    },
-    thread::yield_now as pause,
+pub(crate) use loom::sync::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard,
+    atomic::{AtomicU32, AtomicU64},
 };
-pub(crate) use std::sync::TryLockError;
 #[cfg(not(loom))]
-pub(crate) use std::{
-    hint::spin_loop as pause,
-    sync::{
-        Mutex, MutexGuard, RwLock, RwLockReadGuard,
-        atomic::{AtomicU32, AtomicU64, AtomicUsize},
-    },
+pub(crate) use std::sync::{
+    Mutex, MutexGuard, RwLock, RwLockReadGuard,
+    atomic::{AtomicU32, AtomicU64},
 };

@@ -5,12 +5,14 @@ mod accepting;
 mod acceptor;
 mod draining;
 mod endings;
+mod established;
 mod frames;
 #[cfg(feature = "proxy-protocol")]
 mod header;
 mod lingering;
 mod listener;
 mod refuse;
+mod settings;
 mod stream;
 mod turn;
 

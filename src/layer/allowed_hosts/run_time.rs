@@ -1,10 +1,8 @@
-//! The public `AllowedHosts`: a list of hosts that changes while a server runs. How threads read it meanwhile lives in
-//! `copies`.
+//! The public `AllowedHosts`: a list of hosts that changes while a server runs. What an entry is lives in `entries`.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-use super::copies::Copies;
 use super::entries::{Entries, Entry};
 use crate::host::{Host, HostRef};
 use crate::layer::error::ConfigError;
@@ -15,8 +13,8 @@ use crate::verdict::HostSet;
 /// All clones are handles to one list. Give one to [`allowed_hosts_in`] and keep another. A change is effective from
 /// the next request on, on open connections too.
 ///
-/// A request never waits for a change, and its look-up allocates nothing. Inserting or removing an entry does not copy
-/// the list, and takes as long for ten thousand entries as for ten. To make that possible, the list is in memory twice.
+/// A look-up allocates nothing. A change holds requests up only while it writes its entry: inserting or removing one does
+/// not copy the list, and a replacement is built before.
 ///
 /// ```
 /// use tower_misdirected::{AllowedHosts, Coalescing, MisdirectedLayer};
@@ -36,7 +34,11 @@ use crate::verdict::HostSet;
 ///
 /// [`allowed_hosts_in`]: crate::MisdirectedLayer::allowed_hosts_in
 #[derive(Clone, Default)]
-pub struct AllowedHosts(Arc<Copies<Entries>>);
+pub struct AllowedHosts(Arc<List>);
+
+/// Locked only for a look-up or for a change of one entry. Everything else, such as parsing, happens outside.
+#[derive(Default)]
+struct List(RwLock<Entries>);
 
 impl AllowedHosts {
     /// Creates a list of the entries that [`MisdirectedLayer::allowed_hosts`] takes.
@@ -54,7 +56,7 @@ impl AllowedHosts {
         I: IntoIterator<Item: AsRef<str>>,
     {
         let entries = Entries::parse(hosts, ConfigError::empty_run_time_list)?;
-        Ok(Self(Arc::new(Copies::new(entries))))
+        Ok(Self(Arc::new(List(RwLock::new(entries)))))
     }
 
     /// Adds an entry. Returns whether it is new.
@@ -72,7 +74,7 @@ impl AllowedHosts {
     /// ```
     pub fn insert(&self, host: impl AsRef<str>) -> Result<bool, ConfigError> {
         let entry = Entry::parse(host.as_ref())?;
-        Ok(self.0.change(|entries| entries.insert(entry.clone())))
+        Ok(self.0.change(|entries| entries.insert(entry)))
     }
 
     /// Removes an entry. Returns whether it was in the list.
@@ -105,12 +107,9 @@ impl AllowedHosts {
         I: IntoIterator<Item: AsRef<str>>,
     {
         let next = Entries::parse(hosts, ConfigError::empty_run_time_list)?;
-        // The old copies are dropped after the change, because that takes time.
-        let mut copies = vec![next.clone(), next];
-        let mut former = Vec::with_capacity(2);
-        self.0.change(|entries| {
-            former.extend(copies.pop().map(|next| std::mem::replace(entries, next)));
-        });
+        let former = self.0.change(|entries| std::mem::replace(entries, next));
+        // Without the lock, because freeing a long list takes time.
+        drop(former);
         Ok(())
     }
 
@@ -124,13 +123,22 @@ impl AllowedHosts {
     }
 }
 
-impl HostSet for Copies<Entries> {
-    fn contains(&self, host: &HostRef<'_>) -> bool {
-        self.read(|entries| entries.contains(host))
+impl List {
+    fn change<T>(&self, change: impl FnOnce(&mut Entries) -> T) -> T {
+        let entries = self.0.write();
+        change(&mut entries.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl fmt::Debug for Copies<Entries> {
+impl HostSet for List {
+    fn contains(&self, host: &HostRef<'_>) -> bool {
+        let entries = self.0.read();
+        let entries = entries.unwrap_or_else(PoisonError::into_inner);
+        entries.contains(host)
+    }
+}
+
+impl fmt::Debug for List {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AllowedHosts").finish_non_exhaustive()
     }
