@@ -136,12 +136,14 @@
 //! | your server | what to add | feature |
 //! |---|---|---|
 //! | `axum::serve` | [`TlsListener`] | `axum`, `rustls` |
+//! | `axum::serve` over a Unix socket or another listener | [`TlsListener::over`] | `axum`, `rustls` |
 //! | axum-server | [`TlsAcceptor`] as its acceptor | `axum-server` |
 //! | a loop over hyper | [`TlsListener::accept`] | `rustls` |
 //! | tonic | [`TlsListener::into_incoming`] | `tonic` |
 //! | salvo, warp, poem | [`TlsListener::accept`], with [recipes](guide::servers#salvo-warp-and-poem) | `rustls` |
 //! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
 //! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
+//! | TLS behind a load balancer that forwards TCP connections | [`TlsAcceptor::proxy_protocol`] | `proxy-protocol` |
 //! | plain HTTP on this machine alone | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
 //! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none |
 //! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
