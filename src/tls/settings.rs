@@ -158,7 +158,7 @@ impl TlsAcceptor {
     ///
     /// No request is ever served on such a connection. It ends when its handshake is complete, and so does every
     /// connection that negotiates `acme-tls/1` without this setting: [`accept`](Self::accept) returns an error of the kind
-    /// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), which does not count as a
+    /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted), which does not count as a
     /// [failure](Self::on_handshake_failure). [`QuicTls`](crate::QuicTls) ignores this setting, because challenges come
     /// over TCP. The guide shows [a server with rustls-acme](crate::guide::certificates#certificates-from-an-acme-server).
     ///
