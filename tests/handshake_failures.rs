@@ -51,6 +51,7 @@ where
         () = tokio::time::sleep(wire::PATIENCE) => panic!("no end in time"),
     };
     let error = result.err().unwrap();
+    let counted: Vec<_> = acceptor.clone().handshake_failures().collect();
     let reports = std::mem::take(&mut *reports.lock().unwrap());
     let [(reason, text)] = &reports[..] else {
         panic!("{reports:?}");
@@ -58,6 +59,9 @@ where
     assert_eq!(*text, error.to_string());
     for debug in ["Custom {", "Os {", "kind:", "Some(", "None"] {
         assert!(!text.contains(debug), "{text}");
+    }
+    for (counted, count) in counted {
+        assert_eq!(count, u64::from(counted == *reason), "{counted:?}");
     }
     (*reason, text.clone())
 }

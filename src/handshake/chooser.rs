@@ -7,6 +7,7 @@ use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
 use super::failure::{HandshakeFailure, OnFailure};
+use super::failures::Failures;
 use super::recorder::Recorder;
 use super::transport::{ACME_TLS, Transport};
 use crate::certificate::{CertificateNames, Certificates};
@@ -25,6 +26,7 @@ pub(crate) struct Chooser {
     certificates: Arc<Certificates>,
     /// The configuration of handshakes that are ACME challenges.
     challenges: Option<Arc<ServerConfig>>,
+    failures: Arc<Failures>,
     on_failure: Option<OnFailure>,
 }
 
@@ -74,6 +76,7 @@ impl Chooser {
             source,
             certificates,
             challenges: None,
+            failures: Arc::default(),
             on_failure: None,
         }
     }
@@ -100,7 +103,13 @@ impl Chooser {
     /// Tells the operator that a handshake has failed.
     #[cold]
     pub(crate) fn report(&self, failure: &HandshakeFailure<'_>) {
+        self.failures.count(failure.reason);
         failure.report(self.on_failure.as_ref());
+    }
+
+    /// Returns how many handshakes have failed.
+    pub(crate) fn failures(&self) -> &Failures {
+        &self.failures
     }
 
     /// Returns the choice, if it needs no ClientHello.

@@ -66,6 +66,19 @@ pub enum FailureReason {
 }
 
 impl FailureReason {
+    /// Every reason, in the order of the variants.
+    pub(super) const ALL: [Self; 9] = [
+        Self::TimedOut,
+        Self::TooManyPending,
+        Self::UnrecognizedName,
+        Self::ProxyProtocol,
+        Self::ClientAlert,
+        Self::ClientCertificate,
+        Self::Closed,
+        Self::Tls,
+        Self::Transport,
+    ];
+
     /// Returns a short name in snake case that stays the same from release to release, for metrics and logs.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@
 mod chooser;
 mod excerpt;
 mod failure;
+mod failures;
 mod recorder;
 mod transport;
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::accepting::{Accepting, Handshakes};
 use super::refuse::refuse;
 use super::stream::TlsStream;
-use crate::handshake::{Chooser, Transport};
+use crate::handshake::{Chooser, FailureReason, Transport};
 use crate::listening::{Addresses, Given, Pending};
 use crate::virtual_hosts::VirtualHosts;
 
@@ -198,6 +198,25 @@ impl TlsAcceptor {
     pub(super) fn for_http(mut self) -> Self {
         self.handshakes().transport = Transport::TcpForHttp;
         self
+    }
+
+    /// Returns how many handshakes have failed or were refused for each reason, since the acceptor was made. All clones
+    /// of an acceptor count together, [`QuicTls`](crate::QuicTls) included.
+    ///
+    /// A [callback](Self::on_handshake_failure) gets each failure with its text and its addresses.
+    ///
+    /// ```
+    /// use tower_misdirected::TlsAcceptor;
+    ///
+    /// fn metrics(acceptor: &TlsAcceptor) -> String {
+    ///     let lines = acceptor.handshake_failures().map(|(reason, count)| {
+    ///         format!("tls_handshake_failures_total{{reason=\"{}\"}} {count}\n", reason.as_str())
+    ///     });
+    ///     lines.collect()
+    /// }
+    /// ```
+    pub fn handshake_failures(&self) -> impl Iterator<Item = (FailureReason, u64)> + use<> {
+        self.handshakes.chooser.failures().counts()
     }
 
     /// Returns the settings, for this acceptor and its later clones alone.

@@ -179,7 +179,7 @@ impl TlsAcceptor {
 
     /// Sets a callback that gets every handshake that failed or was refused. The last call wins.
     ///
-    /// Use it to count failures by [reason](HandshakeFailure::reason). On the internet most of them are scanners and
+    /// [`handshake_failures`](Self::handshake_failures) counts them by [reason](HandshakeFailure::reason). On the internet most of them are scanners and
     /// clients that go away, and none of them concerns another connection. The callback must not block.
     ///
     /// A health check of a gateway is not a failure: a connection whose PROXY protocol header names no client, or the
