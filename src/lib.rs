@@ -188,7 +188,7 @@
 //! | `pem` | | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |
 //! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
 //! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
-//! | `proxy-protocol` | | [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
+//! | `proxy-protocol` | | [`PlaintextListener`] and [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
 //! | `tonic` | | [`TlsListener`] for tonic's server; implies `rustls` |
 //!
 //! No feature chooses a crypto provider.
