@@ -21,7 +21,7 @@ use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tower_misdirected::{EffectiveAuthority, MisdirectedLayer, TlsAcceptor};
 
-use crate::common::{Result, cannot_listen};
+use crate::common::Result;
 
 const USAGE: &str = "axum_server [CHAIN.pem KEY.pem [ADDRESS]]";
 
@@ -61,7 +61,9 @@ async fn serve(arguments: Vec<String>) -> Result<()> {
         .serve(app.into_make_service());
 
     tokio::spawn(manage(handle, config, files));
-    server.await.map_err(cannot_listen(addr))?;
+    server.await.map_err(|error| {
+        format!("cannot listen on {addr}: {error}; choose another address or port")
+    })?;
     Ok(())
 }
 

@@ -5,7 +5,6 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::future::Future;
-use std::io;
 use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::{ExitCode, exit};
@@ -87,11 +86,6 @@ pub async fn run(example: impl Future<Output = Result<()>>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Names the address that a listener cannot be bound to.
-pub fn cannot_listen(addr: impl Display) -> impl FnOnce(io::Error) -> String {
-    move |error| format!("cannot listen on {addr}: {error}; choose another address or port")
 }
 
 /// Reads a file, whose name is in the error.
