@@ -61,16 +61,10 @@ where
 {
     type Stream = TlsStream<I>;
     type Service = WithConnectionInfo<S>;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+    type Future = Accepting<Self::Stream, S>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        let handshake = self.accept(stream);
-        Box::pin(async move {
-            let stream = handshake.await?;
-            let info = stream.connection_info().clone();
-            let inner = service;
-            Ok((stream, WithConnectionInfo { inner, info }))
-        })
+        described(self.accept(stream), TlsStream::connection_info, service)
     }
 }
 
@@ -98,17 +92,30 @@ where
 {
     type Stream = PlaintextStream<I>;
     type Service = WithConnectionInfo<S>;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+    type Future = Accepting<Self::Stream, S>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        let header = self.accept(stream);
-        Box::pin(async move {
-            let stream = header.await?;
-            let info = stream.connection_info().clone();
-            let inner = service;
-            Ok((stream, WithConnectionInfo { inner, info }))
-        })
+        described(
+            self.accept(stream),
+            PlaintextStream::connection_info,
+            service,
+        )
     }
+}
+
+type Accepting<T, S> = Pin<Box<dyn Future<Output = io::Result<(T, WithConnectionInfo<S>)>> + Send>>;
+
+/// Waits for a connection, and lets its service know what `info` says about it.
+fn described<T: Send + 'static, S: Send + 'static>(
+    accepting: impl Future<Output = io::Result<T>> + Send + 'static,
+    info: fn(&T) -> &ConnectionInfo,
+    inner: S,
+) -> Accepting<T, S> {
+    Box::pin(async move {
+        let stream = accepting.await?;
+        let info = info(&stream).clone();
+        Ok((stream, WithConnectionInfo { inner, info }))
+    })
 }
 
 /// Service of one connection, produced by [`TlsAcceptor`] for axum-server. It inserts the connection's
