@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 use super::invalid::Invalid;
 use super::version::{least_length, parse};
 use crate::connection::canonical;
+use crate::peers::Peers;
 
 /// The header of one connection while it is read.
 pub(crate) struct HeaderReader {
@@ -22,12 +23,13 @@ pub(crate) struct HeaderReader {
 }
 
 impl HeaderReader {
-    pub(crate) fn new(peer: Option<SocketAddr>) -> Self {
-        Self {
+    /// Returns the reader for a connection from `peer`, if that is one of the peers that have to send a header.
+    pub(crate) fn of(peers: &Peers, peer: Option<SocketAddr>) -> Option<Self> {
+        peers.contains_peer(peer).then(|| Self {
             peer: peer.map(canonical),
             header: Vec::new(),
             read: 0,
-        }
+        })
     }
 
     /// Reads the rest of the header. Returns the address of the client, if the header has one.

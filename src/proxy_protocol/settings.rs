@@ -140,24 +140,8 @@ impl ProxyProtocol {
         poll_fn(|context| header.poll(io, context)).await
     }
 
-    /// Returns whether a connection with this header may be the gateway's own, as in health checks: the header names no
-    /// client, or the gateway itself. HAProxy's checks do the latter in version 1.
-    ///
-    /// A load balancer that keeps the addresses of clients always names the peer. Only [`Peers::any`] lists its peers.
-    #[cfg(feature = "rustls")]
-    pub(crate) fn is_gateways_own(
-        &self,
-        peer: Option<SocketAddr>,
-        client: Option<SocketAddr>,
-    ) -> bool {
-        // A header has no scope, which the address of a link-local peer has.
-        let socket = |addr: SocketAddr| (addr.ip(), addr.port());
-        client.is_none() || (client.map(socket) == peer.map(socket) && !self.peers.is_any())
-    }
-
     /// Returns the reader for a connection from `peer`, if that has to send a header.
     pub(crate) fn header_from(&self, peer: Option<SocketAddr>) -> Option<HeaderReader> {
-        let sends_header = self.peers.contains_peer(peer);
-        sends_header.then(|| HeaderReader::new(peer))
+        HeaderReader::of(&self.peers, peer)
     }
 }

@@ -16,7 +16,7 @@ use tokio_rustls::{Accept, LazyConfigAcceptor};
 use super::endings::Endings;
 use super::established::info;
 #[cfg(feature = "proxy-protocol")]
-use super::header::Header;
+use super::header::{Header, is_gateways_own};
 use super::stream::{Protocol, TlsStream};
 use crate::handshake::{
     ACME_TLS, Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Transport,
@@ -24,6 +24,8 @@ use crate::handshake::{
 #[cfg(feature = "proxy-protocol")]
 use crate::listening::is_reset;
 use crate::listening::{Bounds, Given, Late, Pending, local_addr, peer_addr};
+#[cfg(feature = "proxy-protocol")]
+use crate::proxy_protocol::HeaderReader;
 
 /// What all handshakes of an acceptor share.
 #[derive(Clone)]
@@ -34,7 +36,8 @@ pub(super) struct Handshakes {
     pub(super) pending: Arc<Pending>,
     pub(super) endings: Arc<Endings>,
     #[cfg(feature = "proxy-protocol")]
-    pub(super) proxy_protocol: Option<crate::ProxyProtocol>,
+    /// Who sends a header before the handshake.
+    pub(super) proxy_protocol: Option<crate::Peers>,
 }
 
 impl Handshakes {
@@ -97,8 +100,8 @@ where
             given.get_or_insert_default().peer = peer;
         }
         #[cfg(feature = "proxy-protocol")]
-        if let Some(settings) = &handshakes.proxy_protocol {
-            if let Some(reader) = settings.header_from(peer_addr(&given, &io)) {
+        if let Some(peers) = &handshakes.proxy_protocol {
+            if let Some(reader) = HeaderReader::of(peers, peer_addr(&given, &io)) {
                 let header = Box::new(Header::new(io, reader));
                 return Self::at(Stage::Header(header), None, handshakes, given, refuse);
             }
@@ -289,12 +292,12 @@ where
         if let Stage::Header(header) = self.stage {
             let (io, client_addr) = ready!(header.poll(context))?;
             let handshakes = &*self.handshakes;
-            let settings = handshakes.proxy_protocol.as_ref();
+            let peers = handshakes.proxy_protocol.as_ref();
             let peer = peer_addr(self.given, &io);
             let given = self.given.get_or_insert_default();
             given.client = client_addr;
             given.is_gateways_own =
-                settings.is_some_and(|it| it.is_gateways_own(peer, client_addr));
+                peers.is_some_and(|peers| is_gateways_own(peers, peer, client_addr));
             *self.chosen = handshakes.chooser.choose_early(handshakes.transport);
             *self.stage = Stage::of_handshake(self.chosen.as_ref(), io);
         }

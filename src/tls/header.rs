@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::AsyncRead;
 
+use crate::peers::Peers;
 use crate::proxy_protocol::HeaderReader;
 
 /// A transport whose header has not been read yet.
@@ -38,4 +39,18 @@ impl<IO: AsyncRead + Unpin> Header<IO> {
             None => Poll::Pending,
         }
     }
+}
+
+/// Returns whether a connection with this header may be the gateway's own, as in health checks: the header names no
+/// client, or the gateway itself. HAProxy's checks do the latter in version 1.
+///
+/// A load balancer that keeps the addresses of clients always names the peer. Only [`Peers::any`] lists its peers.
+pub(super) fn is_gateways_own(
+    peers: &Peers,
+    peer: Option<SocketAddr>,
+    client: Option<SocketAddr>,
+) -> bool {
+    // A header has no scope, which the address of a link-local peer has.
+    let socket = |addr: SocketAddr| (addr.ip(), addr.port());
+    client.is_none() || (client.map(socket) == peer.map(socket) && !peers.is_any())
 }

@@ -145,8 +145,7 @@ impl TlsAcceptor {
     #[cfg(feature = "proxy-protocol")]
     #[must_use]
     pub fn proxy_protocol(mut self, peers: crate::Peers) -> Self {
-        let settings = crate::ProxyProtocol::from_peers(peers);
-        self.handshakes().proxy_protocol = Some(settings);
+        self.handshakes().proxy_protocol = Some(peers);
         self
     }
 
