@@ -5,9 +5,14 @@
 
 pub mod certificate;
 pub mod exchange;
+pub mod frames;
 pub mod grammar;
+pub mod hello;
 pub mod made;
+pub mod made_hello;
+pub mod network;
 pub mod pattern;
+pub mod pem_file;
 #[path = "../../tests/proxy_protocol/oracle.rs"]
 pub mod proxy_protocol;
 pub mod request;
