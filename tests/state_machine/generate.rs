@@ -3,12 +3,13 @@
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::material::CERTIFICATES;
 use crate::names;
 use crate::request;
 use crate::sequence::{
-    Again, ByDefault, CONFIGS, Client, Entry, Hello, Ids, Limits, Map, Mistake, On, Sequence,
+    Again, ByDefault, CONFIGS, Client, Entry, Hello, Ids, Limits, Map, Mistake, On, Over, Sequence,
     Server, Step,
 };
 
@@ -140,7 +141,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => map(mistake).prop_map(Step::Swap),
         1 => Just(Step::SwapBack),
         4 => hello().prop_map(Step::Connect),
-        4 => (0..64usize, again()).prop_map(|(session, how)| Step::Resume { session, how }),
+        // In a box, for what makes it is large where nothing is optimized.
+        4 => (0..64usize, again().boxed()).prop_map(|(session, how)| Step::Resume { session, how }),
         10 => (on, request::request()).prop_map(|(on, request)| Step::Ask { on, request }),
         1 => (0..CONFIGS, certificate())
             .prop_map(|(config, certificate)| Step::Renew { config, certificate }),
@@ -149,20 +151,35 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn again() -> impl Strategy<Value = Again> {
+    let elsewhere = select(
+        &[
+            Over::Tls12,
+            Over::Tls13,
+            Over::Tls13,
+            Over::Quic,
+            Over::Quic,
+        ][..],
+    );
     prop_oneof![
-        2 => (client(), prop::bool::weighted(0.2))
-            .prop_map(|(client, in_tls13)| Again::AsBefore { client, in_tls13 }),
+        2 => (client(), option::weighted(0.4, elsewhere))
+            .prop_map(|(client, over)| Again::AsBefore { client, over }),
         1 => hello().prop_map(Again::Differently),
     ]
 }
 
 fn hello() -> impl Strategy<Value = Hello> {
     let server_name = option::weighted(0.85, names::host());
-    (server_name, client(), any::<bool>()).prop_map(|(server_name, client, tls13)| Hello {
+    (server_name, client(), over()).prop_map(|(server_name, client, over)| Hello {
         server_name,
         client,
-        tls13,
+        over,
     })
+}
+
+/// QUIC is rarer, for its handshakes take several times as long.
+fn over() -> impl Strategy<Value = Over> {
+    use Over::{Quic, Tls12, Tls13};
+    select(&[Tls12, Tls12, Tls12, Tls12, Tls13, Tls13, Tls13, Tls13, Quic][..])
 }
 
 fn client() -> impl Strategy<Value = Client> {

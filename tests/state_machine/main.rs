@@ -1,11 +1,13 @@
 //! Random sequences of what servers and clients do (swap the virtual hosts, connect, resume, renew, ask)
-//! against a model that is written from the rules alone. The handshakes are real, and so is the layer.
+//! against a model that is written from the rules alone. The handshakes are real, over TLS and over QUIC, and so are
+//! the layer and HTTP/3; requests of the other versions come as hyper hands them over.
 //!
 //! `SEQUENCES=10000 cargo test --all-features --test state_machine -- --nocapture` plays more of them and
 //! prints what was seen. A difference is printed as the shortest sequence that shows it.
 
 mod client;
 mod generate;
+mod http3;
 mod material;
 mod model;
 mod names;
@@ -13,6 +15,7 @@ mod play;
 mod request;
 mod rules;
 mod sequence;
+mod settings;
 mod tally;
 mod world;
 
@@ -29,14 +32,20 @@ use crate::play::Play;
 use crate::tally::Tally;
 
 /// Every one of them happens in a few hundred sequences, or the test shows nothing.
-const HAS_TO_HAPPEN: [&str; 37] = [
+const HAS_TO_HAPPEN: [&str; 45] = [
     "swap taken",
     "swap refused",
     "a connection that is outdated",
     "a connection that is not outdated",
+    "an outdated connection that ended over HTTP/3",
     "handshake in full",
     "handshake refused: ServerName",
     "handshake refused: ClientCertificate",
+    "handshake in full over QUIC",
+    "handshake refused over QUIC: ServerName",
+    "handshake refused over QUIC: ClientCertificate",
+    "handshake that resumed over QUIC",
+    "handshake that resumed one over the other transport",
     "handshake that resumed TLS 1.2",
     "handshake that resumed TLS 1.3",
     "handshake that resumed a client certificate",
@@ -56,6 +65,8 @@ const HAS_TO_HAPPEN: [&str; 37] = [
     "200 without a server name",
     "200 for a host that the certificate does not cover",
     "400",
+    "200 over HTTP/3",
+    "421 over HTTP/3",
     "421 different_tls_config",
     "421 insecure_connection",
     "421 not_in_certificate",
@@ -78,7 +89,7 @@ fn sequences_go_as_the_rules_say() {
         ..Config::default()
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
+        .enable_all()
         .build()
         .unwrap();
     let tally = RefCell::new(Tally::default());

@@ -215,6 +215,8 @@ pub fn configs(sequence: &Sequence) -> (Vec<Arc<ServerConfig>>, Vec<Arc<Renewabl
         let mut config = template.clone();
         config.cert_resolver = renewable.clone();
         config.session_storage = store.clone();
+        // Over TCP no client of these offers a protocol.
+        config.alpn_protocols = vec![b"h3".to_vec()];
         if let Some(ticketer) = &ticketer {
             config.session_storage = Arc::new(NoServerSessionStorage {});
             config.ticketer = ticketer.clone();

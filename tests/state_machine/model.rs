@@ -3,7 +3,7 @@
 
 use crate::material::{CERTIFICATES, CLIENT_CHECKS, ClientCheck};
 use crate::rules::{is_exactly, is_under, is_wildcard_of};
-use crate::sequence::{ByDefault, Client, Hello, Limits, Map, Sequence, Server};
+use crate::sequence::{ByDefault, Client, Hello, Limits, Map, Over, Sequence, Server};
 
 pub struct Model {
     server: Server,
@@ -37,7 +37,7 @@ pub struct Connection {
     pub built: usize,
     pub identity: Identity,
     pub client: Client,
-    pub tls13: bool,
+    pub over: Over,
     pub resumed: bool,
 }
 
@@ -175,7 +175,7 @@ impl Model {
                 Some(Fresh::Config)
             } else if session.opened.server_name.as_deref() != server_name {
                 Some(Fresh::ServerName)
-            } else if session.opened.tls13 != hello.tls13 {
+            } else if session.opened.over.is_tls13() != hello.over.is_tls13() {
                 Some(Fresh::Version)
             } else {
                 None
@@ -195,7 +195,7 @@ impl Model {
             built: self.built,
             identity: self.identity(config),
             client,
-            tls13: hello.tls13,
+            over: hello.over,
             resumed: resumed.is_some(),
         });
         (connection, fresh)

@@ -8,14 +8,15 @@ use tower_misdirected::Coalescing::{
 use tower_misdirected::{EffectiveAuthority, Rejection};
 
 use crate::client::Kept;
+use crate::http3::Open;
 use crate::model::{Model, Session};
 use crate::request::{Authority, Request};
 use crate::rules;
-use crate::sequence::{Again, Client, Hello, Map, On, Sequence, Server, Step};
+use crate::sequence::{Again, Client, Hello, Map, On, Over, Sequence, Server, Step};
 use crate::tally::Tally;
-use crate::world::World;
+use crate::world::{Answer, World};
 
-const LEVELS: [Coalescing; 5] = [
+pub const LEVELS: [Coalescing; 5] = [
     Unchecked,
     Certificate,
     SameTlsConfig,
@@ -66,9 +67,9 @@ impl<'a> Play<'a> {
                         continue;
                     };
                     let hello = match *how {
-                        Again::AsBefore { client, in_tls13 } => Hello {
+                        Again::AsBefore { client, over } => Hello {
                             client,
-                            tls13: opened.hello.tls13 || in_tls13,
+                            over: over.unwrap_or(opened.hello.over),
                             ..opened.hello
                         },
                         Again::Differently(hello) => hello,
@@ -90,13 +91,13 @@ impl<'a> Play<'a> {
                 }
                 Step::Ask { on, request } => self.ask(step, *on, request).await?,
             }
-            self.compare_outdated(step)?;
+            self.compare_outdated(step).await?;
         }
         Ok(())
     }
 
     /// W2, W4: every connection, after every step.
-    fn compare_outdated(&mut self, step: &Step) -> TestCaseResult {
+    async fn compare_outdated(&mut self, step: &Step) -> TestCaseResult {
         for connection in 0..self.world.connections.len() {
             let expected = self.model.is_outdated(connection);
             let (outdated, told) = self.world.is_outdated(connection);
@@ -105,6 +106,13 @@ impl<'a> Play<'a> {
                 true => "a connection that is outdated",
                 false => "a connection that is not outdated",
             });
+            // Over HTTP/3 the loop of the server is told, and W3: nothing else ends a connection.
+            if expected && self.world.ends(connection).await {
+                self.tally
+                    .count("an outdated connection that ended over HTTP/3");
+            }
+            let open = self.world.open(connection);
+            prop_assert!(!open.is_some_and(Open::has_ended), "{:?}", step);
         }
         Ok(())
     }
@@ -157,12 +165,22 @@ impl<'a> Play<'a> {
         prop_assert_eq!(&found, &expected, "{:?}", step);
         match expected {
             Ok(connection) => {
-                self.tally.count(match (connection.resumed, hello.tls13) {
-                    (false, _) => "handshake in full",
-                    (true, false) => "handshake that resumed TLS 1.2",
-                    (true, true) => "handshake that resumed TLS 1.3",
+                self.tally.count(match (connection.resumed, hello.over) {
+                    (false, Over::Tls12 | Over::Tls13) => "handshake in full",
+                    (false, Over::Quic) => "handshake in full over QUIC",
+                    (true, Over::Tls12) => "handshake that resumed TLS 1.2",
+                    (true, Over::Tls13) => "handshake that resumed TLS 1.3",
+                    (true, Over::Quic) => "handshake that resumed over QUIC",
                 });
-                let before = session.as_ref().map(|session| session.opened.built);
+                let opened = session.as_ref().map(|session| &session.opened);
+                let over_quic = |over| over == Over::Quic;
+                if opened.is_some_and(|opened| over_quic(opened.over) != over_quic(hello.over))
+                    && connection.resumed
+                {
+                    self.tally
+                        .count("handshake that resumed one over the other transport");
+                }
+                let before = opened.map(|opened| opened.built);
                 if connection.resumed && before != Some(connection.built) {
                     self.tally
                         .count("handshake that resumed a session of another Arc");
@@ -179,7 +197,10 @@ impl<'a> Play<'a> {
                 }));
                 self.model.connections.push(connection);
             }
-            Err(refused) => self.tally.count(format!("handshake refused: {refused:?}")),
+            Err(refused) => self.tally.count(match hello.over {
+                Over::Tls12 | Over::Tls13 => format!("handshake refused: {refused:?}"),
+                Over::Quic => format!("handshake refused over QUIC: {refused:?}"),
+            }),
         }
         Ok(())
     }
@@ -193,12 +214,26 @@ impl<'a> Play<'a> {
             },
             other => other,
         };
-        for level in LEVELS {
+        let over_http3 = match on {
+            On::Connection(connection) if self.world.open(connection).is_some() => {
+                request.over_http3()
+            }
+            _ => None,
+        };
+        let answers = self.world.ask(on, request, over_http3.as_ref()).await;
+        let request = over_http3.as_ref().unwrap_or(request);
+        for (level, answer) in LEVELS.into_iter().zip(answers) {
             let expected = self.model.judge(level, on, request);
-            let found = self.world.ask(level, on, request).await;
-            let (status, rejection, names) = &found;
+            let Answer {
+                status,
+                rejection,
+                names,
+            } = &answer;
             let wanted = (rules::status(expected), expected.err());
             prop_assert_eq!((*status, *rejection), wanted, "{:?} at {:?}", step, level);
+            if over_http3.is_some() {
+                self.tally.count(format!("{status} over HTTP/3"));
+            }
             // C4: the handler has run, or has not.
             prop_assert_eq!(names.is_empty(), rejection.is_some(), "{:?}", step);
             let Ok(authority) = rules::authority(request) else {

@@ -22,7 +22,7 @@ pub enum Request {
         target: Authority,
         host: Option<Authority>,
     },
-    /// HTTP/2, with `:authority`, and perhaps with `Host`.
+    /// HTTP/2 or HTTP/3, with `:authority`, and perhaps with `Host`.
     Two {
         scheme: Scheme,
         authority: Authority,
@@ -95,6 +95,25 @@ impl fmt::Debug for Authority {
 }
 
 impl Request {
+    /// What a client sends over HTTP/3 to ask for the same, if h3 lets it: no other `Host` than the same text.
+    pub fn over_http3(&self) -> Option<Self> {
+        let (scheme, authority, host) = match *self {
+            Self::Origin { host } => (Scheme::Https, host, None),
+            Self::Absolute { scheme, target, .. } => (scheme, target, None),
+            Self::Two {
+                scheme,
+                authority,
+                host,
+            } if host.is_none_or(|host| host == authority) => (scheme, authority, host),
+            _ => return None,
+        };
+        Some(Self::Two {
+            scheme,
+            authority,
+            host,
+        })
+    }
+
     /// As hyper hands it over.
     pub fn build(&self) -> http::Request<()> {
         let uri = |scheme: &Scheme, authority: &Authority| {

@@ -101,10 +101,10 @@ pub enum Step {
 /// How a client opens the connection that it offers a session on.
 #[derive(Clone, Copy, Debug)]
 pub enum Again {
-    /// As it opened the one before, but perhaps as somebody else, and by a newer version.
+    /// As it opened the one before, but perhaps as somebody else, and over something else.
     AsBefore {
         client: Client,
-        in_tls13: bool,
+        over: Option<Over>,
     },
     Differently(Hello),
 }
@@ -114,7 +114,22 @@ pub enum Again {
 pub struct Hello {
     pub server_name: Option<Name>,
     pub client: Client,
-    pub tls13: bool,
+    pub over: Over,
+}
+
+/// What a connection consists of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    Tls12,
+    Tls13,
+    /// TLS 1.3 too, and HTTP/3.
+    Quic,
+}
+
+impl Over {
+    pub fn is_tls13(self) -> bool {
+        self != Self::Tls12
+    }
 }
 
 /// How many TLS configurations there are.
@@ -170,9 +185,8 @@ impl fmt::Debug for Hello {
         let Self {
             server_name,
             client,
-            tls13,
+            over,
         } = self;
-        let version = if *tls13 { 1.3 } else { 1.2 };
-        write!(f, "as {client:?} by TLS {version} to {server_name:?}")
+        write!(f, "as {client:?} over {over:?} to {server_name:?}")
     }
 }

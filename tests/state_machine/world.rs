@@ -1,5 +1,6 @@
 //! The server under test: the crate's acceptor with real handshakes, its virtual hosts and its layers.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
@@ -14,16 +15,17 @@ use tokio::io::{AsyncWriteExt, DuplexStream};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_misdirected::{
     Coalescing, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Outdated, Rejection,
-    TlsAcceptor, TlsVersion, VirtualHosts, VirtualHostsBuilder,
+    TlsAcceptor, TlsVersion, VirtualHosts,
 };
 
 use crate::client::{Clients, Kept};
+use crate::http3::{Open, Quic};
 use crate::material::{self, Renewable};
 use crate::model::{Connection, Identity, Refused};
+use crate::play::LEVELS;
 use crate::request::Request;
-use crate::sequence::{
-    ByDefault, CONFIGS, Client, Hello, Ids, Limits, Map, Mistake, On, Sequence, Server,
-};
+use crate::sequence::{CONFIGS, Client, Hello, Ids, Map, On, Over, Sequence, Server};
+use crate::settings::{builder, layer};
 use crate::wire::PATIENCE;
 
 pub struct World {
@@ -38,7 +40,11 @@ pub struct World {
     acceptor: TlsAcceptor,
     layer: MisdirectedLayer,
     clients: Clients,
+    /// Once somebody has connected over it.
+    quic: Option<Quic>,
     pub connections: Vec<ConnectionInfo>,
+    /// For each connection over QUIC, its client.
+    open: BTreeMap<usize, Open>,
     /// For each connection, the wait for it to become outdated, and whether that has been woken.
     waits: Vec<Wait>,
 }
@@ -82,7 +88,9 @@ impl World {
             acceptor: acceptor.handshake_timeout(PATIENCE),
             layer: layer(&sequence.limits),
             clients: Clients::new(),
+            quic: None,
             connections: Vec::new(),
+            open: BTreeMap::new(),
             waits: Vec::new(),
         }
     }
@@ -127,28 +135,68 @@ impl World {
         hello: Hello,
         session: Option<Kept>,
     ) -> Result<(Connection, Kept), Refused> {
+        let (info, resumed, session) = match hello.over {
+            Over::Tls12 | Over::Tls13 => self.connect_tcp(hello, session).await?,
+            Over::Quic => self.connect_quic(hello, session).await?,
+        };
+        let connection = self.recorded(&info, hello.over, resumed);
+        self.waits.push(Wait {
+            outdated: info.outdated(),
+            waits: false,
+            woken: Arc::default(),
+        });
+        self.connections.push(info);
+        Ok((connection, session))
+    }
+
+    async fn connect_tcp(
+        &self,
+        hello: Hello,
+        session: Option<Kept>,
+    ) -> Result<(ConnectionInfo, bool, Kept), Refused> {
         let (near, far) = tokio::io::duplex(1 << 14);
         let (client, server) = tokio::join!(
             self.clients.connect(near, hello, session),
             accept(&self.acceptor, far)
         );
         match (client, server) {
-            (Ok((resumed, session)), Ok(info)) => {
-                let connection = self.recorded(&info, resumed);
-                self.waits.push(Wait {
-                    outdated: info.outdated(),
-                    waits: false,
-                    woken: Arc::default(),
-                });
-                self.connections.push(info);
-                Ok((connection, session))
-            }
-            (Err(error), Err(_)) => Err(refused(error)),
+            (Ok((resumed, session)), Ok(info)) => Ok((info, resumed, session)),
+            (Err(error), Err(_)) => Err(refused(alert(&error))),
             (client, server) => panic!("the client has {client:?}, the server {server:?}"),
         }
     }
 
-    fn recorded(&self, info: &ConnectionInfo, resumed: bool) -> Connection {
+    async fn connect_quic(
+        &mut self,
+        hello: Hello,
+        session: Option<Kept>,
+    ) -> Result<(ConnectionInfo, bool, Kept), Refused> {
+        let start = || Quic::new(self.acceptor.clone(), self.layer.clone());
+        let quic = self.quic.get_or_insert_with(start);
+        // In a box, for it is large where nothing is optimized.
+        let connected = Box::pin(quic.connect(&self.clients, hello, session)).await;
+        let (open, info, resumed, session) = connected.map_err(|alert| refused(alert.into()))?;
+        self.open.insert(self.connections.len(), open);
+        Ok((info, resumed, session))
+    }
+
+    /// The client of a connection over QUIC that the server has not ended.
+    pub fn open(&self, connection: usize) -> Option<&Open> {
+        self.open.get(&connection)
+    }
+
+    /// Waits for the server to end a connection over QUIC without an error (W2). False if it is over TCP.
+    pub async fn ends(&mut self, connection: usize) -> bool {
+        match self.open.remove(&connection) {
+            Some(open) => {
+                assert!(open.ends_well().await);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn recorded(&self, info: &ConnectionInfo, over: Over, resumed: bool) -> Connection {
         let virtual_host = info.virtual_host();
         let (config, built) = virtual_host.map_or((self.alone, 0), |host| {
             let all = self.configs.iter().enumerate();
@@ -175,23 +223,37 @@ impl World {
             built,
             identity: self.ids[config].map_or(Identity::Arc { config, built }, Identity::Id),
             client: Client::of_certificate(info.client_certificates().next()),
-            tls13: match info.tls_version() {
-                Some(TlsVersion::V1_2) => false,
-                Some(TlsVersion::V1_3) => true,
-                other => panic!("{other:?}"),
+            over: match (info.tls_version(), info.alpn()) {
+                (Some(TlsVersion::V1_2), None) => Over::Tls12,
+                (Some(TlsVersion::V1_3), None) => Over::Tls13,
+                (Some(TlsVersion::V1_3), Some(b"h3")) => Over::Quic,
+                other => panic!("{other:?} over {over:?}"),
             },
             resumed,
         }
     }
 
-    /// What becomes of a request: the status; the reason for a refusal; and every name that the handler
-    /// found, if it ran.
+    /// What becomes of a request at each level. It comes as hyper would hand it over, or is sent over HTTP/3 as another
+    /// one that asks for the same.
     pub async fn ask(
         &self,
-        level: Coalescing,
         on: On,
         request: &Request,
-    ) -> (u16, Option<Rejection>, Vec<String>) {
+        over_http3: Option<&Request>,
+    ) -> Vec<Answer> {
+        if let (On::Connection(connection), Some(request)) = (on, over_http3)
+            && let Some(open) = self.open(connection)
+        {
+            return Box::pin(open.ask(&request.build())).await;
+        }
+        let mut answers = Vec::new();
+        for level in LEVELS {
+            answers.push(self.ask_at(level, on, request).await);
+        }
+        answers
+    }
+
+    async fn ask_at(&self, level: Coalescing, on: On, request: &Request) -> Answer {
         let mut request = request.build();
         let info = match on {
             On::Connection(connection) => Some(self.connections[connection].clone()),
@@ -202,61 +264,31 @@ impl World {
         if let Some(info) = info {
             request.extensions_mut().insert(info);
         }
-        let handler = service_fn(|request: http::Request<()>| async move {
-            Ok::<_, Infallible>(Response::new(names_in(&request).join("\n")))
-        });
-        let layer = self.layer.clone().coalescing(level);
-        let response = layer.layer(handler).oneshot(request).await.unwrap();
-        let rejection = response.extensions().get::<Rejection>().copied();
-        let names = response.body().lines().map(str::to_owned).collect();
-        (response.status().as_u16(), rejection, names)
-    }
-}
-
-fn builder(map: &Map, configs: &[Vec<Arc<ServerConfig>>]) -> VirtualHostsBuilder {
-    let latest = |config: usize| configs[config].last().unwrap().clone();
-    let identify = |builder: VirtualHostsBuilder, config: usize| match map.ids[config] {
-        Some(id) => builder.config_id(&latest(config), id),
-        None => builder,
-    };
-    let mut builder = VirtualHosts::builder();
-    for entry in &map.entries {
-        let names = entry.names.iter().map(|name| name.text());
-        builder = builder.virtual_host(entry.id, names, latest(entry.config));
-        builder = identify(builder, entry.config);
-    }
-    builder = match map.default {
-        ByDefault::Nobody => builder,
-        ByDefault::Own { config } => identify(builder.default(latest(config)), config),
-        ByDefault::Entry(entry) => builder.default_to(map.entries[entry].id),
-    };
-    let first = &map.entries[0];
-    let config = latest(0);
-    match map.mistake {
-        None => builder,
-        Some(Mistake::NameTwice) => builder.host(first.names[0].plain, config),
-        Some(Mistake::IdTwice) => builder.virtual_host(first.id, ["once-more.test"], config),
-        Some(Mistake::NoSuchDefault) => builder.default_to("nobody"),
-        Some(Mistake::TwoConfigIds) => {
-            let config = latest(first.config);
-            builder.config_id(&config, "x").config_id(&config, "y")
+        let response = through(self.layer.clone().coalescing(level), request).await;
+        Answer {
+            status: response.status().as_u16(),
+            rejection: response.extensions().get().copied(),
+            names: response.body().lines().map(str::to_owned).collect(),
         }
     }
 }
 
-fn layer(limits: &Limits) -> MisdirectedLayer {
-    let mut layer = MisdirectedLayer::new()
-        .check_certificate(limits.check_certificate)
-        .strict_scheme(limits.strict_scheme)
-        .require_tls(limits.require_tls);
-    if let Some(hosts) = &limits.hosts {
-        let hosts = hosts.iter().map(|host| host.text());
-        layer = layer.allowed_hosts(hosts).unwrap();
-    }
-    if let Some(ports) = &limits.ports {
-        layer = layer.ports(ports.iter().copied()).unwrap();
-    }
-    layer
+/// What became of a request.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// Why it was refused.
+    pub rejection: Option<Rejection>,
+    /// Every name that the handler found, if it ran.
+    pub names: Vec<String>,
+}
+
+/// Sends a request through the layer to a handler that answers with every name that it finds.
+pub async fn through(layer: MisdirectedLayer, request: http::Request<()>) -> Response<String> {
+    let handler = service_fn(|request: http::Request<()>| async move {
+        Ok::<_, Infallible>(Response::new(names_in(&request).join("\n")))
+    });
+    layer.layer(handler).oneshot(request).await.unwrap()
 }
 
 async fn accept(acceptor: &TlsAcceptor, io: DuplexStream) -> io::Result<ConnectionInfo> {
@@ -266,12 +298,15 @@ async fn accept(acceptor: &TlsAcceptor, io: DuplexStream) -> io::Result<Connecti
     Ok(stream.connection_info().clone())
 }
 
-/// By the alert that the client gets.
-fn refused(error: io::Error) -> Refused {
-    let alert = match error.get_ref().and_then(|error| error.downcast_ref()) {
+fn alert(error: &io::Error) -> AlertDescription {
+    match error.get_ref().and_then(|error| error.downcast_ref()) {
         Some(rustls::Error::AlertReceived(alert)) => *alert,
         _ => panic!("{error:?}"),
-    };
+    }
+}
+
+/// By the alert that the client gets.
+fn refused(alert: AlertDescription) -> Refused {
     match alert {
         AlertDescription::UnrecognisedName => Refused::ServerName,
         AlertDescription::CertificateRequired
