@@ -1,4 +1,4 @@
-//! Clients of the server: a connection of either version, and what came back on it.
+//! Clients of the server: a connection of any version, and what came back on it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::Request;
+use quinn::Endpoint;
 use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpStream;
@@ -14,27 +15,32 @@ use tokio_rustls::client::TlsStream;
 use crate::messages::Ready;
 use crate::pki::{self, Leaf};
 use crate::site::{Fate, HOSTS, TABLE};
+use crate::wire::http3::{Client3, connect_quic, http3, quic_client, send3};
 use crate::wire::{self, PATIENCE};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Http {
     One,
     Two,
+    Three,
 }
 
-pub const EVERY_HTTP: [Http; 2] = [Http::One, Http::Two];
+pub const OVER_TCP: [Http; 2] = [Http::One, Http::Two];
 
 /// Opens connections to one server, and shows a certificate where it is asked for one.
 #[derive(Clone)]
 pub struct Client {
     pub addr: SocketAddr,
     pub quic: SocketAddr,
-    pub configs: [Arc<ClientConfig>; 2],
+    pub configs: [Arc<ClientConfig>; 3],
+    /// From which it connects over QUIC.
+    pub endpoint: Endpoint,
 }
 
 pub enum Connection {
     One(Box<TlsStream<TcpStream>>),
     Two(SendRequest<Bytes>),
+    Three(Client3, quinn::Connection),
 }
 
 impl Client {
@@ -47,7 +53,8 @@ impl Client {
         Self {
             addr: ready.tcp,
             quic: ready.quic,
-            configs: [config("http/1.1"), config("h2")],
+            configs: [config("http/1.1"), config("h2"), config("h3")],
+            endpoint: quic_client(),
         }
     }
 
@@ -56,6 +63,11 @@ impl Client {
     }
 
     pub async fn connect(&self, http: Http, sni: Option<&str>) -> Connection {
+        if let Http::Three = http {
+            let connecting = connect_quic(&self.endpoint, self.quic, self.config(http), sni);
+            let quic = connecting.await.unwrap();
+            return Connection::Three(http3(quic.clone()).await, quic);
+        }
         let tcp = TcpStream::connect(self.addr).await.unwrap();
         self.connect_over(tcp, http, sni).await.unwrap()
     }
@@ -73,12 +85,13 @@ impl Client {
         Ok(match http {
             Http::One => Connection::One(Box::new(io)),
             Http::Two => Connection::Two(wire::http2(io).await),
+            Http::Three => panic!("HTTP/3 over TCP"),
         })
     }
 
-    /// Opens connections of both versions, and is answered on them as the first line of the table says.
+    /// Opens a connection of each version over TCP, and is answered on it as the first line of the table says.
     pub async fn is_served(&self) {
-        for http in EVERY_HTTP {
+        for http in OVER_TCP {
             self.is_served_over(http).await;
         }
     }
@@ -93,7 +106,7 @@ impl Client {
 }
 
 /// How many requests [`Client::is_served`] sends.
-pub const VISIT: u64 = (EVERY_HTTP.len() * HOSTS.len()) as u64;
+pub const VISIT: u64 = (OVER_TCP.len() * HOSTS.len()) as u64;
 
 impl Connection {
     /// Asks for a host, and is answered what is to become of it. The number tells answers apart.
@@ -108,7 +121,17 @@ impl Connection {
         assert_eq!(body, expected, "{sni:?} {host} {fate:?}");
     }
 
+    /// The same connection, for requests beside others.
+    pub fn lane(&self) -> Self {
+        match self {
+            Self::One(_) => panic!("HTTP/1 has no streams"),
+            Self::Two(client) => Self::Two(client.clone()),
+            Self::Three(client, quic) => Self::Three(client.clone(), quic.clone()),
+        }
+    }
+
     async fn get(&mut self, host: &str, number: u64) -> (u16, String) {
+        let uri = format!("https://{host}/{number}");
         match self {
             Self::One(io) => {
                 let request = format!("GET /{number} HTTP/1.1\nHost: {host}\n\n");
@@ -116,8 +139,15 @@ impl Connection {
                 (answer.status, answer.body)
             }
             Self::Two(client) => {
-                let request = Request::get(format!("https://{host}/{number}"));
-                let answer = wire::send2(client, request.body(()).unwrap()).await;
+                let request = Request::get(uri).body(()).unwrap();
+                let answer = wire::send2(client, request).await;
+                (answer.status().as_u16(), answer.into_body())
+            }
+            Self::Three(client, quic) => {
+                let request = Request::get(uri).body(()).unwrap();
+                let answer = send3(client, request).await.unwrap();
+                // C3, W3: whatever the answer.
+                assert_eq!(quic.close_reason(), None, "{host}");
                 (answer.status().as_u16(), answer.into_body())
             }
         }

@@ -142,8 +142,8 @@ async fn d3_clients_that_stop_and_take_turns_keep_nobody_out() {
             }
         });
     }
-    let mut counts = server.until(|counts| counts.accept_errors >= 20).await;
-    for _ in 0..5 {
+    let mut counts = server.until(|counts| counts.accept_errors >= 10).await;
+    for _ in 0..4 {
         client.is_served().await;
         let before = counts;
         counts = server

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::client::{Client, EVERY_HTTP, Http};
+use crate::client::{Client, Http, OVER_TCP};
 use crate::hello::client_hello;
 use crate::messages::{FRONTS, Settings};
 use crate::number;
@@ -133,7 +133,7 @@ async fn cve_2026_32305_traefik_every_client_hello_in_pieces_is_judged_by_its_se
                 addr: relay.addr,
                 ..client.clone()
             };
-            for http in EVERY_HTTP {
+            for http in OVER_TCP {
                 for (sni, fates) in TABLE {
                     let mut connection = client.connect(http, sni).await;
                     for (host, fate) in HOSTS.into_iter().zip(fates) {

@@ -1,6 +1,6 @@
 //! Many connections that are open and quiet, and what one of them costs.
 
-use crate::client::{Connection, EVERY_HTTP, VISIT};
+use crate::client::{Connection, OVER_TCP, VISIT};
 use crate::messages::Settings;
 use crate::process::Server;
 use crate::site::{Fate, HOSTS, TABLE};
@@ -20,7 +20,7 @@ async fn d4_idle_connections_stay_open_cost_little_and_are_judged_as_ever() {
 
     let mut idle = Vec::new();
     let mut costs = Vec::new();
-    for http in EVERY_HTTP {
+    for http in OVER_TCP {
         let empty = server.memory();
         for number in 0..each {
             let (sni, fates) = TABLE[number % TABLE.len()];
@@ -41,7 +41,7 @@ async fn d4_idle_connections_stay_open_cost_little_and_are_judged_as_ever() {
             connection.asks(sni, host, fate, asked).await;
         }
     };
-    for http in EVERY_HTTP {
+    for http in OVER_TCP {
         for (sni, fates) in TABLE {
             ask(&mut client.connect(http, sni).await, sni, fates).await;
         }
@@ -58,7 +58,7 @@ async fn d4_idle_connections_stay_open_cost_little_and_are_judged_as_ever() {
     drop(idle);
     server.comes_to(0).await;
     let counts = server.ends().await;
-    let sent = (EVERY_HTTP.len() * each) as u64;
+    let sent = (OVER_TCP.len() * each) as u64;
     assert_eq!(counts.judged(), VISIT + 2 * sent + asked);
     println!(
         "{sent} idle connections: {} KiB each over HTTP/1.1 and {} KiB over HTTP/2, {} requests right",

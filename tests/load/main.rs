@@ -31,6 +31,7 @@ mod descriptors;
 mod garbage;
 mod half_open;
 mod idle;
+mod quic;
 mod vanish;
 mod verdicts;
 

@@ -40,9 +40,19 @@ impl Server {
             .env(SETTINGS, serde_json::to_string(&settings).unwrap())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
+        let mut errors = BufReader::new(child.stderr.take().unwrap()).lines();
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = errors.next_line().await {
+                // The loop over h3 says so of every client that goes in the middle.
+                if !line.starts_with("HTTP/3: ") {
+                    eprintln!("{line}");
+                }
+            }
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready: Ready = message(&mut lines).await;
         let mut server = Self {

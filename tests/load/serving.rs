@@ -91,7 +91,8 @@ async fn start(settings: &Settings) -> Ready {
         .max_pending_handshakes(settings.max_pending_handshakes);
     let app = app(settings, site);
     Ready {
-        quic: server::quic(app.clone(), acceptor.clone()).await,
+        // A connection that was told to end would be missed.
+        quic: server::quic_draining(app.clone(), acceptor.clone(), false, Duration::ZERO).await,
         tcp: match settings.front {
             Front::Axum => server::tls(app, acceptor).await,
             Front::Hyper => hyper_loop(app, acceptor).await,

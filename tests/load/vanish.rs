@@ -3,25 +3,29 @@
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
+use h3::client::RequestStream;
+use h3::error::Code;
+use h3_quinn::BidiStream;
 use http::Request;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_rustls::client::TlsStream;
 
-use crate::client::{Client, Http, VISIT};
+use crate::client::{Client, Connection, Http, VISIT};
 use crate::hello::{client_hello, hear, say};
 use crate::messages::{FRONTS, Settings};
 use crate::number;
 use crate::process::Server;
 use crate::wire;
+use crate::wire::http3::Client3;
 
 /// How a client goes.
 #[derive(Clone, Copy, Debug)]
 enum Way {
     Close,
     Reset,
-    /// First its stream of HTTP/2 alone.
+    /// First its stream of HTTP/2 or HTTP/3 alone.
     ResetStream,
 }
 
@@ -83,11 +87,32 @@ enum Sending {
         response: h2::client::ResponseFuture,
         connection: JoinHandle<Result<(), h2::Error>>,
     },
+    Three {
+        stream: Box<RequestStream<BidiStream<Bytes>, Bytes>>,
+        /// Without it the connection ends.
+        _client: Client3,
+        quic: quinn::Connection,
+    },
 }
 
 impl Sending {
     /// Posts to a host, ten octets of a thousand.
     async fn begin(client: &Client, http: Http, way: Way, host: &str) -> Self {
+        let request = Request::post(format!("https://{host}/")).header("content-length", 1000);
+        let request = request.body(()).unwrap();
+        if let Http::Three = http {
+            let Connection::Three(mut client, quic) = client.connect(http, Some("www.test")).await
+            else {
+                unreachable!()
+            };
+            let mut stream = client.send_request(request).await.unwrap();
+            stream.send_data("0123456789".into()).await.unwrap();
+            return Self::Three {
+                stream: Box::new(stream),
+                _client: client,
+                quic,
+            };
+        }
         let tcp = TcpStream::connect(client.addr).await.unwrap();
         way.on_drop(&tcp);
         let config = client.configs[http as usize].clone();
@@ -107,12 +132,8 @@ impl Sending {
             Http::Two => {
                 let (client, connection) = h2::client::handshake(io).await.unwrap();
                 let connection = tokio::spawn(connection);
-                let request =
-                    Request::post(format!("https://{host}/")).header("content-length", 1000);
                 let mut client = client.ready().await.unwrap();
-                let (response, mut body) = client
-                    .send_request(request.body(()).unwrap(), false)
-                    .unwrap();
+                let (response, mut body) = client.send_request(request, false).unwrap();
                 body.send_data("0123456789".into(), false).unwrap();
                 Self::Two {
                     body,
@@ -120,6 +141,7 @@ impl Sending {
                     connection,
                 }
             }
+            Http::Three => unreachable!(),
         }
     }
 
@@ -135,6 +157,14 @@ impl Sending {
                     .status()
                     .as_u16()
             }
+            Self::Three { stream, .. } => {
+                let response = tokio::time::timeout(wire::PATIENCE, stream.recv_response()).await;
+                response
+                    .expect("an answer in time")
+                    .unwrap()
+                    .status()
+                    .as_u16()
+            }
         }
     }
 
@@ -142,13 +172,18 @@ impl Sending {
         match self {
             Self::One(_) => panic!("HTTP/1 has no streams"),
             Self::Two { body, .. } => body.send_reset(Reason::CANCEL),
+            Self::Three { stream, .. } => stream.stop_stream(Code::H3_REQUEST_CANCELLED),
         }
     }
 
     async fn goes(self) {
-        if let Self::Two { connection, .. } = self {
-            connection.abort();
-            let _ = connection.await;
+        match self {
+            Self::One(_) => {}
+            Self::Two { connection, .. } => {
+                connection.abort();
+                let _ = connection.await;
+            }
+            Self::Three { quic, .. } => quic.close(0u32.into(), b""),
         }
     }
 }
@@ -170,6 +205,8 @@ async fn clients_that_go_in_the_middle_of_a_body_leave_nothing_behind() {
             (Http::Two, Way::Close),
             (Http::Two, Way::Reset),
             (Http::Two, Way::ResetStream),
+            (Http::Three, Way::Close),
+            (Http::Three, Way::ResetStream),
         ] {
             let mut sending = Vec::new();
             for _ in 0..each {

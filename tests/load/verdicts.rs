@@ -1,4 +1,4 @@
-//! A great many requests over both versions of HTTP at once, a known part of them misdirected, while
+//! A great many requests over every version of HTTP at once, a known part of them misdirected, while
 //! certificates are renewed and virtual hosts replaced by equal ones. Each answer is checked against the
 //! table, and the server's own counts against what was sent.
 
@@ -15,9 +15,9 @@ use crate::process::Server;
 use crate::site::{Fate, HOSTS, TABLE};
 
 const SEED: u64 = 421;
-/// Clients that each have one connection at a time: over HTTP/1.1, and over HTTP/2.
-const CLIENTS: [(Http, usize); 2] = [(Http::One, 4), (Http::Two, 8)];
-/// Requests of one HTTP/1.1 connection, or of one of the lanes that are open at once over HTTP/2.
+/// Clients that each have one connection at a time.
+const CLIENTS: [(Http, usize); 3] = [(Http::One, 4), (Http::Two, 7), (Http::Three, 1)];
+/// Requests of one HTTP/1.1 connection, or of one of the lanes that are open at once over the other versions.
 const IN_A_ROW: usize = 50;
 const LANES: usize = 16;
 
@@ -116,10 +116,10 @@ async fn one_client(client: Client, http: Http, mut rng: Rng, requests: usize) -
                 lanes.spawn(one_lane(connection, line, rng.fork(), now));
                 left -= now;
             }
-            Connection::Two(client) => {
+            Connection::Two(_) | Connection::Three(..) => {
                 for _ in 0..LANES {
                     let now = left.min(IN_A_ROW);
-                    let lane = Connection::Two(client.clone());
+                    let lane = connection.lane();
                     lanes.spawn(one_lane(lane, line, rng.fork(), now));
                     left -= now;
                 }
