@@ -154,6 +154,26 @@ fn w2_who_comes_while_the_last_one_goes_is_found() {
 }
 
 #[test]
+fn w3_a_connection_that_begins_when_its_configuration_comes_back_is_not_outdated() {
+    loom::model(|| {
+        let [one, two] = configs();
+        let hosts = hosts(&one);
+        // Shares its cohort with later connections under the same configuration.
+        let outdated = watch(&accept(&hosts));
+        replace(&hosts, &two);
+        let replacing = replacing(&hosts, &one);
+        let binding = accept(&hosts);
+        let accepted_by = binding.virtual_host().config::<Config>().unwrap();
+        match Arc::ptr_eq(accepted_by, &one) {
+            true => assert!(!watch(&binding).is_outdated()),
+            false => wait(&mut watch(&binding)),
+        }
+        replacing.join().unwrap();
+        assert!(!outdated.is_outdated());
+    });
+}
+
+#[test]
 fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
     loom::model(|| {
         let [one, two] = configs();

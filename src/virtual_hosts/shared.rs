@@ -8,7 +8,7 @@ use super::map::{Map, VirtualHost};
 use super::waiting::{Waiting, Watch, Who};
 #[cfg(feature = "rustls")]
 use crate::certificate::Certificates;
-use crate::sync::{AtomicU64, RwLock, RwLockReadGuard};
+use crate::sync::{AtomicU64, Mutex, RwLock, RwLockReadGuard};
 
 pub(super) struct Shared {
     current: RwLock<Arc<Map>>,
@@ -16,6 +16,8 @@ pub(super) struct Shared {
     generation: AtomicU64,
     /// Connections that wait to become outdated. Locked before `current`, and always while that changes.
     waiting: Arc<Waiting>,
+    /// Locked by a replacement from beginning to end, before all else. So replacements come one after the other.
+    replacing: Mutex<()>,
     #[cfg(feature = "rustls")]
     pub(super) certificates: Arc<Certificates>,
 }
@@ -26,6 +28,7 @@ impl Shared {
             current: RwLock::new(Arc::new(map)),
             generation: AtomicU64::new(0),
             waiting: Arc::default(),
+            replacing: Mutex::new(()),
             #[cfg(feature = "rustls")]
             certificates: Arc::new(Certificates::new()),
         }
@@ -34,10 +37,16 @@ impl Shared {
     /// Puts `next` in place of the current map, wakes the connections that are outdated by it, and returns the former
     /// map. The caller drops it, because a configuration in it may have a `drop` that comes back here.
     pub(super) fn replace(&self, next: Arc<Map>) -> Arc<Map> {
+        let replacing = self.replacing.lock();
         let mut waiting = self.waiting.lock();
         let former = self.swap(next.clone());
-        let wakers = waiting.update(&former, &next);
+        let somebody_waits = waiting.fall_behind();
         drop(waiting);
+        let wakers = match somebody_waits {
+            true => self.waiting.follow(&former, &next),
+            false => Vec::new(),
+        };
+        drop(replacing);
         // Woken without a lock: what waking does is up to an executor.
         wakers.into_iter().for_each(Waker::wake);
         former

@@ -2,13 +2,14 @@
 //! it concerns by the entries that differ, without a look at the others.
 
 use std::collections::BTreeMap;
+use std::ops::Bound::{self, Excluded, Included};
+use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::super::map::{Map, VirtualHost};
-use super::cohort;
 use super::place::{Place, Scope, Who};
-use crate::host::Pattern;
+use super::{changes, cohort};
 use crate::sync::{Mutex, MutexGuard};
 
 /// Everybody who waits.
@@ -21,16 +22,55 @@ pub(super) type Cohort = cohort::Cohort<Waiting>;
 pub(in super::super) struct Index {
     /// Connections for one name can have begun under several configurations.
     cohorts: BTreeMap<Place, Vec<Arc<Cohort>>>,
+    /// The map has been replaced, and some cohorts have the state and the place that they had before.
+    behind: bool,
 }
+
+/// Places in the order of the index.
+type Places = (Bound<Place>, Bound<Place>);
+
+/// How many places are updated before the lock is given to others.
+const AT_A_TIME: usize = 32;
 
 impl Waiting {
     /// Locks the index. The map of the virtual hosts must change only while it is locked.
     pub(in super::super) fn lock(&self) -> MutexGuard<'_, Index> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Follows the replacement of one map by another, after [`Index::fall_behind`] and before the next replacement.
+    /// Returns the wakers of those that it concerns.
+    ///
+    /// Connections come and go meanwhile, and must not wait until all entries have been compared. So the index is
+    /// locked for a few places at a time.
+    pub(in super::super) fn follow(&self, former: &Map, next: &Map) -> Vec<Waker> {
+        let mut wakers = Vec::new();
+        let mut update = |range: RangeInclusive<Place>| {
+            let (first, last) = range.into_inner();
+            let mut rest = Some((Included(first), Included(last)));
+            while let Some(places) = rest {
+                rest = self.lock().update(places, next, &mut wakers);
+            }
+        };
+        for (scope, pattern) in changes::entries(former, next) {
+            let most_labels = self.lock().most_labels(scope);
+            scope.places(&pattern, most_labels).for_each(&mut update);
+        }
+        if !changes::same_default(former, next) {
+            update(Scope::DEFAULT.all());
+        }
+        self.lock().behind = false;
+        wakers
+    }
 }
 
 impl Index {
+    /// Notes that the map has been replaced. Returns whether anybody waits, so that [`Waiting::follow`] is needed.
+    pub(in super::super) fn fall_behind(&mut self) -> bool {
+        self.behind = !self.cohorts.is_empty();
+        self.behind
+    }
+
     /// Returns the cohort of a connection and its slot there. `map` is the current map.
     pub(super) fn join(
         &mut self,
@@ -42,7 +82,9 @@ impl Index {
         let mut who = Arc::new(who);
         let place = (who.scope(map), who.clone());
         let cohorts = self.cohorts.entry(place).or_default();
-        let same = |cohort: &&Arc<Cohort>| cohort.accepted_by().same_config(accepted_by);
+        // A cohort that is behind may still be outdated, although its configuration has come back.
+        let behind = self.behind;
+        let same = |cohort: &&Arc<Cohort>| !behind && cohort.accepted_by().same_config(accepted_by);
         let cohort = match cohorts.iter().find(same) {
             Some(cohort) => cohort.clone(),
             None => {
@@ -81,23 +123,25 @@ impl Index {
         self.cohorts.len()
     }
 
-    /// Follows the replacement of one map by another. Returns the wakers of those that it concerns.
-    pub(in super::super) fn update(&mut self, former: &Map, next: &Map) -> Vec<Waker> {
-        let mut wakers = Vec::new();
-        if self.cohorts.is_empty() {
-            return wakers;
-        }
-        for place in self.concerned(former, next) {
-            let Some(cohorts) = self.cohorts.remove(&place) else {
-                continue;
-            };
+    /// Updates the cohorts at the first of these places. Returns the places that are left.
+    fn update(&mut self, places: Places, next: &Map, wakers: &mut Vec<Waker>) -> Option<Places> {
+        let first = self.cohorts.range(places.clone()).take(AT_A_TIME);
+        let first: Vec<_> = first.map(|(place, _)| place.clone()).collect();
+        let rest = match first.last() {
+            Some(last) if first.len() == AT_A_TIME => Some((Excluded(last.clone()), places.1)),
+            _ => None,
+        };
+        for place in first {
+            let mut cohorts = self.cohorts.remove(&place).unwrap_or_default();
             for cohort in &cohorts {
-                cohort.update(next, &mut wakers);
+                cohort.update(next, wakers);
             }
             let (_, who) = place;
-            self.cohorts.insert((who.scope(next), who), cohorts);
+            // Connections that began under the next map may be there already.
+            let there = self.cohorts.entry((who.scope(next), who)).or_default();
+            there.append(&mut cohorts);
         }
-        wakers
+        rest
     }
 
     /// Returns the greatest number of labels of a name in this scope. So a wildcard for several labels is not sought among
@@ -108,38 +152,61 @@ impl Index {
             _ => 0,
         }
     }
+}
 
-    /// Returns the places of all who are matched by another entry than before, or by one with another configuration.
-    fn concerned(&self, former: &Map, next: &Map) -> Vec<Place> {
-        let mut places = Vec::new();
-        let mut add = |scope: Scope, pattern: &Pattern| {
-            for range in scope.places(pattern, self.most_labels(scope)) {
-                let range = self.cohorts.range(range);
-                places.extend(range.map(|(place, _)| place.clone()));
-            }
-        };
-        for (pattern, host) in former.names.iter() {
-            let kept = next.names.of(&pattern);
-            if kept.is_none_or(|kept| !kept.same_config(host)) {
-                add(Scope::of(&pattern), &pattern);
-            }
+#[cfg(test)]
+mod tests {
+    use super::super::Watch;
+    use super::*;
+    use crate::host::Host;
+    use crate::virtual_hosts::{VirtualHosts, VirtualHostsBuilder};
+
+    fn map(names: &[&str]) -> Arc<Map> {
+        let builder = VirtualHosts::<()>::builder().default(Arc::new(()));
+        let add = |builder: VirtualHostsBuilder<()>, name: &&str| builder.host(*name, Arc::new(()));
+        Arc::new(names.iter().fold(builder, add).map().unwrap())
+    }
+
+    /// A connection for this name, which began under this map.
+    fn watch(waiting: &Arc<Waiting>, name: &str, map: &Arc<Map>) -> Watch {
+        let name: Host = name.parse().unwrap();
+        let accepted_by = map.select(Some(&name), None).unwrap();
+        let who = Who::new(Some(&name), None);
+        Watch::new(waiting, who, accepted_by, || map.clone())
+    }
+
+    #[test]
+    fn w2_a_replacement_locks_out_new_connections_for_a_few_places_at_a_time() {
+        let [former, next] = [(); 2].map(|()| map(&[]));
+        let waiting = Arc::default();
+        let names = (0..10 * AT_A_TIME).map(|n| format!("h{n}.test"));
+        let watches: Vec<_> = names.map(|name| watch(&waiting, &name, &former)).collect();
+        let outdated = || watches.iter().filter(|watch| watch.is_outdated()).count();
+
+        assert!(waiting.lock().fall_behind());
+        let (first, last) = Scope::DEFAULT.all().into_inner();
+        let mut rest = Some((Included(first), Included(last)));
+        let mut before = 0;
+        while let Some(places) = rest {
+            rest = waiting.lock().update(places, &next, &mut Vec::new());
+            let updated = outdated() - before;
+            assert!(updated <= AT_A_TIME, "{updated} under one lock");
+            before += updated;
         }
-        for (pattern, _) in next.names.iter() {
-            if former.names.of(&pattern).is_none() {
-                add(Scope::without(&pattern, former), &pattern);
-            }
-        }
-        let same_default = match (&former.default, &next.default) {
-            (Some(former), Some(next)) => next.same_config(former),
-            (None, None) => true,
-            _ => false,
-        };
-        if !same_default {
-            let first = (Scope::DEFAULT, Arc::new(Who::Nobody));
-            let all = self.cohorts.range(first..);
-            let all = all.take_while(|((scope, _), _)| *scope == Scope::DEFAULT);
-            places.extend(all.map(|(place, _)| place.clone()));
-        }
-        places
+        assert_eq!(before, watches.len());
+    }
+
+    #[test]
+    fn w2_who_comes_before_the_others_have_been_moved_to_the_same_place_is_found() {
+        let [first, second, third] = [&[][..], &["a.test"], &[]].map(map);
+        let waiting = Arc::default();
+        let old = watch(&waiting, "a.test", &first);
+        assert!(waiting.lock().fall_behind());
+        let new = watch(&waiting, "a.test", &second);
+        waiting.follow(&first, &second);
+        assert_eq!([&old, &new].map(Watch::is_outdated), [true, false]);
+        assert!(waiting.lock().fall_behind());
+        waiting.follow(&second, &third);
+        assert!(new.is_outdated());
     }
 }

@@ -146,6 +146,13 @@ impl Scope {
         (Self(self.0 + 1), Arc::new(Who::Nobody))
     }
 
+    /// Returns all places in this scope.
+    pub(super) fn all(self) -> RangeInclusive<Place> {
+        // No name has so many labels.
+        let last = Who::name(u32::MAX, std::iter::empty());
+        (self, Arc::new(Who::Nobody))..=(self, Arc::new(last))
+    }
+
     /// Returns the places in this scope of all names that the pattern matches and that have at most so many labels, in
     /// one range for each number of labels.
     pub(super) fn places(

@@ -38,7 +38,7 @@ impl Watch {
     }
 
     /// Returns whether the connection is outdated now.
-    #[cfg(any(feature = "rustls", all(loom, test)))]
+    #[cfg(any(feature = "rustls", test))]
     #[inline]
     pub(crate) fn is_outdated(&self) -> bool {
         self.cohort.state().is_outdated()
