@@ -190,6 +190,7 @@
 //! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
 //! | `proxy-protocol` | | [`PlaintextListener`] and [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
 //! | `tonic` | | [`TlsListener`] for tonic's server; implies `rustls` |
+//! | `client` | | [`client::RetryMisdirectedLayer`]: clients that repeat a request after a 421 |
 //!
 //! No feature chooses a crypto provider.
 #![forbid(unsafe_code)]
@@ -204,6 +205,7 @@
     not(all(
         feature = "axum-server",
         feature = "axum",
+        feature = "client",
         feature = "pem",
         feature = "proxy-protocol",
         feature = "quinn",
@@ -231,6 +233,8 @@ mod virtual_hosts;
 mod axum;
 #[cfg(feature = "axum-server")]
 mod axum_server;
+#[cfg(feature = "client")]
+pub mod client;
 #[cfg(feature = "rustls")]
 mod handshake;
 #[cfg(any(feature = "rustls", feature = "proxy-protocol"))]
@@ -255,6 +259,7 @@ mod tonic;
     any(doc, doctest),
     feature = "axum-server",
     feature = "axum",
+    feature = "client",
     feature = "pem",
     feature = "proxy-protocol",
     feature = "quinn",
@@ -268,6 +273,7 @@ pub mod guide;
     doctest,
     feature = "axum-server",
     feature = "axum",
+    feature = "client",
     feature = "pem",
     feature = "quinn",
     feature = "tonic"

@@ -1,0 +1,195 @@
+//! The future of the service: it waits for a response and repeats the request if the response is a 421. What it sends
+//! then lives in `spare`.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response, StatusCode, Version};
+use hyper_util::client::legacy::connect::CaptureConnection;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::repeater::Repeater;
+use super::spare::Spare;
+
+/// How many connections of the client's pool may refuse the repeat of a request before the layer gives up: 32.
+///
+/// After that many, the request is sent one last time, on whatever connection the client chooses. So a request is sent
+/// at most 34 times, the first attempt included.
+///
+/// The bound is larger than the pools that most clients keep for a host, so after a change on the server the first
+/// request already finds its way past all stale connections. It is small enough that a request which is refused
+/// everywhere does not cost a large pool all its connections.
+pub const MAX_POOLED_REFUSALS: usize = 32;
+
+pin_project! {
+    /// Response future of [`RetryMisdirected`](crate::client::RetryMisdirected).
+    ///
+    /// Dropping it cancels the request, as with the inner service.
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use http::Request;
+    /// use http_body_util::Empty;
+    /// use hyper_util::client::legacy::Client;
+    /// use hyper_util::rt::TokioExecutor;
+    /// use tower::{Layer, Service};
+    /// use tower_misdirected::client::{ByType, ResponseFuture, RetryMisdirectedLayer};
+    ///
+    /// let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+    /// let mut service = RetryMisdirectedLayer::new().layer(client);
+    /// let future: ResponseFuture<_, _, ByType> = service.call(Request::new(Empty::new()));
+    /// ```
+    #[must_use = "futures do nothing unless polled"]
+    pub struct ResponseFuture<S, B, P>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        step: Step<S::Future>,
+        // The connection of the last attempt.
+        capture: CaptureConnection,
+        attempt: Attempt,
+        // `None` if no repeat follows.
+        spare: Option<Spare<S, B, P>>,
+        // How many were sent.
+        repeats: usize,
+    }
+}
+
+pin_project! {
+    #[project = StepProj]
+    enum Step<F> {
+        Sent {
+            #[pin]
+            future: F,
+        },
+        // The response was a 421 and has been dropped. The service may not be ready for the repeat yet.
+        Refused,
+    }
+}
+
+/// An attempt to send the request, and where its connection comes from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    First,
+    /// A repeat whose future has not been polled yet.
+    Unpolled,
+    /// A repeat on a connection that was in the pool.
+    Pooled,
+    /// A repeat on a new connection, or on one of unknown origin.
+    Fresh,
+}
+
+impl<S, B, P> ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>>,
+{
+    pub(super) fn new(
+        future: S::Future,
+        capture: CaptureConnection,
+        spare: Option<Spare<S, B, P>>,
+    ) -> Self {
+        Self {
+            step: Step::Sent { future },
+            capture,
+            attempt: Attempt::First,
+            spare,
+            repeats: 0,
+        }
+    }
+}
+
+impl<S, B, P, R> Future for ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    P: Repeater<B>,
+{
+    type Output = Result<Response<R>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        loop {
+            match this.step.as_mut().project() {
+                StepProj::Sent { future } => {
+                    let poll = future.poll(cx);
+                    if *this.attempt == Attempt::Unpolled {
+                        // The client takes a connection out of the pool in its first poll, and has told the capture.
+                        // A new connection needs I/O first.
+                        *this.attempt = match is_captured(this.capture) {
+                            true => Attempt::Pooled,
+                            false => Attempt::Fresh,
+                        };
+                    }
+                    let response = ready!(poll)?;
+                    if response.status() != StatusCode::MISDIRECTED_REQUEST {
+                        return Poll::Ready(Ok(response));
+                    }
+                    let repeats = poison(this.capture)
+                        && this.spare.is_some()
+                        && !counts(*this.attempt, response.version());
+                    if !repeats {
+                        return Poll::Ready(Ok(response));
+                    }
+                    // Both the response and the future go before the service is polled for readiness. They may hold
+                    // what it waits for, such as the permit of a concurrency limit.
+                    drop(response);
+                    this.step.set(Step::Refused);
+                }
+                StepProj::Refused => {
+                    if let Some(spare) = this.spare.as_mut() {
+                        ready!(spare.service.poll_ready(cx))?;
+                    }
+                    // There is a spare in this step, unless the future is polled again after an error.
+                    let Some(spare) = this.spare.take() else {
+                        return Poll::Pending;
+                    };
+                    let more = *this.repeats < MAX_POOLED_REFUSALS;
+                    *this.repeats += 1;
+                    let (future, capture, spare) = spare.send(more);
+                    *this.capture = capture;
+                    *this.attempt = Attempt::Unpolled;
+                    *this.spare = spare;
+                    this.step.set(Step::Sent { future });
+                }
+            }
+        }
+    }
+}
+
+/// Tells whether a refused attempt was the one repeat. Its response goes to the caller.
+fn counts(attempt: Attempt, version: Version) -> bool {
+    match attempt {
+        Attempt::First => false,
+        // The pool has one HTTP/2 connection at most, so it was opened after the one that refused the first attempt.
+        Attempt::Pooled => version == Version::HTTP_2,
+        Attempt::Unpolled | Attempt::Fresh => true,
+    }
+}
+
+fn is_captured(capture: &CaptureConnection) -> bool {
+    capture.connection_metadata().is_some()
+}
+
+/// Has the client send no further request on the connection. Returns false if the connection is not known, because
+/// the service is no client of hyper-util.
+fn poison(capture: &CaptureConnection) -> bool {
+    match capture.connection_metadata().as_ref() {
+        Some(connection) => {
+            connection.poison();
+            true
+        }
+        None => false,
+    }
+}
+
+impl<S, B, P> fmt::Debug for ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
