@@ -1,4 +1,5 @@
-//! C5: a request that passes costs no allocation, whatever it names and whatever is configured.
+//! C5: a request that passes costs no allocation, whatever it names and whatever is configured. W6: what clients pay
+//! to be able to repeat a request.
 
 mod pki;
 
@@ -7,8 +8,12 @@ use std::future::{Ready, ready};
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use http::{Request, Response, Version};
+use http_body_util::Full;
+use hyper_util::client::legacy::connect::capture_connection;
 use tower::{Layer, Service};
+use tower_misdirected::client::RetryMisdirectedLayer;
 use tower_misdirected::{
     AllowedHosts, CertificateNames, Coalescing, ConnectionInfo, MisdirectedLayer, Outcome, Peers,
     Rejection, VirtualHosts,
@@ -30,7 +35,7 @@ static HOSTS: LazyLock<VirtualHosts> = LazyLock::new(|| {
 #[derive(Clone)]
 struct Inner;
 
-impl Service<Request<()>> for Inner {
+impl<B> Service<Request<B>> for Inner {
     type Response = Response<String>;
     type Error = Infallible;
     type Future = Ready<Result<Response<String>, Infallible>>;
@@ -39,7 +44,7 @@ impl Service<Request<()>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _: Request<()>) -> Self::Future {
+    fn call(&mut self, _: Request<B>) -> Self::Future {
         ready(Ok(Response::new(String::new())))
     }
 }
@@ -63,7 +68,14 @@ fn request(authority: &str, version: Version) -> Request<()> {
 
 /// The status, and how many allocations there were from the call to the response.
 fn allocations(layer: &MisdirectedLayer, request: Request<()>) -> (u16, u64) {
-    let mut service = layer.layer(Inner);
+    allocations_of(layer.layer(Inner), request)
+}
+
+/// The same of any service.
+fn allocations_of<S, B>(mut service: S, request: Request<B>) -> (u16, u64)
+where
+    S: Service<Request<B>, Response = Response<String>>,
+{
     let mut status = 0;
     let info = allocation_counter::measure(|| {
         let mut future = std::pin::pin!(service.call(request));
@@ -148,4 +160,59 @@ fn a_request_that_the_layer_changes_may_allocate() {
     *http10.headers_mut() = http::HeaderMap::new();
     let (status, supplied) = allocations(&layer, http10);
     assert!(status == 200 && supplied > 0);
+}
+
+/// A request of a client, built anew, because the first clone of a value may allocate and later ones do not.
+fn outgoing(fields: usize, extension: bool) -> Request<Full<Bytes>> {
+    let mut request = Request::post("https://a.test/path?query")
+        .body(Full::new(Bytes::from(vec![b'x'; 1000])))
+        .unwrap();
+    // `Bytes` that were a vector allocate when they are cloned for the first time, whatever their length.
+    let _ = request.body().clone();
+    for field in 0..fields {
+        let name = http::HeaderName::try_from(format!("x-field-{field}")).unwrap();
+        request
+            .headers_mut()
+            .insert(name, format!("value {field}").parse().unwrap());
+    }
+    if extension {
+        request.extensions_mut().insert(7_u8);
+    }
+    request
+}
+
+fn counted<T>(what: impl FnOnce() -> T) -> u64 {
+    allocation_counter::measure(|| drop(what())).count_total
+}
+
+#[test]
+fn w6_a_client_pays_for_the_capture_and_for_a_copy_of_the_fields() {
+    let retrying = RetryMisdirectedLayer::new().layer(Inner);
+    for fields in [0, 1, 20] {
+        for extension in [false, true] {
+            assert_eq!(allocations_of(Inner, outgoing(fields, extension)), (200, 0));
+            let mut request = outgoing(fields, extension);
+            let capture = counted(|| capture_connection(&mut request));
+            let request = outgoing(fields, extension);
+            let copy = counted(|| request.headers().clone());
+            let extensions = counted(|| request.extensions().clone());
+            assert!(capture > 0 && (copy > 0) == (fields > 0) && (extensions > 0) == extension);
+
+            let (status, all) = allocations_of(retrying.clone(), outgoing(fields, extension));
+            assert_eq!(
+                (status, all),
+                (200, capture + copy + extensions),
+                "{fields} fields"
+            );
+        }
+    }
+}
+
+#[test]
+fn w6_a_request_that_cannot_be_repeated_is_not_copied() {
+    let layer = RetryMisdirectedLayer::new().repeat_bodies(|_: &Full<Bytes>| None);
+    let mut request = outgoing(20, true);
+    let capture = counted(|| capture_connection(&mut request));
+    let (status, all) = allocations_of(layer.layer(Inner), outgoing(20, true));
+    assert_eq!((status, all), (200, capture));
 }

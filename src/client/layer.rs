@@ -27,7 +27,7 @@ use super::service::RetryMisdirected;
 ///     .layer(RetryMisdirectedLayer::new())
 ///     .service(client);
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 #[must_use]
 pub struct RetryMisdirectedLayer<P = ByType> {
     repeater: P,

@@ -80,9 +80,10 @@
 //!
 //! # Cost
 //!
-//! The request is gone once it was sent, so the layer has to copy its head before. Header fields and extensions cost
-//! allocations, a body of [`Bytes`](bytes::Bytes) does not. In addition the layer captures the connection and clones
-//! the inner service. A request whose body cannot be repeated is not copied.
+//! The client consumes a request as it sends it, so the layer has to copy the request before, although few copies are
+//! ever used. A request costs one clone of its header fields and of its extensions, one capture of the connection, and
+//! one clone of the inner service. Without fields and extensions, only the capture allocates. The octets of a body of
+//! [`Bytes`](bytes::Bytes) are shared and not copied. A request whose body cannot be sent twice is not copied at all.
 //!
 //! # In a reverse proxy
 //!

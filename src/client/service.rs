@@ -28,7 +28,7 @@ use super::spare::Spare;
 /// let service: RetryMisdirected<_> = RetryMisdirectedLayer::new().layer(client);
 /// let client = service.into_inner();
 /// ```
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct RetryMisdirected<S, P = ByType> {
     inner: S,
     repeater: P,

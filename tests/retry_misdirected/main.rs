@@ -14,5 +14,9 @@ mod site;
 #[path = "../wire/mod.rs"]
 mod wire;
 
+mod bodies;
 mod connections;
+mod pool;
+mod requests;
+mod services;
 mod visitor;
