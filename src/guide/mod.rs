@@ -204,6 +204,29 @@ pub mod other_tls_stacks {}
 pub mod virtual_hosts {}
 
 #[doc = include_str!("clients.md")]
+///
+/// ## reqwest
+///
+/// Send the repeat through a second [`reqwest::Client`](https://docs.rs/reqwest) that keeps no connections. The recipe
+/// works with reqwest 0.12 and 0.13:
+///
+/// ```rust,ignore
+#[doc = include_str!("reqwest.rs")]
+/// ```
+///
+/// - The first client keeps an HTTP/2 connection that has refused a request. Until the server ends that connection,
+///   every request to the host gets a 421 first, and the repeat costs a handshake. A server with this crate sends GOAWAY.
+/// - The recipe does not follow redirects. reqwest returns the last response only, so a 421 after a redirect would make
+///   the recipe repeat a request that the server has already processed. Follow a redirect with another call of `execute`.
+/// - The settings of both clients must be the same, so the recipe takes a function. To share cookies, pass the same
+///   `cookie_provider`.
+///
+/// reqwest has nothing simpler:
+///
+/// - Its [retry policies](https://docs.rs/reqwest/0.13/reqwest/retry/) repeat a request through the same pool. Over HTTP/2
+///   the repeat goes to the connection that has refused the request, and over HTTP/1.1 possibly to another stale one.
+/// - It drops the extensions of a request, so the connection of a request cannot be captured and removed from the pool.
+/// - Its `connector_layer` sees connections, but no responses.
 pub mod clients {}
 
 #[doc = include_str!("proxies.md")]
