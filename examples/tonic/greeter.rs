@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BufMut};
+use http::Uri;
 use http::uri::PathAndQuery;
 use tonic::body::Body;
 use tonic::client::{Grpc as Client, GrpcService};
@@ -72,7 +73,12 @@ where
     <C::ResponseBody as http_body::Body>::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     pub fn new(channel: C) -> Self {
-        let grpc = Client::new(channel);
+        Self::with_origin(channel, Uri::default())
+    }
+
+    /// Sends requests with the scheme and the authority of this URI. A [`Channel`] has its own.
+    pub fn with_origin(channel: C, origin: Uri) -> Self {
+        let grpc = Client::with_origin(channel, origin);
         Self { grpc }
     }
 

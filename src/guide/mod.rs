@@ -205,6 +205,18 @@ pub mod virtual_hosts {}
 
 #[doc = include_str!("clients.md")]
 ///
+/// ## hyper-util
+///
+/// Wrap the client in [`RetryMisdirectedLayer`](crate::client::RetryMisdirectedLayer):
+///
+/// ```rust,ignore
+#[doc = include_str!("hyper_util.rs")]
+/// ```
+///
+/// The layer removes a connection that refused a request from the pool. With the body type `Full<Bytes>` every request
+/// can be repeated. For other types, see [`RepeatBody`](crate::client::RepeatBody). The example `reverse_proxy` has
+/// bodies of which some can be repeated and others are streams.
+///
 /// ## reqwest
 ///
 /// Send the repeat through a second [`reqwest::Client`](https://docs.rs/reqwest) that keeps no connections. The recipe
@@ -215,18 +227,51 @@ pub mod virtual_hosts {}
 /// ```
 ///
 /// - The first client keeps an HTTP/2 connection that has refused a request. Until the server ends that connection,
-///   every request to the host gets a 421 first, and the repeat costs a handshake. A server with this crate sends GOAWAY.
+///   every request to the host gets a 421 first, and the repeat costs a handshake. A server with this crate sends
+///   GOAWAY.
 /// - The recipe does not follow redirects. reqwest returns the last response only, so a 421 after a redirect would make
-///   the recipe repeat a request that the server has already processed. Follow a redirect with another call of `execute`.
+///   the recipe repeat a request that the server has already processed. Follow a redirect with another call of
+///   `execute`.
 /// - The settings of both clients must be the same, so the recipe takes a function. To share cookies, pass the same
 ///   `cookie_provider`.
 ///
 /// reqwest has nothing simpler:
 ///
-/// - Its [retry policies](https://docs.rs/reqwest/0.13/reqwest/retry/) repeat a request through the same pool. Over HTTP/2
-///   the repeat goes to the connection that has refused the request, and over HTTP/1.1 possibly to another stale one.
+/// - Its [retry policies](https://docs.rs/reqwest/0.13/reqwest/retry/) repeat a request through the same pool. Over
+///   HTTP/2 the repeat goes to the connection that has refused the request, and over HTTP/1.1 possibly to another stale
+///   one.
 /// - It drops the extensions of a request, so the connection of a request cannot be captured and removed from the pool.
 /// - Its `connector_layer` sees connections, but no responses.
+///
+/// ## tonic, over hyper-util's client
+///
+/// Let the generated client call hyper-util's client with the layer, in place of a `Channel`. A generated client takes
+/// any service, and adds the scheme and the host: `GreeterClient::with_origin(service(connector), origin)`.
+///
+/// ```rust,ignore
+#[doc = include_str!("tonic_client.rs")]
+/// ```
+///
+/// - tonic's request body says neither whether it is a stream nor how long it is. The recipe reads what is ready of it
+///   without waiting. The request of a unary or server-streaming call is ready as a whole.
+/// - A stream whose next message is not ready yet goes to the server unchanged. If the server refuses it, the program
+///   sees UNAVAILABLE.
+/// - What an `Endpoint` sets, such as timeouts and keep-alive, has to be set with the builder of hyper-util's client
+///   and with layers.
+///
+/// ## tonic, with a `Channel`
+///
+/// Open another `Channel`. A `Channel` has one connection, and keeps it after a 421. It does not use hyper-util's
+/// client, so the layer has no effect around it.
+///
+/// ```rust,ignore
+#[doc = include_str!("tonic_channel.rs")]
+/// ```
+///
+/// - The closure `call` makes the request, so it can make a stream anew as well.
+/// - `Channel`s that were cloned before stay as they are. Keep the channel in one place.
+/// - tonic does not tell the program the HTTP status. The recipe recognizes the message of this crate's
+///   [refusals](crate::guide::rules#c8-grpc). A bare 421 of another server is UNKNOWN to tonic.
 pub mod clients {}
 
 #[doc = include_str!("proxies.md")]

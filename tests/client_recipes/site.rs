@@ -1,4 +1,5 @@
 //! The server that the recipes are tested against. It records every request with its connection.
+#![allow(dead_code, reason = "each test crate uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -31,24 +32,25 @@ pub struct Site {
 impl Site {
     /// A server of `one.test` that echoes request bodies.
     pub async fn start() -> Self {
-        Self::serve(MisdirectedLayer::new()).await
+        Self::serve(echo(), MisdirectedLayer::new()).await
+    }
+
+    /// A server of `one.test` with this application.
+    pub async fn serving(app: Router) -> Self {
+        Self::serve(app, MisdirectedLayer::new()).await
     }
 
     /// A server that refuses every request on every connection.
     pub async fn refusing() -> Self {
         let layer = MisdirectedLayer::new().allowed_hosts(["other.test"]);
-        Self::serve(layer.unwrap()).await
+        Self::serve(echo(), layer.unwrap()).await
     }
 
-    async fn serve(layer: MisdirectedLayer) -> Self {
+    async fn serve(app: Router, layer: MisdirectedLayer) -> Self {
         let hosts = configuration().build().unwrap();
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let record = seen.clone();
-        let together = Arc::new(Barrier::new(TOGETHER));
-        let app = Router::new()
-            .route("/together", any(async move || drop(together.wait().await)))
-            .route("/elsewhere", any(async || Redirect::to("/")))
-            .fallback(async |body: String| body)
+        let app = app
             .layer(layer)
             .layer(from_fn(move |request: Request, next: Next| {
                 let record = record.clone();
@@ -84,6 +86,14 @@ impl Site {
     pub fn statuses(&self) -> Vec<u16> {
         self.seen().iter().map(|seen| seen.1).collect()
     }
+}
+
+fn echo() -> Router {
+    let together = Arc::new(Barrier::new(TOGETHER));
+    Router::new()
+        .route("/together", any(async move || drop(together.wait().await)))
+        .route("/elsewhere", any(async || Redirect::to("/")))
+        .fallback(async |body: String| body)
 }
 
 fn configuration() -> tower_misdirected::VirtualHostsBuilder {
