@@ -10,7 +10,8 @@
 //! (SNI) and another in `Host`.
 //!
 //! The right answer is 421: the client then retries on a connection of the host's own, whatever the method. Browsers
-//! do so by themselves, and the page rarely notices. [`guide::clients`] says what each client does.
+//! do so by themselves, and the page rarely notices. [`guide::clients`] says what each client does. Rust clients on
+//! hyper-util do so with [`client::RetryMisdirectedLayer`].
 //!
 //! # Two mistakes
 //!

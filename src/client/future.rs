@@ -19,9 +19,9 @@ use super::spare::Spare;
 /// After that many, the request is sent one last time, on whatever connection the client chooses. So a request is sent
 /// at most 34 times, the first attempt included.
 ///
-/// The bound is larger than the pools that most clients keep for a host, so after a change on the server the first
-/// request already finds its way past all stale connections. It is small enough that a request which is refused
-/// everywhere does not cost a large pool all its connections.
+/// Few clients keep more idle connections to one host, so after a change on the server the first request usually finds
+/// its way past all stale ones. At the same time, a request that no connection can serve does not cost a large pool
+/// all its connections.
 pub const MAX_POOLED_REFUSALS: usize = 32;
 
 pin_project! {

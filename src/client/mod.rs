@@ -92,20 +92,24 @@
 //!
 //! Refuse the hosts that the proxy does not serve before it sends anything upstream, for instance with
 //! [`MisdirectedLayer::allowed_hosts`](crate::MisdirectedLayer::allowed_hosts). An upstream that answers 421 to a
-//! foreign `Host` makes every such request cost the pool its idle connections, and a handshake: a few requests of an
-//! attacker keep the proxy connecting. A forward proxy must not generate a 421 (RFC 9110 §15.5.20).
+//! foreign `Host` makes every such request cost the pool its idle connections and at least one handshake. So a few
+//! requests of an attacker would keep the proxy connecting.
+//!
+//! A gateway may pass on a 421 of its upstream, as an origin server's answer. A forward proxy must not generate one
+//! (RFC 9110 §15.5.20).
 //!
 //! # Security
 //!
 //! - A 421 says that the server did not process the request on this connection, so repeating a `POST` is safe, and
-//!   RFC 9110 §15.5.20 allows it for every method. The layer takes the server's word. If a server processes a request
-//!   and then answers 421, or if an intermediary makes a 421 of another answer, the request may take effect twice.
-//!   Such a server could as well process it twice by itself.
-//! - The repeat goes to the same URI and passes the same checks of the server's certificate. A 421 cannot send a
-//!   request, or the credentials in it, anywhere else.
-//! - A server that always answers 421 gets each request twice. It gets one more for each connection that it kept open
-//!   in the pool, up to [`MAX_POOLED_REFUSALS`], and each of these connections refuses once. Each request opens at
-//!   most one connection more than it would without the layer.
+//!   RFC 9110 §15.5.20 allows it for every method. The layer takes the word of whoever answers. If a server processes a
+//!   request and answers 421 all the same, or if an intermediary makes a 421 of another response, the request takes
+//!   effect twice. If you cannot rule that out, send what must not take effect twice with a client without the layer.
+//! - The repeat goes to the same URI, and the new connection passes the same checks of the server's certificate. A 421
+//!   cannot send a request, or the credentials in it, anywhere else.
+//! - A server that always answers 421 gets each request twice. It may get one more copy for each connection that it left
+//!   idle in the client's pool, up to [`MAX_POOLED_REFUSALS`], and each of these connections serves for that only once.
+//!   The request itself opens at most one connection more than without the layer. Later requests open the connections
+//!   that replace the poisoned ones.
 //! - The body of a refused response is dropped unread, so a server cannot hold up the repeat with it. Over HTTP/1 that
 //!   closes the connection, over HTTP/2 it resets the stream.
 //! - The layer sets no timeout. A timeout outside it covers all attempts together.

@@ -8,6 +8,9 @@ mod pki;
 mod program;
 #[path = "../server/mod.rs"]
 mod server;
+#[path = "../retry_misdirected/visitor.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod visitor;
 #[path = "../wire/mod.rs"]
 mod wire;
 
@@ -21,6 +24,7 @@ mod observed;
 mod programs;
 mod proxies;
 mod proxy_protocol;
+mod retry_misdirected;
 mod rust;
 mod site;
 mod uploads;

@@ -5,13 +5,13 @@ use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::Request;
+use axum::http::{Request, StatusCode};
 use axum::routing::{any, get as get_route};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use http_body_util::Full;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use tokio::sync::{Barrier, Notify};
+use tokio::sync::{Barrier, Notify, Semaphore};
 use tower::{Layer, Service};
 use tower_misdirected::client::{MAX_POOLED_REFUSALS, RetryMisdirectedLayer};
 
@@ -131,13 +131,13 @@ async fn w6_a_client_without_a_pool_repeats_once() {
 /// Another request opened the HTTP/2 connection in the pool after the first one had refused, so it is fresh.
 #[tokio::test]
 async fn w6_over_http2_a_connection_from_the_pool_counts_as_fresh() {
-    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
     let held = {
         let (arrived, release) = (arrived.clone(), release.clone());
         any(move || async move {
             arrived.notify_one();
-            release.notified().await;
-            axum::http::StatusCode::MISDIRECTED_REQUEST
+            release.acquire().await.unwrap().forget();
+            StatusCode::MISDIRECTED_REQUEST
         })
     };
     let site = serve(refusing().route("/held", held)).await;
@@ -150,9 +150,7 @@ async fn w6_over_http2_a_connection_from_the_pool_counts_as_fresh() {
         // Opens the connection that the repeat finds.
         assert_eq!(send(&client, get(&url)).await.status(), 200);
         assert_eq!(attempts(&site), [(421, 0), (421, 1), (200, 2)]);
-        release.notify_one();
-        arrived.notified().await;
-        release.notify_one();
+        release.add_permits(10);
     };
     let held = send(&client, get(format!("{url}held")));
     let (held, ()) = tokio::join!(held, others);

@@ -158,12 +158,17 @@ async fn w6_a_streaming_response_passes_as_it_is() {
     }
 }
 
-/// The body of the refusal has no end, and nobody waits for it.
+/// The body of the refusal has no end. Nobody waits for it, and the server learns that nobody wants it.
 #[tokio::test]
 async fn w6_the_body_of_a_refusal_is_dropped_unread() {
     for version in VERSIONS {
-        let endless = any(|| async {
-            let chunks = stream::repeat_with(|| {
+        // Each body drops one.
+        let (bodies, mut body_dropped) = mpsc::channel::<Infallible>(1);
+        let bodies = Arc::new(Mutex::new(vec![bodies.clone(), bodies]));
+        let endless = any(move || async move {
+            let held = bodies.lock().unwrap().pop();
+            let chunks = stream::repeat_with(move || {
+                let _ = &held;
                 Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[0; 1024])))
             });
             let body = Body::new(StreamBody::new(chunks));
@@ -176,6 +181,8 @@ async fn w6_the_body_of_a_refusal_is_dropped_unread() {
         let second = soon(client.clone().oneshot(request)).await.unwrap();
         assert_eq!(second.status(), 421);
         drop(second);
+        // All of them are gone, the first one included.
+        assert!(soon(body_dropped.recv()).await.is_none());
         assert_eq!(send(&client, get(&url)).await.status(), 200);
         assert_eq!(attempts(&site), [(421, 0), (421, 1), (200, 2)]);
     }
