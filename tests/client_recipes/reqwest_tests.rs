@@ -155,22 +155,28 @@ async fn the_recipe_does_not_follow_redirects() {
 
 /// Why the recipe has two clients: reqwest's own retries use the pool.
 #[tokio::test]
-async fn a_retry_policy_of_reqwest_repeats_on_the_connection_that_refused() {
-    let site = Site::start().await;
-    let policy = retry::for_host("one.test")
-        .no_budget()
-        .classify_fn(
-            |attempt| match attempt.status().is_some_and(|status| status == 421) {
-                true => attempt.retryable(),
-                false => attempt.success(),
-            },
-        );
-    let client = builder(site.addr, "h2").retry(policy).build().unwrap();
-    assert_eq!(status(client.execute(get(&site, "/")).await).await, 200);
-    let connection = site.seen()[0].0;
-    site.swap().await;
-    assert_eq!(status(client.execute(get(&site, "/")).await).await, 421);
-    assert_eq!(site.seen(), [(connection, 421); 3]);
+async fn a_retry_policy_of_reqwest_repeats_on_stale_connections() {
+    for alpn in VERSIONS {
+        let site = Site::start().await;
+        let policy = retry::for_host("one.test").no_budget();
+        let policy = policy.classify_fn(|attempt| match attempt.status() {
+            Some(status) if status == 421 => attempt.retryable(),
+            _ => attempt.success(),
+        });
+        let client = builder(site.addr, alpn).retry(policy).build().unwrap();
+        let requests = (0..TOGETHER).map(|_| client.execute(get(&site, "/together")));
+        for response in join_all(requests).await {
+            assert_eq!(status(response).await, 200);
+        }
+        let stale: Vec<_> = site.seen().into_iter().map(|seen| seen.0).collect();
+        site.swap().await;
+        assert_eq!(status(client.execute(get(&site, "/")).await).await, 421);
+        let seen = site.seen();
+        assert_eq!(seen.len(), 3, "{alpn}");
+        for (connection, refused) in seen {
+            assert!(stale.contains(&connection) && refused == 421, "{alpn}");
+        }
+    }
 }
 
 /// Why the recipe has no [`RetryMisdirectedLayer`]: reqwest does not pass extensions to hyper-util's client.
