@@ -18,7 +18,8 @@ type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 pub fn connector(
     addr: SocketAddr,
     alpn: &str,
-) -> impl Connect + Clone + Service<Uri, Response = Stream, Error = BoxError, Future: Send> {
+) -> impl Connect + Clone + Service<Uri, Response = Stream, Error = BoxError, Future: Send> + use<>
+{
     let tcp = service_fn(move |_: Uri| async move {
         let stream = TcpStream::connect(addr).await?;
         Ok::<_, std::io::Error>(TokioIo::new(stream))

@@ -10,7 +10,9 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{Redirect, Response};
 use axum::routing::any;
 use tokio::sync::Barrier;
-use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsAcceptor, VirtualHosts};
+use tower_misdirected::{
+    ConnectionInfo, MisdirectedLayer, TlsAcceptor, VirtualHosts, VirtualHostsBuilder,
+};
 
 use crate::{pki, server};
 
@@ -25,6 +27,7 @@ pub type Seen = (SocketAddr, u16);
 
 pub struct Site {
     pub addr: SocketAddr,
+    versions: &'static [&'static str],
     hosts: VirtualHosts,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
@@ -32,22 +35,27 @@ pub struct Site {
 impl Site {
     /// A server of `one.test` that echoes request bodies.
     pub async fn start() -> Self {
-        Self::serve(echo(), MisdirectedLayer::new()).await
+        Self::serving(echo()).await
     }
 
     /// A server of `one.test` with this application.
     pub async fn serving(app: Router) -> Self {
-        Self::serve(app, MisdirectedLayer::new()).await
+        Self::serve(app, MisdirectedLayer::new(), &VERSIONS).await
     }
 
     /// A server that refuses every request on every connection.
     pub async fn refusing() -> Self {
         let layer = MisdirectedLayer::new().allowed_hosts(["other.test"]);
-        Self::serve(echo(), layer.unwrap()).await
+        Self::serve(echo(), layer.unwrap(), &VERSIONS).await
     }
 
-    async fn serve(app: Router, layer: MisdirectedLayer) -> Self {
-        let hosts = configuration().build().unwrap();
+    /// A server of `one.test` that negotiates these HTTP versions only.
+    pub async fn serve(
+        app: Router,
+        layer: MisdirectedLayer,
+        versions: &'static [&'static str],
+    ) -> Self {
+        let hosts = configuration(versions).build().unwrap();
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
         let record = seen.clone();
         let app = app
@@ -59,7 +67,12 @@ impl Site {
         // Without GOAWAY, a client only learns from the 421 that its connection is of no use.
         let acceptor = TlsAcceptor::from(hosts.clone()).drain(None);
         let addr = server::tls(app, acceptor).await;
-        Self { addr, hosts, seen }
+        Self {
+            addr,
+            versions,
+            hosts,
+            seen,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -74,7 +87,7 @@ impl Site {
             tokio::task::yield_now().await;
         }
         self.seen();
-        self.hosts.replace(configuration()).unwrap();
+        self.hosts.replace(configuration(self.versions)).unwrap();
     }
 
     /// Returns the requests since the last call, in the order of their answers.
@@ -88,7 +101,8 @@ impl Site {
     }
 }
 
-fn echo() -> Router {
+/// Answers with the body of the request. Requests at `/together` wait for each other.
+pub fn echo() -> Router {
     let together = Arc::new(Barrier::new(TOGETHER));
     Router::new()
         .route("/together", any(async move || drop(together.wait().await)))
@@ -96,8 +110,13 @@ fn echo() -> Router {
         .fallback(async |body: String| body)
 }
 
-fn configuration() -> tower_misdirected::VirtualHostsBuilder {
-    VirtualHosts::builder().host("one.test", pki::server(&["one.test"]))
+fn configuration(versions: &[&str]) -> VirtualHostsBuilder {
+    let mut config = pki::leaf(&["one.test"]).server_config();
+    config.alpn_protocols = versions
+        .iter()
+        .map(|alpn| alpn.as_bytes().to_vec())
+        .collect();
+    VirtualHosts::builder().host("one.test", Arc::new(config))
 }
 
 async fn recorded(seen: Arc<Mutex<Vec<Seen>>>, request: Request, next: Next) -> Response {

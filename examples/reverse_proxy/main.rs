@@ -1,0 +1,135 @@
+//! A reverse proxy whose clients never see a 421 of the upstream. It repeats a request that the upstream refuses on
+//! another connection, and answers 502 if that one is refused as well.
+//!
+//! ```sh
+//! cargo run --example reverse_proxy -- --upstream http://127.0.0.1:8080
+//! cargo run --example reverse_proxy -- --upstream https://127.0.0.1:8443 --ca ca.pem \
+//!     --host www.example.com --chain fullchain.pem --key privkey.pem --listen 0.0.0.0:443
+//! ```
+//!
+//! - `--host` names a host that the proxy serves, and may be repeated. Without it, the hosts are `app.localhost` and
+//!   `api.localhost`. Requests for other hosts get a 421 of the proxy's own, and never reach the upstream.
+//! - Without `--chain` and `--key`, the proxy presents a certificate made in memory.
+//! - `--timeout` is how long a request may take until the head of the answer, and how long a body may pause. By default
+//!   that is a minute.
+//! - The proxy sends each host on connections of its own, with the host as server name. So the upstream's certificate
+//!   must cover the hosts. `--ca` names the file with the authority that signed it.
+//!
+//! It does not pass on `CONNECT`, `TRACE` and protocol upgrades such as WebSockets.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fields;
+mod proxy;
+mod upstream;
+
+use std::num::NonZeroU16;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivateKeyDer;
+use tower_misdirected::{CertificateFiles, ConnectionInfo, MisdirectedLayer, TlsListener};
+
+use crate::common::{Arguments, Result};
+use crate::proxy::{Proxy, forward};
+use crate::upstream::Upstream;
+
+const USAGE: &str = "reverse_proxy --upstream URL [--ca CA.pem] [--host NAME]... \
+                     [--chain CHAIN.pem --key KEY.pem] [--listen ADDRESS] [--timeout SECONDS]";
+
+#[derive(Default)]
+struct Options {
+    upstream: Option<Upstream>,
+    ca: Option<String>,
+    hosts: Vec<String>,
+    chain: Option<String>,
+    key: Option<String>,
+    listen: Option<String>,
+    timeout: Option<NonZeroU16>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let mut options = Options::default();
+    let mut arguments = Arguments::new(USAGE);
+    while let Some(argument) = arguments.next() {
+        let mut file = || Some(arguments.value(&argument, "a file"));
+        match &*argument {
+            "--ca" => options.ca = file(),
+            "--chain" => options.chain = file(),
+            "--key" => options.key = file(),
+            "--host" => options.hosts.push(arguments.value("--host", "a host")),
+            "--listen" => options.listen = Some(arguments.value("--listen", "an address")),
+            "--timeout" => {
+                let expected = "a number of seconds from 1 to 65535";
+                options.timeout = Some(arguments.value("--timeout", expected));
+            }
+            "--upstream" => {
+                let expected = "a URL without a path, such as https://127.0.0.1:8443";
+                options.upstream = Some(arguments.value("--upstream", expected));
+            }
+            other => arguments.unexpected(other),
+        }
+    }
+    common::run(serve(options)).await
+}
+
+async fn serve(options: Options) -> Result<()> {
+    let Some(upstream) = options.upstream else {
+        return Err(format!("--upstream is missing\nusage: {USAGE}").into());
+    };
+    let mut hosts = options.hosts;
+    if hosts.is_empty() {
+        hosts = ["app.localhost", "api.localhost"].map(String::from).into();
+    }
+    // This 421 is about the client's connection to the proxy, and a gateway may send it (RFC 9110 §7.4). The list keeps
+    // foreign hosts from the upstream, where each would cost a connection.
+    let misdirected = MisdirectedLayer::new().allowed_hosts(&hosts)?;
+    let tls = match (&options.chain, &options.key) {
+        (Some(chain), Some(key)) => from_files(chain, key)?,
+        (None, None) => in_memory(&hosts)?,
+        _ => return Err(format!("--chain and --key need each other\nusage: {USAGE}").into()),
+    };
+
+    let timeout = options.timeout.map_or(60, NonZeroU16::get);
+    let timeout = Duration::from_secs(timeout.into());
+    let proxy = Proxy::new(upstream, options.ca.as_deref(), timeout)?;
+    let app = Router::new()
+        .fallback(forward)
+        .with_state(proxy)
+        .layer(misdirected);
+
+    let listen = options.listen.as_deref().unwrap_or("127.0.0.1:0");
+    let listener = TlsListener::bind(listen, tls).await?;
+    println!("listening on https://{}", listener.local_addr()?);
+    println!("serving {}", hosts.join(", "));
+    axum::serve(
+        listener,
+        app.into_make_service_with_connect_info::<ConnectionInfo>(),
+    )
+    .with_graceful_shutdown(async { drop(tokio::signal::ctrl_c().await) })
+    .await?;
+    Ok(())
+}
+
+fn from_files(chain: &str, key: &str) -> Result<Arc<ServerConfig>> {
+    let provider = Arc::new(ring::default_provider());
+    let certificate = CertificateFiles::open_with_provider(chain, key, provider)?;
+    // Presents the renewed certificate to new connections.
+    certificate.watch(Duration::from_secs(60));
+    Ok(certificate.server_config()?)
+}
+
+fn in_memory(hosts: &[String]) -> Result<Arc<ServerConfig>> {
+    let key = rcgen::generate_simple_self_signed(hosts)?;
+    let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(vec![key.cert.der().clone()], private_key)?;
+    Ok(Arc::new(config))
+}

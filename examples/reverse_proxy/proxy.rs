@@ -1,0 +1,139 @@
+//! The way of a request to the upstream, and of the answer back.
+
+use std::error::Error;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CACHE_CONTROL;
+use axum::http::uri::Scheme;
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Either, Full};
+use hyper::body::{Body as _, Incoming};
+use tokio::time::timeout;
+use tower::ServiceExt;
+use tower_http::timeout::TimeoutBody;
+use tower_misdirected::{ConnectionInfo, EffectiveAuthority};
+
+use crate::common::Result;
+use crate::fields;
+use crate::upstream::{Client, Payload, Upstream};
+
+/// Bodies up to this length are read before they are sent, so that they can be sent twice. Longer ones, and those whose
+/// length is not known, are streams, and are not repeated. In octets.
+const IN_MEMORY: u64 = 64 * 1024;
+
+/// What every request needs.
+#[derive(Clone)]
+pub struct Proxy {
+    scheme: Scheme,
+    client: Client,
+    timeout: Duration,
+}
+
+impl Proxy {
+    /// Creates a proxy in front of an upstream. With HTTPS it trusts the authorities in the PEM file `ca`. The timeout is
+    /// for the head of an answer, with the request's body and the repeat, and for each pause of a body.
+    pub fn new(upstream: Upstream, ca: Option<&str>, timeout: Duration) -> Result<Self> {
+        Ok(Self {
+            client: upstream.client(ca)?,
+            scheme: upstream.scheme,
+            timeout,
+        })
+    }
+}
+
+/// Passes a request on. If that fails, the client gets a status without a body, and nothing of the upstream.
+pub async fn forward(
+    State(proxy): State<Proxy>,
+    authority: EffectiveAuthority,
+    connection: ConnectionInfo,
+    request: Request,
+) -> Response {
+    let limit = proxy.timeout;
+    let answer = timeout(limit, send(proxy, &authority, &connection, request));
+    let failed = match answer.await {
+        Ok(Ok(response)) => match response.status() {
+            // The upstream refused a fresh connection, or it refused a body that cannot be sent twice. That is no fault
+            // of the client's connection, so the client must not see a 421.
+            StatusCode::MISDIRECTED_REQUEST => StatusCode::BAD_GATEWAY,
+            // A switch of protocols that nobody has asked for.
+            status if status.is_informational() => StatusCode::BAD_GATEWAY,
+            _ => return to_client(response, limit),
+        },
+        Ok(Err(status)) => status,
+        Err(_) => StatusCode::GATEWAY_TIMEOUT,
+    };
+    // What is wrong now may be right soon.
+    (failed, [(CACHE_CONTROL, "no-store")]).into_response()
+}
+
+async fn send(
+    proxy: Proxy,
+    authority: &EffectiveAuthority,
+    connection: &ConnectionInfo,
+    request: Request,
+) -> Result<http::Response<Incoming>, StatusCode> {
+    let (mut head, body) = request.into_parts();
+    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+        return Err(StatusCode::NOT_IMPLEMENTED);
+    }
+    fields::to_upstream(&mut head, authority, connection);
+
+    // Without the port, so that there are no more pools of connections than hosts.
+    let uri = Uri::builder()
+        .scheme(proxy.scheme.clone())
+        .authority(authority.host().to_string());
+    let uri = match head.uri.path_and_query() {
+        Some(path) => uri.path_and_query(path.clone()),
+        None => uri.path_and_query("/"), // absolute form without a path
+    };
+    let mut request = Request::new(payload(body, proxy.timeout).await?);
+    *request.method_mut() = head.method;
+    *request.uri_mut() = uri.build().map_err(|_| StatusCode::BAD_REQUEST)?;
+    *request.headers_mut() = head.headers;
+
+    proxy.client.oneshot(request).await.map_err(|error| {
+        eprintln!("the upstream does not answer: {}", chain(&error));
+        StatusCode::BAD_GATEWAY
+    })
+}
+
+/// Reads a short body, and leaves any other a stream, of which no more is read than the upstream takes.
+async fn payload(body: Body, pause: Duration) -> Result<Payload, StatusCode> {
+    match body.size_hint().exact() {
+        Some(length) if length <= IN_MEMORY => {
+            let body = body.collect().await;
+            let body = body.map_err(|_| StatusCode::BAD_REQUEST)?;
+            Ok(Either::Left(Full::new(body.to_bytes())))
+        }
+        _ => Ok(Either::Right(Body::new(TimeoutBody::new(pause, body)))),
+    }
+}
+
+/// Passes an answer on, with its trailers. Extensions stay here, because they name the upstream's address.
+fn to_client(response: http::Response<Incoming>, pause: Duration) -> Response {
+    let (mut head, body) = response.into_parts();
+    fields::remove_hop_by_hop(&mut head.headers);
+    // A body that is over says so, which a timeout around it would hide.
+    let body = match body.is_end_stream() {
+        true => Body::empty(),
+        false => Body::new(TimeoutBody::new(pause, body)),
+    };
+    let mut response = Response::new(body);
+    *response.status_mut() = head.status;
+    *response.headers_mut() = head.headers;
+    response
+}
+
+/// An error with its causes. hyper-util's says no more than which step failed.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}
