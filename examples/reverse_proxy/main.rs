@@ -12,10 +12,15 @@
 //! - Without `--chain` and `--key`, the proxy presents a certificate made in memory.
 //! - `--timeout` is how long a request may take until the head of the answer, and how long a body may pause. By default
 //!   that is a minute.
-//! - The proxy sends each host on connections of its own, with the host as server name. So the upstream's certificate
-//!   must cover the hosts. `--ca` names the file with the authority that signed it.
 //!
-//! It does not pass on `CONNECT`, `TRACE` and protocol upgrades such as WebSockets.
+//! The proxy sends each host on connections of its own, with the host as server name. So the upstream's certificate must
+//! cover the hosts. `--ca` names the file with the authority that signed it.
+//!
+//! - The upstream sees the client's host without the port. `X-Forwarded-Host` has both, `X-Forwarded-For` has the
+//!   client's address, and `X-Forwarded-Proto` is `https`. What clients write into such fields is dropped.
+//! - An upload of up to 64 KiB is read first, so that it can be repeated. An upload that is longer, or whose length is not
+//!   known, is passed on as it arrives. If the upstream refuses it, the client gets a 502.
+//! - `CONNECT`, `TRACE` and protocol upgrades such as WebSockets are not passed on.
 
 #[path = "../common/mod.rs"]
 mod common;

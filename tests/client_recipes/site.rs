@@ -105,7 +105,12 @@ impl Site {
 pub fn echo() -> Router {
     let together = Arc::new(Barrier::new(TOGETHER));
     Router::new()
-        .route("/together", any(async move || drop(together.wait().await)))
+        .route(
+            "/together",
+            any(async move || {
+                together.wait().await;
+            }),
+        )
         .route("/elsewhere", any(async || Redirect::to("/")))
         .fallback(async |body: String| body)
 }
