@@ -53,7 +53,7 @@ impl Waiting {
             }
         };
         for (scope, pattern) in changes::entries(former, next) {
-            let most_labels = self.lock().most_labels(scope);
+            let most_labels = || self.lock().most_labels(scope);
             scope.places(&pattern, most_labels).for_each(&mut update);
         }
         if !changes::same_default(former, next) {

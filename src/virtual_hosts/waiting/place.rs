@@ -54,12 +54,12 @@ impl Who {
     }
 
     /// Sets the number of labels of a name, unless it is 0.
-    fn with_labels(&self, labels: u32) -> Self {
-        match (self, labels) {
-            (Self::Name { reversed, .. }, 1..) => Self::Name {
+    fn with_labels(self: &Arc<Self>, labels: u32) -> Arc<Self> {
+        match (&**self, labels) {
+            (Self::Name { reversed, .. }, 1..) => Arc::new(Self::Name {
                 labels,
                 reversed: reversed.clone(),
-            },
+            }),
             _ => self.clone(),
         }
     }
@@ -153,18 +153,18 @@ impl Scope {
         (self, Arc::new(Who::Nobody))..=(self, Arc::new(last))
     }
 
-    /// Returns the places in this scope of all names that the pattern matches and that have at most so many labels, in
-    /// one range for each number of labels.
+    /// Returns the places in this scope of all names that the pattern matches, in one range for each number of labels.
+    /// Only a wildcard for several labels asks how many labels a name has at most.
     pub(super) fn places(
         self,
         pattern: &Pattern,
-        most_labels: u32,
+        most_labels: impl FnOnce() -> u32,
     ) -> impl Iterator<Item = RangeInclusive<Place>> {
         let (first, last, labels) = match pattern {
-            Pattern::Ip(ip) => (Who::Address(*ip), Who::Address(*ip), 0..=0),
+            Pattern::Ip(ip) => (Who::Address(*ip), None, 0..=0),
             Pattern::Exact(name) => {
                 let who = Who::name(labels(name), name.iter().copied());
-                (who.clone(), who, 0..=0)
+                (who, None, 0..=0)
             }
             Pattern::Wildcard(base) | Pattern::Subdomains(base) => {
                 // In reverse, a name of the wildcard is the base, a dot, and more. No name has the octet after a dot.
@@ -175,13 +175,15 @@ impl Scope {
                 let one_more = 1 + labels(base);
                 let most = match pattern {
                     Pattern::Wildcard(_) => one_more,
-                    _ => most_labels,
+                    _ => most_labels(),
                 };
-                (end(b'.'), end(b'.' + 1), one_more..=most)
+                (end(b'.'), Some(end(b'.' + 1)), one_more..=most)
             }
         };
+        let first = Arc::new(first);
+        let last = last.map_or_else(|| first.clone(), Arc::new);
         labels.map(move |labels| {
-            let [first, last] = [&first, &last].map(|who| Arc::new(who.with_labels(labels)));
+            let [first, last] = [&first, &last].map(|who| who.with_labels(labels));
             (self, first)..=(self, last)
         })
     }
