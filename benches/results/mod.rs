@@ -46,6 +46,8 @@ impl std::str::FromStr for Bound {
 /// One number, with what it should be.
 #[derive(Clone, Debug, Default)]
 pub struct Row {
+    /// The heading of the table that the row is in, if a benchmark has several tables.
+    pub group: String,
     pub case: String,
     pub value: f64,
     /// `ratio`, `instructions`, `bytes`, or `skipped` where there is no value and `note` says why.
@@ -60,7 +62,7 @@ pub struct Row {
     pub note: String,
 }
 
-const HEAD: &str = "case\tvalue\tunit\ttarget\tlimit\tlow\thigh\tnote";
+const HEAD: &str = "group\tcase\tvalue\tunit\ttarget\tlimit\tlow\thigh\tnote";
 
 impl Row {
     pub fn skipped(case: impl Into<String>, why: impl Into<String>) -> Self {
@@ -90,6 +92,7 @@ impl Row {
             None => Default::default(),
         };
         let fields = [
+            self.group.clone(),
             self.case.clone(),
             self.value.to_string(),
             self.unit.clone(),
@@ -104,12 +107,13 @@ impl Row {
 
     fn from_line(line: &str) -> Result<Self, String> {
         let fields: Vec<_> = line.split('\t').collect();
-        let [case, value, unit, target, limit, low, high, note] = fields[..] else {
-            return Err(format!("not eight fields: {line:?}"));
+        let [group, case, value, unit, target, limit, low, high, note] = fields[..] else {
+            return Err(format!("not nine fields: {line:?}"));
         };
         let number = |text: &str| text.parse().map_err(|_| format!("no number: {text:?}"));
         let bound = |text: &str| (!text.is_empty()).then(|| text.parse()).transpose();
         Ok(Self {
+            group: group.into(),
             case: case.into(),
             value: number(value)?,
             unit: unit.into(),
@@ -126,6 +130,9 @@ impl Row {
 
 impl fmt::Display for Row {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.group.is_empty() {
+            write!(f, "{}: ", self.group)?;
+        }
         write!(f, "{}: ", self.case)?;
         if self.is_skipped() {
             return write!(f, "skipped: {}", self.note);
