@@ -6,14 +6,16 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::names::{MISDIRECTED, NAME};
-use crate::pair::Pair;
+use crate::program::Program;
 use crate::results;
-use crate::server::{Server, free_addr};
+use crate::server::free_addr;
 
 pub struct Peer {
     pub name: &'static str,
     /// What makes it answer 421, for the report.
     pub check: &'static str,
+    /// Starts slowly under callgrind, and its counts differ much, because it is written in Go.
+    pub is_slow: bool,
     /// The arguments that make it tell its version.
     version: &'static [&'static str],
     /// The file of its configuration.
@@ -34,6 +36,7 @@ pub const ALL: &[Peer] = &[
     Peer {
         name: "nginx",
         check: "`if ($ssl_server_name != $host)`",
+        is_slow: false,
         version: &["-v"],
         file: "nginx.conf",
         config: nginx,
@@ -47,14 +50,16 @@ pub const ALL: &[Peer] = &[
     Peer {
         name: "haproxy",
         check: "`ssl_fc_sni` compared with `Host`",
+        is_slow: false,
         version: &["-v"],
         file: "haproxy.cfg",
         config: haproxy,
-        arguments: |setup| vec!["-f".into(), setup.path("haproxy.cfg")],
+        arguments: |setup| vec!["-db".into(), "-f".into(), setup.path("haproxy.cfg")],
     },
     Peer {
         name: "caddy",
         check: "`strict_sni_host`",
+        is_slow: true,
         version: &["version"],
         file: "Caddyfile",
         config: caddy,
@@ -68,6 +73,7 @@ pub const ALL: &[Peer] = &[
     Peer {
         name: "traefik",
         check: "hosts of different TLS options",
+        is_slow: true,
         version: &["version", "--format={{.Version}}"],
         file: "routers.yaml",
         config: traefik,
@@ -122,9 +128,16 @@ impl Peer {
     }
 }
 
-impl Pair for Peer {
-    fn start(&self, checks: bool) -> io::Result<Server> {
-        let name = format!("{}-{}", self.name, if checks { "on" } else { "off" });
+/// A peer with its check or without.
+pub struct Configured {
+    pub peer: &'static Peer,
+    pub checks: bool,
+}
+
+impl Program for Configured {
+    fn command(&self) -> io::Result<(Command, SocketAddr)> {
+        let Self { peer, checks } = *self;
+        let name = format!("{}-{}", peer.name, if checks { "on" } else { "off" });
         let setup = Setup {
             checks,
             addr: free_addr(),
@@ -137,12 +150,16 @@ impl Pair for Peer {
         std::fs::write(setup.path("both.pem"), format!("{chain}{key}"))?;
         std::fs::write(setup.path("chain.pem"), chain)?;
         std::fs::write(setup.path("key.pem"), key)?;
-        std::fs::write(setup.path(self.file), (self.config)(&setup))?;
-        let mut command = Command::new(self.name);
+        std::fs::write(setup.path(peer.file), (peer.config)(&setup))?;
+        let mut command = Command::new(peer.name);
         command
-            .args((self.arguments)(&setup))
+            .args((peer.arguments)(&setup))
             .env("HOME", &setup.directory);
-        Server::start(command, setup.addr)
+        Ok((command, setup.addr))
+    }
+
+    fn checks(&self) -> bool {
+        self.checks
     }
 }
 

@@ -12,9 +12,10 @@ use rustls::{ClientConnection, Stream};
 use crate::cores::{Side, pinned};
 use crate::names::NAME;
 use crate::pki;
+use crate::program::Program;
 
-/// Long enough for any server to start.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Long enough for any server to start, under callgrind too.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A server that runs, and ends when this is dropped.
 pub struct Server {
@@ -23,8 +24,13 @@ pub struct Server {
 }
 
 impl Server {
+    pub fn start(program: &dyn Program) -> io::Result<Self> {
+        let (command, addr) = program.command()?;
+        Self::start_command(command, addr)
+    }
+
     /// Starts a program that is to serve on `addr`, and waits until it does.
-    pub fn start(command: Command, addr: SocketAddr) -> io::Result<Self> {
+    pub fn start_command(command: Command, addr: SocketAddr) -> io::Result<Self> {
         let mut server = Self {
             child: pinned(command, Side::Server)
                 .stdin(Stdio::piped())
