@@ -39,7 +39,8 @@ impl Arguments {
         self.misused(format_args!("unexpected argument `{argument}`"))
     }
 
-    fn misused(&self, problem: impl Display) -> ! {
+    /// Prints what is wrong with the arguments and the usage, and ends the program.
+    pub fn misused(&self, problem: impl Display) -> ! {
         eprintln!("{problem}\nusage: {}", self.usage);
         exit(2)
     }

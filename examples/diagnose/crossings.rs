@@ -1,0 +1,151 @@
+//! Requests for a host on a connection that was not opened for it: served where they should not be, or refused with a
+//! 421 that heals.
+
+use crate::findings::{Finding, Id, Severity, finding, names};
+use crate::observation::{Connection, Observations};
+use crate::views::View;
+
+/// Hosts that want a client certificate, and are served on a connection without one.
+pub fn bypass(views: &[View<'_>]) -> Option<Finding> {
+    let bypassed = |view: &&View<'_>| {
+        let guarded = view.wants_client_certificate() || view.sent_client_certificate();
+        let mut crossings = view.crossings();
+        guarded
+            && crossings
+                .any(|(connection, answer)| answer.served() && !connection.sent_client_certificate)
+    };
+    let bypassed: Vec<_> = views.iter().filter(bypassed).collect();
+    let caveat = match bypassed.iter().any(|view| view.sent_client_certificate()) {
+        true => {
+            " If the certificate is optional, this is all right: to see, run this again without --cert."
+        }
+        false => "",
+    };
+    let cause = format!(
+        "{} asks for a client certificate on a connection of its own, and is served without one on a connection that \
+         was opened for another host or without a server name. This looks like a bypass: anyone who opens such a \
+         connection gets past the certificate.{caveat}",
+        names(&bypassed)
+    );
+    finding(Id::Bypass, Severity::Warning, &bypassed, cause)
+}
+
+/// The host that a connection was opened for.
+fn opener<'v, 'a>(views: &'v [View<'a>], connection: &Connection) -> Option<&'v View<'a>> {
+    let mut plain = views.iter().filter(|view| view.is_plain());
+    plain.find(|view| {
+        view.connections
+            .iter()
+            .any(|own| std::ptr::eq(*own, connection))
+    })
+}
+
+/// 421s that browsers meet because certificates cover several hosts.
+pub fn reused(views: &[View<'_>]) -> Vec<Finding> {
+    let (mut guarded, mut shared) = (Vec::new(), Vec::new());
+    for view in views
+        .iter()
+        .filter(|view| view.is_plain() && !view.refused_on_its_own())
+    {
+        for (connection, answer) in view.crossings() {
+            let Some(opener) = opener(views, connection) else {
+                continue;
+            };
+            if !answer.misdirected() || !answer.covered {
+                continue;
+            }
+            match (
+                opener.asks_client_certificate(),
+                view.asks_client_certificate(),
+            ) {
+                (true, false) => guarded.push(opener.given),
+                (false, true) => guarded.push(view.given),
+                _ if connection.http == "1.1" => {}
+                _ => shared.extend([opener.given, view.given]),
+            }
+        }
+    }
+    let among = |given: &[&str]| -> Vec<&View<'_>> {
+        views
+            .iter()
+            .filter(|view| given.contains(&view.given))
+            .collect()
+    };
+    let (guarded, shared) = (among(&guarded), among(&shared));
+    let cause = format!(
+        "{} asks for client certificates, and the certificate of another host covers it, or its certificate another \
+         host, by a wildcard or by name. Browsers therefore reuse the connection, and the server rightly answers 421, \
+         because the handshake of one host did not check what the other requires. Browsers repeat the request on a \
+         connection of its own.",
+        names(&guarded)
+    );
+    let guarded = finding(
+        Id::WildcardOverClientCertificates,
+        Severity::Note,
+        &guarded,
+        cause,
+    );
+    let cause = format!(
+        "The certificate of one of {} covers another one, so browsers reuse the connection. Another virtual host or \
+         another TLS configuration serves the other host, so the server answers 421. Browsers repeat the request on a \
+         connection of its own, which costs a round trip and a handshake.",
+        names(&shared)
+    );
+    let shared = finding(Id::Http2Reuse, Severity::Note, &shared, cause);
+    guarded.into_iter().chain(shared).collect()
+}
+
+/// 421s and failing handshakes of clients that send no server name.
+pub fn without_server_name(views: &[View<'_>], seen: &Observations) -> Option<Finding> {
+    let mut without = seen
+        .connections
+        .iter()
+        .filter(|connection| connection.server_name.is_none());
+    let handshakes = without.any(|connection| connection.refused);
+    let concerned = views
+        .iter()
+        .filter(|view| view.is_plain() && view.answered_on_its_own());
+    let concerned: Vec<_> = concerned
+        .filter(|view| {
+            let crossings = view
+                .crossings()
+                .filter(|(connection, _)| connection.server_name.is_none());
+            handshakes
+                || crossings
+                    .into_iter()
+                    .any(|(_, answer)| answer.misdirected())
+        })
+        .collect();
+    let cause = format!(
+        "Whoever connects without a server name {} for {}. Browsers always send one. A proxy in front of this server \
+         has to be told to send it, and so have some health checks.",
+        if handshakes {
+            "gets no connection"
+        } else {
+            "gets 421"
+        },
+        names(&concerned)
+    );
+    finding(Id::NoSni, Severity::Note, &concerned, cause)
+}
+
+/// 421s that no browser meets, because the certificate does not cover the host, but proxies do.
+pub fn with_another_server_name(views: &[View<'_>]) -> Option<Finding> {
+    let concerned = views
+        .iter()
+        .filter(|view| view.is_plain() && view.answered_on_its_own());
+    let concerned: Vec<_> = concerned
+        .filter(|view| {
+            view.crossings().any(|(connection, answer)| {
+                let for_another = connection.server_name.is_some() && answer.misdirected();
+                for_another && (!answer.covered || connection.http == "1.1")
+            })
+        })
+        .collect();
+    let cause = format!(
+        "Whoever connects with the server name of another host gets 421 for {}. Browsers do that only where the \
+         certificate covers both. A proxy that always sends the same server name gets it every time.",
+        names(&concerned)
+    );
+    finding(Id::FixedSni, Severity::Note, &concerned, cause)
+}

@@ -1,0 +1,339 @@
+//! The cure for each cause, and the setting for it in common servers. What the server calls itself chooses the settings
+//! that are shown, never the cause.
+
+use crate::findings::Id;
+
+/// Servers that a response head can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Software {
+    Nginx,
+    Httpd,
+    Caddy,
+    Haproxy,
+    Traefik,
+    Envoy,
+    TowerMisdirected,
+}
+
+impl Software {
+    const ALL: [Self; 7] = [
+        Self::Nginx,
+        Self::Httpd,
+        Self::Caddy,
+        Self::Haproxy,
+        Self::Traefik,
+        Self::Envoy,
+        Self::TowerMisdirected,
+    ];
+
+    /// The servers that these values of `Server` and `Via` name. Most servers of this crate name none.
+    pub fn of<'a>(values: impl IntoIterator<Item = &'a String>) -> Vec<Self> {
+        let mut named = Vec::new();
+        for value in values {
+            let value = value.to_ascii_lowercase();
+            let known = Self::ALL
+                .into_iter()
+                .find(|software| value.contains(software.token()));
+            named.extend(known.filter(|software| !named.contains(software)));
+        }
+        named
+    }
+
+    /// What `Server` or `Via` has of it, in lower case.
+    fn token(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Httpd => "apache",
+            Self::Caddy => "caddy",
+            Self::Haproxy => "haproxy",
+            Self::Traefik => "traefik",
+            Self::Envoy => "envoy",
+            Self::TowerMisdirected => "tower-misdirected",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Httpd => "Apache httpd",
+            Self::Caddy => "Caddy",
+            Self::Haproxy => "HAProxy",
+            Self::Traefik => "Traefik",
+            Self::Envoy => "Envoy",
+            Self::TowerMisdirected => "tower-misdirected",
+        }
+    }
+}
+
+/// What to do, and with which setting of the servers that are named, or of each.
+pub fn cure(id: Id, named: &[Software]) -> String {
+    let (what, settings) = of(id);
+    let shown = match named {
+        [] => &Software::ALL,
+        named => named,
+    };
+    let mut cure = what.to_owned();
+    for software in shown {
+        let setting = settings.iter().find(|(of, _)| of == software);
+        if let Some((_, setting)) = setting {
+            cure.push_str(&format!(" {}: {setting}.", software.name()));
+        }
+    }
+    cure
+}
+
+type Settings = &'static [(Software, &'static str)];
+
+fn of(id: Id) -> (&'static str, Settings) {
+    use Software::{Caddy, Envoy, Haproxy, Httpd, Nginx, TowerMisdirected, Traefik};
+    match id {
+        Id::Bypass => (
+            "Refuse requests whose host has other TLS requirements than the connection, also over HTTP/2 and without a \
+             server name.",
+            &[
+                (
+                    Nginx,
+                    "verify client certificates in the `server` block of the host with `ssl_verify_client on`",
+                ),
+                (
+                    Httpd,
+                    "`SSLVHostSNIPolicy secure`, the default, or `strict`",
+                ),
+                (Caddy, "`strict_sni_host on` in the `servers` options"),
+                (
+                    Haproxy,
+                    "`http-request return status 421 if { ... }` with a rule that compares `ssl_fc_sni` and \
+                     `req.hdr(host),host_only`, and no session resumption between the hosts",
+                ),
+                (
+                    Traefik,
+                    "set `tls.options` on every router of the host, and use a current version",
+                ),
+                (
+                    Envoy,
+                    "a route table for each filter chain, with the hosts of that chain alone",
+                ),
+                (
+                    TowerMisdirected,
+                    "put `MisdirectedLayer` in front, at `Coalescing::SameTlsConfig` or stricter",
+                ),
+            ],
+        ),
+        Id::StrictSni => (
+            "Compare names without the port and the trailing dot, and compare what the host requires of TLS rather than \
+             the text.",
+            &[
+                (Httpd, "`SSLVHostSNIPolicy secure` in place of `strict`"),
+                (
+                    Caddy,
+                    "`strict_sni_host insecure_off`, if no host asks for client certificates",
+                ),
+                (
+                    Haproxy,
+                    "`req.hdr(host),host_only` in place of `req.hdr(host)`, and an exception for IP addresses",
+                ),
+                (Envoy, "`strip_any_host_port` and `strip_trailing_host_dot`"),
+                (
+                    TowerMisdirected,
+                    "`Coalescing::SameTlsConfig` in place of `Never`, and the port in `ports` if that is set",
+                ),
+            ],
+        ),
+        Id::CertificateLacksHost => (
+            "Get a certificate that covers the host, or lead the host's DNS entry elsewhere.",
+            &[
+                (Nginx, "`ssl_certificate` in the `server` block of the host"),
+                (
+                    Httpd,
+                    "`SSLCertificateFile` in the `<VirtualHost>` of the host",
+                ),
+                (
+                    Caddy,
+                    "name the host as a site address, or correct `tls CERT KEY`",
+                ),
+                (Haproxy, "the certificate in `crt` or `crt-list`"),
+                (
+                    Traefik,
+                    "the certificate in `tls.certificates`, or the router's `certResolver`",
+                ),
+                (Envoy, "`tls_certificates` of the host's filter chain"),
+                (
+                    TowerMisdirected,
+                    "the certificate in the `ServerConfig` or the PEM files of the host",
+                ),
+            ],
+        ),
+        Id::DefaultCertificate => (
+            "Add the host, with a certificate that covers it, or let the server refuse names that it does not know.",
+            &[
+                (
+                    Nginx,
+                    "a `server` block with `server_name` and `ssl_certificate`; `ssl_reject_handshake on` in the default one",
+                ),
+                (
+                    Httpd,
+                    "a `<VirtualHost>` with `ServerName` and `SSLCertificateFile`",
+                ),
+                (Caddy, "the host as a site address; no `default_sni`"),
+                (
+                    Haproxy,
+                    "the certificate in `crt` or `crt-list`; `strict-sni` to refuse others",
+                ),
+                (
+                    Traefik,
+                    "the certificate in `tls.certificates`, or `certResolver`; `sniStrict` to refuse others",
+                ),
+                (Envoy, "a filter chain with the host in `server_names`"),
+                (
+                    TowerMisdirected,
+                    "the host in `VirtualHosts`; without `default_to`, others are refused",
+                ),
+            ],
+        ),
+        Id::UnknownHost => (
+            "Add the host to the server, or lead its DNS entry elsewhere.",
+            &[
+                (Nginx, "`server_name`"),
+                (Httpd, "`ServerName` or `ServerAlias`"),
+                (Caddy, "the host as a site address"),
+                (
+                    Haproxy,
+                    "a certificate in `crt` or `crt-list`, and a rule of the frontend",
+                ),
+                (Traefik, "a router with `Host(...)`"),
+                (Envoy, "`server_names` and `domains`"),
+                (
+                    TowerMisdirected,
+                    "the host in `VirtualHosts` and `allowed_hosts`",
+                ),
+            ],
+        ),
+        Id::FixedSni | Id::NoSni => (
+            "Let the proxy send the host of each request as the server name.",
+            &[
+                (Nginx, "`proxy_ssl_server_name on; proxy_ssl_name $host;`"),
+                (Httpd, "`ProxyPreserveHost On`"),
+                (
+                    Caddy,
+                    "`tls_server_name {http.request.host}` in `transport http`",
+                ),
+                (
+                    Haproxy,
+                    "`sni req.hdr(host),host_only` on the `server` line",
+                ),
+                (
+                    Traefik,
+                    "no `serverName` in `serversTransport`, or one transport for each host",
+                ),
+                (
+                    Envoy,
+                    "`auto_sni` in the cluster's `upstream_http_protocol_options`",
+                ),
+                (
+                    TowerMisdirected,
+                    "`default_to` for clients without a server name, or one `ServerConfig` for all hosts of the proxy",
+                ),
+            ],
+        ),
+        Id::Always421 => (
+            "See the server's log for its reason, and correct what it knows of the host.",
+            &[
+                (
+                    Nginx,
+                    "as the proxy in front, `proxy_set_header Host $host`",
+                ),
+                (Httpd, "as the proxy in front, `ProxyPreserveHost On`"),
+                (Haproxy, "the condition of the rule that returns 421"),
+                (
+                    TowerMisdirected,
+                    "`allowed_hosts`, `ports`, and `gateway` behind a proxy that terminates TLS",
+                ),
+            ],
+        ),
+        Id::UnverifiableCertificate => (
+            "Get a certificate from an authority that clients trust, and send its whole chain. If the authority is your \
+             own, run this again with --ca.",
+            &[],
+        ),
+        Id::WildcardOverClientCertificates => (
+            "Nothing has to be done. To save the detour, give the host that asks for client certificates a certificate \
+             of its own, and leave that name out of the others.",
+            &[
+                (
+                    Nginx,
+                    "`ssl_certificate` in the `server` block with `ssl_verify_client`",
+                ),
+                (
+                    Httpd,
+                    "`SSLCertificateFile` in the `<VirtualHost>` with `SSLVerifyClient`",
+                ),
+                (Caddy, "`tls CERT KEY` beside `client_auth`"),
+                (
+                    Haproxy,
+                    "a line of its own in `crt-list`, with `verify required`",
+                ),
+                (
+                    Traefik,
+                    "a certificate of its own beside `clientAuth` in `tls.options`",
+                ),
+                (
+                    Envoy,
+                    "`tls_certificates` beside `require_client_certificate`",
+                ),
+                (
+                    TowerMisdirected,
+                    "another certificate in the `ServerConfig` with the client verifier",
+                ),
+            ],
+        ),
+        Id::Http2Reuse => (
+            "Nothing has to be done. To save the detour, let the hosts share one TLS configuration, or give them separate \
+             certificates.",
+            &[
+                (Nginx, "the same `ssl_` directives in both `server` blocks"),
+                (Httpd, "the same `SSL` directives in both `<VirtualHost>`s"),
+                (
+                    Caddy,
+                    "`strict_sni_host insecure_off`, if no host asks for client certificates",
+                ),
+                (
+                    Haproxy,
+                    "a rule that goes by certificate rather than by equal names",
+                ),
+                (Traefik, "the same `tls.options` on both routers"),
+                (Envoy, "both hosts in `server_names` of one filter chain"),
+                (
+                    TowerMisdirected,
+                    "clones of one `Arc<ServerConfig>` for both hosts, and `Coalescing::SameTlsConfig`",
+                ),
+            ],
+        ),
+        Id::Cacheable421 => (
+            "Add `Cache-Control: no-store` to every 421.",
+            &[
+                (
+                    Nginx,
+                    "`add_header Cache-Control no-store always` in the location of `error_page 421`",
+                ),
+                (
+                    Httpd,
+                    "`Header always set Cache-Control no-store \"expr=%{REQUEST_STATUS} == 421\"`",
+                ),
+                (Caddy, "`header Cache-Control no-store` in `handle_errors`"),
+                (
+                    Haproxy,
+                    "`hdr Cache-Control no-store` in the rule that returns 421",
+                ),
+                (Envoy, "`response_headers_to_add` in `local_reply_config`"),
+            ],
+        ),
+        Id::ConnectionEnded => (
+            "Nothing has to be done over HTTP/1.1. Over HTTP/2 and HTTP/3, a 421 should leave the connection open, because \
+             it serves other hosts.",
+            &[(
+                TowerMisdirected,
+                "`close_http1(false)` keeps connections of HTTP/1.1 open",
+            )],
+        ),
+    }
+}

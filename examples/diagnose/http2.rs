@@ -1,0 +1,84 @@
+//! HTTP/2 with h2, which tells GOAWAY from a connection that just ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use h2::client::{Builder, SendRequest};
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Uri};
+use tokio::task::JoinHandle;
+
+use crate::failure::Failure;
+use crate::observation::Ended;
+use crate::response::{MAX_BODY, MAX_HEAD, Response};
+use crate::transport::TcpTls;
+
+pub struct Http2 {
+    sender: SendRequest<Bytes>,
+    connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Http2 {
+    pub async fn new(io: TcpTls) -> Result<Self, Failure> {
+        let mut builder = Builder::new();
+        builder
+            .enable_push(false)
+            .max_header_list_size(MAX_HEAD as u32);
+        let opened = builder.handshake(io).await;
+        let (sender, connection) = opened.map_err(|error| Failure::of(&error))?;
+        Ok(Self {
+            sender,
+            connection: tokio::spawn(connection),
+        })
+    }
+
+    pub async fn ask(&mut self, authority: &str, path: &PathAndQuery) -> Result<Response, Failure> {
+        let uri = Uri::builder()
+            .scheme("https")
+            .authority(authority)
+            .path_and_query(path.clone());
+        let uri = uri.build().map_err(|error| Failure::of(&error))?;
+        let mut request = Request::new(());
+        *request.uri_mut() = uri;
+        let sender = self.sender.clone().ready().await;
+        let mut sender = sender.map_err(|error| Failure::of(&error))?;
+        let sent = sender.send_request(request, true);
+        let (response, _) = sent.map_err(|error| Failure::of(&error))?;
+        let response = response.await.map_err(|error| Failure::of(&error))?;
+        let (head, mut body) = response.into_parts();
+        // Dropping the rest of the body resets this stream alone.
+        let mut left = MAX_BODY;
+        while let Some(Ok(data)) = body.data().await {
+            match left.checked_sub(data.len()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+        Ok(Response {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            ended: None,
+            reusable: true,
+        })
+    }
+
+    /// How the server has ended the connection, or ends it within `patience`.
+    pub async fn ended(&mut self, patience: Duration) -> Option<Ended> {
+        if !self.connection.is_finished() {
+            let _ = tokio::time::timeout(patience, &mut self.connection).await;
+        }
+        let error = self.sender.clone().ready().now_or_never()?.err()?;
+        Some(match error.is_go_away() && error.is_remote() {
+            true => Ended::Goaway,
+            false => Ended::Eof,
+        })
+    }
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}

@@ -1,0 +1,169 @@
+//! HTTP/3 with quinn and h3.
+
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use h3::client::SendRequest;
+use h3::error::Code;
+use hyper::http::uri::PathAndQuery;
+use hyper::{Request, Uri};
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint};
+use tokio::task::JoinHandle;
+
+use crate::failure::{Failure, Kind};
+use crate::observation::Ended;
+use crate::response::{MAX_BODY, MAX_HEAD, Response};
+
+/// h3 reads a field section as a whole, however long it claims to be. So the connection is watched from below.
+const MAX_RECEIVED: u64 = 4 * (MAX_HEAD + MAX_BODY) as u64;
+
+/// How often the connection is looked at.
+const WATCH: Duration = Duration::from_millis(10);
+
+pub struct Http3 {
+    sender: SendRequest<h3_quinn::OpenStreams, Bytes>,
+    driver: JoinHandle<h3::error::ConnectionError>,
+    quic: Connection,
+    // Its sockets live as long as the connection.
+    _endpoint: Endpoint,
+}
+
+/// The handshake of QUIC, with the name in the configuration's place.
+pub async fn handshake(
+    addr: SocketAddr,
+    config: rustls::ClientConfig,
+    name: &str,
+) -> Result<(Endpoint, Connection), Failure> {
+    let any: SocketAddr = match addr {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    let endpoint = Endpoint::client(any).map_err(|error| Failure::of(&error))?;
+    let crypto = QuicClientConfig::try_from(config).map_err(|error| Failure::of(&error))?;
+    let config = ClientConfig::new(Arc::new(crypto));
+    let connecting = endpoint.connect_with(config, addr, name);
+    let connecting = connecting.map_err(|error| Failure::of(&error))?;
+    match connecting.await {
+        Ok(connection) => Ok((endpoint, connection)),
+        Err(error) => Err(failure(&error)),
+    }
+}
+
+/// A TLS alert is a transport error of QUIC (RFC 9001 §4.8).
+fn failure(error: &ConnectionError) -> Failure {
+    if let ConnectionError::ConnectionClosed(close) = error
+        && let code @ 0x100..=0x1ff = u64::from(close.error_code)
+    {
+        return Failure::alert(((code & 0xff) as u8).into());
+    }
+    let kind = match error {
+        ConnectionError::TimedOut => Kind::TimedOut,
+        ConnectionError::LocallyClosed | ConnectionError::TransportError(_) => Kind::Other,
+        _ => Kind::Ended,
+    };
+    Failure::new(kind, error.to_string())
+}
+
+impl Http3 {
+    pub async fn new(endpoint: Endpoint, quic: Connection) -> Result<Self, Failure> {
+        let mut builder = h3::client::builder();
+        builder.max_field_section_size(MAX_HEAD as u64);
+        let opened = builder.build(h3_quinn::Connection::new(quic.clone())).await;
+        let (mut driver, sender) = opened.map_err(|error| Failure::of(&error))?;
+        let driver = tokio::spawn(async move { driver.wait_idle().await });
+        Ok(Self {
+            sender,
+            driver,
+            quic,
+            _endpoint: endpoint,
+        })
+    }
+
+    pub async fn ask(&mut self, authority: &str, path: &PathAndQuery) -> Result<Response, Failure> {
+        let quic = self.quic.clone();
+        let received = move || quic.stats().udp_rx.bytes;
+        let most = received() + MAX_RECEIVED;
+        let too_much = async {
+            while received() < most {
+                tokio::time::sleep(WATCH).await;
+            }
+        };
+        tokio::select! {
+            answer = self.exchange(authority, path) => answer,
+            () = too_much => Err(Failure::new(Kind::Other, "the answer is too long")),
+        }
+    }
+
+    async fn exchange(
+        &mut self,
+        authority: &str,
+        path: &PathAndQuery,
+    ) -> Result<Response, Failure> {
+        let uri = Uri::builder()
+            .scheme("https")
+            .authority(authority)
+            .path_and_query(path.clone());
+        let uri = uri.build().map_err(|error| Failure::of(&error))?;
+        let mut request = Request::new(());
+        *request.uri_mut() = uri;
+        let stream = self.sender.send_request(request).await;
+        let mut stream = stream.map_err(|error| self.stream_failure(&error))?;
+        stream
+            .finish()
+            .await
+            .map_err(|error| self.stream_failure(&error))?;
+        let response = stream.recv_response().await;
+        let response = response.map_err(|error| self.stream_failure(&error))?;
+        let (head, ()) = response.into_parts();
+        let mut left = MAX_BODY;
+        while let Ok(Some(data)) = stream.recv_data().await {
+            match left.checked_sub(data.remaining()) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+        stream.stop_sending(Code::H3_REQUEST_CANCELLED);
+        Ok(Response {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            ended: None,
+            reusable: true,
+        })
+    }
+
+    /// The connection knows more than the stream.
+    fn stream_failure(&self, error: &h3::error::StreamError) -> Failure {
+        match self.quic.close_reason() {
+            Some(reason) => failure(&reason),
+            None => {
+                let mut failure = Failure::of(error);
+                if matches!(error, h3::error::StreamError::RemoteClosing { .. }) {
+                    failure.kind = Kind::Goaway;
+                }
+                failure
+            }
+        }
+    }
+
+    /// Whether the server has closed the connection, or does within `patience`. h3 tells of a GOAWAY only when the next
+    /// request is sent.
+    pub async fn ended(&mut self, patience: Duration) -> Option<Ended> {
+        if !self.driver.is_finished() {
+            let _ = tokio::time::timeout(patience, &mut self.driver).await;
+        }
+        self.quic.close_reason().map(|_| Ended::Eof)
+    }
+}
+
+impl Drop for Http3 {
+    fn drop(&mut self) {
+        self.driver.abort();
+        self.quic.close(
+            Code::H3_NO_ERROR.value().try_into().unwrap_or_default(),
+            b"",
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! The text output: a table for each version of HTTP, and the findings under it.
+
+use std::fmt::Write;
+
+use crate::findings::{Finding, Severity};
+use crate::observation::{Answer, Connection, Ended, Observations};
+use crate::text::list;
+
+/// The width of the output, as far as words allow.
+const WIDTH: usize = 100;
+
+pub fn print(seen: &Observations, coalesced: &[[String; 2]], findings: &[Finding]) -> String {
+    let mut out = String::new();
+    hosts(&mut out, seen);
+    for http in ["1.1", "2", "3"] {
+        table(&mut out, seen, http);
+    }
+    shared(&mut out, coalesced);
+    if findings.is_empty() {
+        let _ = writeln!(out, "\nNothing to mend, and nothing to note.");
+    }
+    for finding in findings {
+        let severity = match finding.severity {
+            Severity::Mend => "MEND",
+            Severity::Warning => "WARNING",
+            Severity::Note => "note",
+        };
+        let heals = if finding.heals { "" } else { ", does not heal" };
+        let id = serde_json::to_value(finding.id).ok();
+        let id = id.as_ref().and_then(|id| id.as_str()).unwrap_or_default();
+        let _ = writeln!(out, "\n{severity}: {id}: {}{heals}", list(&finding.hosts));
+        wrapped(&mut out, "  cause: ", &finding.cause);
+        wrapped(&mut out, "  cure:  ", &finding.cure);
+    }
+    out
+}
+
+/// The hosts with the numbers that stand above the columns, and the certificates of their connections.
+fn hosts(out: &mut String, seen: &Observations) {
+    for (number, host) in (1..).zip(&seen.hosts) {
+        let _ = writeln!(out, "[{number}] {host}");
+    }
+}
+
+fn table(out: &mut String, seen: &Observations, http: &str) {
+    let of = || {
+        seen.connections
+            .iter()
+            .filter(move |connection| connection.http == http)
+    };
+    let rows: Vec<_> = of()
+        .map(|connection| (name(connection), connection))
+        .collect();
+    let Some(width) = rows.iter().map(|(name, _)| name.len()).max() else {
+        return;
+    };
+    let title = format!("HTTP/{http}, server name");
+    let width = width.max(title.len());
+    let _ = write!(out, "\n{title:<width$}");
+    for number in 1..=seen.hosts.len() {
+        let _ = write!(out, "  {:<7}", format!("[{number}]"));
+    }
+    let _ = writeln!(out);
+    for (name, connection) in rows {
+        let _ = write!(out, "{name:<width$}");
+        if !connection.established() {
+            let _ = writeln!(out, "  {}", connection.handshake);
+            continue;
+        }
+        for host in &seen.hosts {
+            let _ = write!(
+                out,
+                "  {:<7}",
+                connection.answer(host).map_or_else(String::new, cell)
+            );
+        }
+        let mut remarks = Vec::new();
+        if connection.asks_client_certificate {
+            remarks.push(match connection.sent_client_certificate {
+                true => "client certificate sent",
+                false => "asks for a client certificate",
+            });
+        }
+        let error = connection
+            .certificate
+            .as_ref()
+            .and_then(|certificate| certificate.error.as_deref());
+        remarks.extend(error);
+        let _ = writeln!(out, "  {}", remarks.join("; "));
+    }
+    let legend = [
+        (
+            "=",
+            "a connection of the host's own",
+            of().any(|c| c.answers.iter().any(|answer| answer.own)),
+        ),
+        (
+            "+",
+            "another's, whose certificate covers it",
+            of().any(|c| c.answers.iter().any(reusable)),
+        ),
+        (
+            "c",
+            "a cache may keep it",
+            of().any(|c| c.answers.iter().any(|answer| answer.cacheable)),
+        ),
+        (
+            "x",
+            "the connection ends",
+            of().any(|c| c.answers.iter().any(|answer| answer.ended.is_some())),
+        ),
+        (
+            "g",
+            "GOAWAY",
+            of().any(|c| c.answers.iter().any(|a| a.ended == Some(Ended::Goaway))),
+        ),
+    ];
+    let legend = legend.iter().filter(|(_, _, present)| *present);
+    let legend: Vec<_> = legend
+        .map(|(sign, meaning, _)| format!("{sign} {meaning}"))
+        .collect();
+    let _ = writeln!(out, "{:<width$}  {}", "", legend.join(", "));
+    errors(out, of());
+}
+
+fn reusable(answer: &Answer) -> bool {
+    answer.covered && !answer.own
+}
+
+fn name(connection: &Connection) -> String {
+    connection
+        .server_name
+        .clone()
+        .unwrap_or_else(|| "(none)".to_owned())
+}
+
+fn cell(answer: &Answer) -> String {
+    let mut cell = match answer.status {
+        Some(status) => status.to_string(),
+        None => "-".to_owned(),
+    };
+    match (answer.own, answer.covered) {
+        (true, _) => cell.push('='),
+        (false, true) => cell.push('+'),
+        (false, false) => {}
+    }
+    if answer.cacheable {
+        cell.push('c');
+    }
+    match answer.ended {
+        Some(Ended::Goaway) => cell.push('g'),
+        Some(_) => cell.push('x'),
+        None => {}
+    }
+    cell
+}
+
+/// Why there is no answer, once for each reason.
+fn errors<'a>(out: &mut String, connections: impl Iterator<Item = &'a Connection>) {
+    let answers = connections.flat_map(|connection| &connection.answers);
+    let mut errors: Vec<_> = answers
+        .filter_map(|answer| answer.error.as_deref())
+        .collect();
+    errors.sort_unstable();
+    errors.dedup();
+    for error in errors {
+        let _ = writeln!(out, "- {error}");
+    }
+}
+
+fn shared(out: &mut String, coalesced: &[[String; 2]]) {
+    let _ = writeln!(out);
+    if coalesced.is_empty() {
+        let _ = writeln!(out, "Browsers share no connection between these hosts.");
+        return;
+    }
+    let mut text = Vec::new();
+    for [first, second] in coalesced {
+        let both = coalesced
+            .iter()
+            .any(|[other, one]| (one, other) == (first, second));
+        match both {
+            true if first < second => text.push(format!("{first} <-> {second}")),
+            true => {}
+            false => text.push(format!("{first} -> {second}")),
+        }
+    }
+    wrapped(out, "Browsers share connections: ", &text.join(", "));
+}
+
+/// Writes words behind a label, in lines that begin under the first word.
+fn wrapped(out: &mut String, label: &str, text: &str) {
+    let mut line = label.to_owned();
+    let indent = " ".repeat(label.len());
+    for word in text.split(' ') {
+        if line.len() + word.len() > WIDTH && line.len() > indent.len() {
+            let _ = writeln!(out, "{}", line.trim_end());
+            line.clone_from(&indent);
+        }
+        line.push_str(word);
+        line.push(' ');
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}

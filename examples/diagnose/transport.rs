@@ -1,0 +1,164 @@
+//! Opens connections: TCP and TLS, or QUIC, and HTTP over them, each step within the time limit.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::http::uri::PathAndQuery;
+use rustls::pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::arguments::Version;
+use crate::common::Result;
+use crate::failure::{Failure, Kind};
+use crate::http1::Http1;
+use crate::http2::Http2;
+use crate::http3::{self, Http3};
+use crate::observation::Ended;
+use crate::response::Response;
+use crate::tls::{Recorder, Tls};
+
+pub type TcpTls = tokio_rustls::client::TlsStream<TcpStream>;
+
+pub struct Transport {
+    pub tls: Tls,
+    /// The address that answers; the others were tried before.
+    pub addr: SocketAddr,
+    /// Where HTTP/3 is served.
+    pub http3_port: u16,
+    pub timeout: Duration,
+}
+
+/// An open connection.
+pub enum Open {
+    Http1(Http1),
+    Http2(Http2),
+    Http3(Http3),
+}
+
+impl Transport {
+    /// Finds the address of the server that answers.
+    pub async fn find(host: &str, port: u16, timeout: Duration, tls: Tls) -> Result<Self, Failure> {
+        let unreachable = |problem: &dyn std::fmt::Display| {
+            Failure::new(
+                Kind::Unreachable,
+                format!("cannot connect to {host} port {port}: {problem}"),
+            )
+        };
+        let found = tokio::time::timeout(timeout, tokio::net::lookup_host((host, port))).await;
+        let found = found.map_err(|_| unreachable(&"the name was not resolved in time"))?;
+        let mut problem = "the name has no address".to_owned();
+        for addr in found.map_err(|error| unreachable(&error))? {
+            match tokio::time::timeout(timeout, TcpStream::connect(addr)).await {
+                Ok(Ok(_)) => {
+                    return Ok(Self {
+                        tls,
+                        addr,
+                        http3_port: addr.port(),
+                        timeout,
+                    });
+                }
+                Ok(Err(error)) => problem = error.to_string(),
+                Err(_) => problem = "no answer in time".to_owned(),
+            }
+        }
+        Err(unreachable(&problem))
+    }
+
+    /// Opens a connection. The recorder has what the handshake showed, also if it failed.
+    pub async fn open(
+        &self,
+        version: Version,
+        server_name: Option<&str>,
+        unnamed: &str,
+    ) -> (Arc<Recorder>, Result<Open, Failure>) {
+        let handshake = self.tls.handshake(version.alpn(), server_name.is_some());
+        let (config, recorder) = handshake;
+        // What the certificate is compared with. rustls sends it if SNI is on.
+        let name = server_name.unwrap_or(unnamed);
+        let opened = match version {
+            Version::Http3 => self.open_quic(config, name).await,
+            Version::Http1 | Version::Http2 => self.open_tcp(version, config, name).await,
+        };
+        (recorder, opened)
+    }
+
+    async fn open_tcp(
+        &self,
+        version: Version,
+        config: rustls::ClientConfig,
+        name: &str,
+    ) -> Result<Open, Failure> {
+        let tcp = self
+            .within("no connection", TcpStream::connect(self.addr))
+            .await?;
+        let tcp = tcp.map_err(|error| Failure::of(&error))?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| Failure::of(&error))?;
+        let handshake = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+        let io = self
+            .within("the handshake was not complete", handshake)
+            .await?;
+        let io = io.map_err(|error| Failure::of(&error))?;
+        let agreed = io.get_ref().1.alpn_protocol();
+        // Without ALPN the protocol is HTTP/1.1.
+        if version == Version::Http2 && agreed != Some(version.alpn()) {
+            return Err(Failure::new(
+                Kind::Other,
+                "the server does not offer HTTP/2",
+            ));
+        }
+        let opened = async {
+            Ok(match version {
+                Version::Http2 => Open::Http2(Http2::new(io).await?),
+                _ => Open::Http1(Http1::new(io).await?),
+            })
+        };
+        self.within("HTTP did not begin", opened).await?
+    }
+
+    async fn open_quic(&self, config: rustls::ClientConfig, name: &str) -> Result<Open, Failure> {
+        let addr = SocketAddr::new(self.addr.ip(), self.http3_port);
+        let handshake = http3::handshake(addr, config, name);
+        let (endpoint, quic) = self
+            .within("the handshake was not complete", handshake)
+            .await??;
+        let opened = self
+            .within("HTTP did not begin", Http3::new(endpoint, quic))
+            .await?;
+        Ok(Open::Http3(opened?))
+    }
+
+    pub async fn ask(
+        &self,
+        open: &mut Open,
+        authority: &str,
+        path: &PathAndQuery,
+    ) -> Result<Response, Failure> {
+        let asked = async {
+            match open {
+                Open::Http1(http1) => http1.ask(authority, path).await,
+                Open::Http2(http2) => http2.ask(authority, path).await,
+                Open::Http3(http3) => http3.ask(authority, path).await,
+            }
+        };
+        self.within("no answer", asked).await?
+    }
+
+    async fn within<T>(&self, problem: &str, step: impl Future<Output = T>) -> Result<T, Failure> {
+        let done = tokio::time::timeout(self.timeout, step).await;
+        done.map_err(|_| Failure::timed_out(problem, self.timeout))
+    }
+}
+
+impl Open {
+    /// How the server has ended the connection, or ends it within `patience`.
+    pub async fn ended(&mut self, patience: Duration) -> Option<Ended> {
+        match self {
+            Self::Http1(http1) => http1.ended(patience).await,
+            Self::Http2(http2) => http2.ended(patience).await,
+            Self::Http3(http3) => http3.ended(patience).await,
+        }
+    }
+}
