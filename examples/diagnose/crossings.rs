@@ -42,11 +42,9 @@ fn opener<'v, 'a>(views: &'v [View<'a>], connection: &Connection) -> Option<&'v 
 
 /// 421s that browsers meet because certificates cover several hosts.
 pub fn reused(views: &[View<'_>]) -> Vec<Finding> {
-    let (mut guarded, mut shared) = (Vec::new(), Vec::new());
-    for view in views
-        .iter()
-        .filter(|view| view.is_plain() && !view.refused_on_its_own())
-    {
+    let (mut guarded, mut beside, mut shared) = (Vec::new(), Vec::new(), Vec::new());
+    let answered = |view: &&View<'_>| view.is_plain() && !view.refused_on_its_own();
+    for view in views.iter().filter(answered) {
         for (connection, answer) in view.crossings() {
             let Some(opener) = opener(views, connection) else {
                 continue;
@@ -54,30 +52,32 @@ pub fn reused(views: &[View<'_>]) -> Vec<Finding> {
             if !answer.misdirected() || !answer.covered {
                 continue;
             }
-            match (
-                opener.asks_client_certificate(),
-                view.asks_client_certificate(),
-            ) {
-                (true, false) => guarded.push(opener.given),
-                (false, true) => guarded.push(view.given),
+            let asks = [opener, view].map(View::asks_client_certificate);
+            match asks {
+                [true, false] => {
+                    guarded.push(opener.given);
+                    beside.push(view.given);
+                }
+                [false, true] => {
+                    guarded.push(view.given);
+                    beside.push(opener.given);
+                }
                 _ if connection.http == "1.1" => {}
                 _ => shared.extend([opener.given, view.given]),
             }
         }
     }
-    let among = |given: &[&str]| -> Vec<&View<'_>> {
-        views
-            .iter()
-            .filter(|view| given.contains(&view.given))
-            .collect()
+    let among = |given: Vec<&str>| -> Vec<&View<'_>> {
+        let among = views.iter().filter(|view| given.contains(&view.given));
+        among.collect()
     };
-    let (guarded, shared) = (among(&guarded), among(&shared));
+    let (guarded, beside, shared) = (among(guarded), among(beside), among(shared));
     let cause = format!(
-        "{} asks for client certificates, and the certificate of another host covers it, or its certificate another \
-         host, by a wildcard or by name. Browsers therefore reuse the connection, and the server rightly answers 421, \
-         because the handshake of one host did not check what the other requires. Browsers repeat the request on a \
-         connection of its own.",
-        names(&guarded)
+        "{} asks for client certificates, and shares a certificate with {}, by a wildcard or by name. So browsers \
+         reuse a connection for the other host. The server rightly answers 421, because the handshake has not checked \
+         what the other host requires. Browsers then repeat the request on a connection of the host's own.",
+        names(&guarded),
+        names(&beside),
     );
     let guarded = finding(
         Id::WildcardOverClientCertificates,

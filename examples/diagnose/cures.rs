@@ -1,6 +1,8 @@
 //! The cure for each cause, and the setting for it in common servers. What the server calls itself chooses the settings
 //! that are shown, never the cause.
 
+use std::fmt::{self, Display};
+
 use crate::findings::Id;
 
 /// Servers that a response head can name.
@@ -65,21 +67,37 @@ impl Software {
     }
 }
 
-/// What to do, and with which setting of the servers that are named, or of each.
-pub fn cure(id: Id, named: &[Software]) -> String {
-    let (what, settings) = of(id);
-    let shown = match named {
-        [] => &Software::ALL,
-        named => named,
-    };
-    let mut cure = what.to_owned();
-    for software in shown {
-        let setting = settings.iter().find(|(of, _)| of == software);
-        if let Some((_, setting)) = setting {
-            cure.push_str(&format!(" {}: {setting}.", software.name()));
+/// What to do, and the settings of the servers that are named, or of each.
+pub struct Cure {
+    pub what: &'static str,
+    pub settings: Vec<String>,
+}
+
+impl Cure {
+    pub fn of(id: Id, named: &[Software]) -> Self {
+        let (what, settings) = of(id);
+        let shown = match named {
+            [] => &Software::ALL,
+            named => named,
+        };
+        let setting = |software: &Software| {
+            let (_, setting) = settings.iter().find(|(of, _)| of == software)?;
+            Some(format!("{}: {setting}", software.name()))
+        };
+        Self {
+            what,
+            settings: shown.iter().filter_map(setting).collect(),
         }
     }
-    cure
+}
+
+impl Display for Cure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.what)?;
+        self.settings
+            .iter()
+            .try_for_each(|setting| write!(f, " {setting}."))
+    }
 }
 
 type Settings = &'static [(Software, &'static str)];

@@ -84,7 +84,8 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
+/// The TLS alert of the server in an error.
+pub fn alert(error: &(dyn Error + 'static)) -> Option<AlertDescription> {
     chain(error).find_map(|error| match error.downcast_ref::<rustls::Error>() {
         Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
         _ => None,

@@ -1,14 +1,14 @@
 //! From what was seen to what it means. Pure functions: they open no connection and print nothing.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::crossings;
-use crate::cures::{self, Software};
+use crate::cures::{Cure, Software};
 use crate::observation::{Answer, Connection, Ended, Observations};
 use crate::text::list;
 use crate::views::{View, views};
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Finding {
     pub id: Id,
     pub severity: Severity,
@@ -16,7 +16,12 @@ pub struct Finding {
     /// Whether every 421 of this finding becomes another answer on a connection of the host's own.
     pub heals: bool,
     pub cause: String,
-    pub cure: String,
+    #[serde(serialize_with = "as_text")]
+    pub cure: Cure,
+}
+
+fn as_text<S: Serializer>(cure: &Cure, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(cure)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -88,12 +93,15 @@ pub fn coalesced(seen: &Observations) -> Vec<[String; 2]> {
             .filter(|view| view.is_plain() && view.given != first.given)
         {
             // Several requests at a time, and so reuse for another host, need HTTP/2 or HTTP/3.
-            let answers = first
+            let mut parallel = first
                 .connections
                 .iter()
                 .filter(|connection| connection.http != "1.1");
-            let mut answers = answers.filter_map(|connection| connection.answer(second.given));
-            if answers.any(|answer| answer.covered) {
+            let covers = |connection: &&Connection| {
+                let certificate = connection.certificate.as_ref();
+                certificate.is_some_and(|c| c.covers(first.host()) && c.covers(second.host()))
+            };
+            if parallel.any(|connection| covers(&connection)) {
                 pairs.push([first.given.to_owned(), second.given.to_owned()]);
             }
         }
@@ -114,7 +122,7 @@ pub fn finding(id: Id, severity: Severity, views: &[&View<'_>], cause: String) -
         hosts: views.iter().map(|view| view.given.to_owned()).collect(),
         heals: id != Id::Bypass && views.iter().all(|view| !view.refused_on_its_own()),
         cause,
-        cure: cures::cure(id, &software),
+        cure: Cure::of(id, &software),
     })
 }
 
@@ -135,7 +143,7 @@ fn certificates(views: &[View<'_>], seen: &Observations) -> Vec<Finding> {
     let has_another = |view: &View<'_>| view.certificate_id().is_some_and(|id| Some(id) != default);
     let several = views
         .iter()
-        .any(|view| view.certificate_names_it() && has_another(view));
+        .any(|view| view.has_certificate() && has_another(view));
 
     let lacking: Vec<_> = views
         .iter()

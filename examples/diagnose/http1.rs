@@ -11,10 +11,11 @@ use hyper::http::uri::PathAndQuery;
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinHandle;
 
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::observation::Ended;
 use crate::response::{MAX_BODY, MAX_HEAD, Response};
-use crate::transport::TcpTls;
+use crate::watched::Watched;
 
 pub struct Http1 {
     sender: SendRequest<Empty<Bytes>>,
@@ -22,7 +23,7 @@ pub struct Http1 {
 }
 
 impl Http1 {
-    pub async fn new(io: TcpTls) -> Result<Self, Failure> {
+    pub async fn new(io: Watched) -> Result<Self, Failure> {
         let mut builder = Builder::new();
         builder.max_buf_size(MAX_HEAD);
         let opened = builder.handshake(TokioIo::new(io)).await;
@@ -33,27 +34,32 @@ impl Http1 {
         })
     }
 
-    pub async fn ask(&mut self, authority: &str, path: &PathAndQuery) -> Result<Response, Failure> {
+    /// Sends a request, and reads the answer until the deadline.
+    pub async fn ask(
+        &mut self,
+        authority: &str,
+        path: &PathAndQuery,
+        deadline: Deadline,
+    ) -> Result<Response, Failure> {
         let request = Request::get(path.as_str())
             .header(HOST, authority)
             .body(Empty::new());
         let request = request.map_err(|error| Failure::of(&error))?;
-        self.sender
-            .ready()
-            .await
-            .map_err(|error| Failure::of(&error))?;
-        let response = self.sender.send_request(request).await;
+        let response = async {
+            self.sender.ready().await?;
+            self.sender.send_request(request).await
+        };
+        let response = deadline.answer(response).await?;
         let (head, mut body) = response.map_err(|error| Failure::of(&error))?.into_parts();
-        let mut left = MAX_BODY;
-        let mut whole = true;
-        while let Some(frame) = body.frame().await {
-            let length = frame.map_or(usize::MAX, |frame| frame.data_ref().map_or(0, Bytes::len));
-            let Some(rest) = left.checked_sub(length) else {
-                whole = false;
-                break;
-            };
-            left = rest;
-        }
+        let read = async {
+            let mut left = MAX_BODY;
+            while let Some(frame) = body.frame().await {
+                let length = frame.ok()?.data_ref().map_or(0, Bytes::len);
+                left = left.checked_sub(length)?;
+            }
+            Some(())
+        };
+        let whole = deadline.rest(read).await.flatten().is_some();
         let values = head.headers.get_all(CONNECTION).iter();
         let mut options = values
             .filter_map(|value| value.to_str().ok())

@@ -9,10 +9,11 @@ use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Uri};
 use tokio::task::JoinHandle;
 
+use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::observation::Ended;
 use crate::response::{MAX_BODY, MAX_HEAD, Response};
-use crate::transport::TcpTls;
+use crate::watched::Watched;
 
 pub struct Http2 {
     sender: SendRequest<Bytes>,
@@ -20,7 +21,7 @@ pub struct Http2 {
 }
 
 impl Http2 {
-    pub async fn new(io: TcpTls) -> Result<Self, Failure> {
+    pub async fn new(io: Watched) -> Result<Self, Failure> {
         let mut builder = Builder::new();
         builder
             .enable_push(false)
@@ -33,7 +34,13 @@ impl Http2 {
         })
     }
 
-    pub async fn ask(&mut self, authority: &str, path: &PathAndQuery) -> Result<Response, Failure> {
+    /// Sends a request, and reads the answer until the deadline.
+    pub async fn ask(
+        &mut self,
+        authority: &str,
+        path: &PathAndQuery,
+        deadline: Deadline,
+    ) -> Result<Response, Failure> {
         let uri = Uri::builder()
             .scheme("https")
             .authority(authority)
@@ -41,21 +48,23 @@ impl Http2 {
         let uri = uri.build().map_err(|error| Failure::of(&error))?;
         let mut request = Request::new(());
         *request.uri_mut() = uri;
-        let sender = self.sender.clone().ready().await;
-        let mut sender = sender.map_err(|error| Failure::of(&error))?;
-        let sent = sender.send_request(request, true);
-        let (response, _) = sent.map_err(|error| Failure::of(&error))?;
-        let response = response.await.map_err(|error| Failure::of(&error))?;
-        let (head, mut body) = response.into_parts();
-        // Dropping the rest of the body resets this stream alone.
-        let mut left = MAX_BODY;
-        while let Some(Ok(data)) = body.data().await {
-            match left.checked_sub(data.len()) {
-                Some(rest) => left = rest,
-                None => break,
+        let response = async {
+            let mut sender = self.sender.clone().ready().await?;
+            let (response, _) = sender.send_request(request, true)?;
+            response.await
+        };
+        let response = deadline.answer(response).await?;
+        let (head, mut body) = response.map_err(|error| Failure::of(&error))?.into_parts();
+        let read = async {
+            let mut left = MAX_BODY;
+            while let Some(Ok(data)) = body.data().await {
+                left = left.checked_sub(data.len())?;
+                let _ = body.flow_control().release_capacity(data.len());
             }
-            let _ = body.flow_control().release_capacity(data.len());
-        }
+            Some(())
+        };
+        // Dropping the rest of the body resets this stream alone.
+        deadline.rest(read).await;
         Ok(Response {
             status: head.status.as_u16(),
             headers: head.headers,

@@ -13,6 +13,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint};
 use tokio::task::JoinHandle;
 
+use crate::deadline::Deadline;
 use crate::failure::{Failure, Kind};
 use crate::observation::Ended;
 use crate::response::{MAX_BODY, MAX_HEAD, Response};
@@ -72,7 +73,12 @@ impl Http3 {
         let mut builder = h3::client::builder();
         builder.max_field_section_size(MAX_HEAD as u64);
         let opened = builder.build(h3_quinn::Connection::new(quic.clone())).await;
-        let (mut driver, sender) = opened.map_err(|error| Failure::of(&error))?;
+        // The connection knows more than h3.
+        let failed = |error: &_| {
+            quic.close_reason()
+                .map_or_else(|| Failure::of(error), |end| failure(&end))
+        };
+        let (mut driver, sender) = opened.map_err(|error| failed(&error))?;
         let driver = tokio::spawn(async move { driver.wait_idle().await });
         Ok(Self {
             sender,
@@ -82,7 +88,13 @@ impl Http3 {
         })
     }
 
-    pub async fn ask(&mut self, authority: &str, path: &PathAndQuery) -> Result<Response, Failure> {
+    /// Sends a request, and reads the answer until the deadline.
+    pub async fn ask(
+        &mut self,
+        authority: &str,
+        path: &PathAndQuery,
+        deadline: Deadline,
+    ) -> Result<Response, Failure> {
         let quic = self.quic.clone();
         let received = move || quic.stats().udp_rx.bytes;
         let most = received() + MAX_RECEIVED;
@@ -92,7 +104,7 @@ impl Http3 {
             }
         };
         tokio::select! {
-            answer = self.exchange(authority, path) => answer,
+            answer = self.exchange(authority, path, deadline) => answer,
             () = too_much => Err(Failure::new(Kind::Other, "the answer is too long")),
         }
     }
@@ -101,6 +113,7 @@ impl Http3 {
         &mut self,
         authority: &str,
         path: &PathAndQuery,
+        deadline: Deadline,
     ) -> Result<Response, Failure> {
         let uri = Uri::builder()
             .scheme("https")
@@ -109,22 +122,23 @@ impl Http3 {
         let uri = uri.build().map_err(|error| Failure::of(&error))?;
         let mut request = Request::new(());
         *request.uri_mut() = uri;
-        let stream = self.sender.send_request(request).await;
-        let mut stream = stream.map_err(|error| self.stream_failure(&error))?;
-        stream
-            .finish()
-            .await
-            .map_err(|error| self.stream_failure(&error))?;
-        let response = stream.recv_response().await;
-        let response = response.map_err(|error| self.stream_failure(&error))?;
+        let response = async {
+            let mut stream = self.sender.send_request(request).await?;
+            stream.finish().await?;
+            let response = stream.recv_response().await?;
+            Ok((response, stream))
+        };
+        let response = deadline.answer(response).await?;
+        let (response, mut stream) = response.map_err(|error| self.stream_failure(&error))?;
         let (head, ()) = response.into_parts();
-        let mut left = MAX_BODY;
-        while let Ok(Some(data)) = stream.recv_data().await {
-            match left.checked_sub(data.remaining()) {
-                Some(rest) => left = rest,
-                None => break,
+        let read = async {
+            let mut left = MAX_BODY;
+            while let Ok(Some(data)) = stream.recv_data().await {
+                left = left.checked_sub(data.remaining())?;
             }
-        }
+            Some(())
+        };
+        deadline.rest(read).await;
         stream.stop_sending(Code::H3_REQUEST_CANCELLED);
         Ok(Response {
             status: head.status.as_u16(),

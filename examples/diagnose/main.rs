@@ -12,6 +12,7 @@ mod arguments;
 mod common;
 mod crossings;
 mod cures;
+mod deadline;
 mod failure;
 mod findings;
 mod http1;
@@ -26,6 +27,7 @@ mod text;
 mod tls;
 mod transport;
 mod views;
+mod watched;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -19,20 +19,41 @@ pub fn print(seen: &Observations, coalesced: &[[String; 2]], findings: &[Finding
     if findings.is_empty() {
         let _ = writeln!(out, "\nNothing to mend, and nothing to note.");
     }
-    for finding in findings {
-        let severity = match finding.severity {
-            Severity::Mend => "MEND",
-            Severity::Warning => "WARNING",
-            Severity::Note => "note",
-        };
-        let heals = if finding.heals { "" } else { ", does not heal" };
-        let id = serde_json::to_value(finding.id).ok();
-        let id = id.as_ref().and_then(|id| id.as_str()).unwrap_or_default();
-        let _ = writeln!(out, "\n{severity}: {id}: {}{heals}", list(&finding.hosts));
-        wrapped(&mut out, "  cause: ", &finding.cause);
-        wrapped(&mut out, "  cure:  ", &finding.cure);
+    for (place, finding) in findings.iter().enumerate() {
+        self::finding(&mut out, finding, &findings[..place]);
     }
     out
+}
+
+fn finding(out: &mut String, finding: &Finding, earlier: &[Finding]) {
+    let severity = match finding.severity {
+        Severity::Mend => "MEND",
+        Severity::Warning => "WARNING",
+        Severity::Note => "note",
+    };
+    let (id, hosts) = (id(finding), list(&finding.hosts));
+    let heals = if finding.heals { "" } else { ", does not heal" };
+    let _ = writeln!(out, "\n{severity}: {id}: {hosts}{heals}");
+    wrapped(out, "  cause: ", &finding.cause);
+    let cure = finding.cure.to_string();
+    if let Some(same) = earlier
+        .iter()
+        .find(|earlier| earlier.cure.to_string() == cure)
+    {
+        let _ = writeln!(out, "  cure:  as for {}", self::id(same));
+        return;
+    }
+    wrapped(out, "  cure:  ", finding.cure.what);
+    for setting in &finding.cure.settings {
+        wrapped(out, "         - ", setting);
+    }
+}
+
+/// The id as in the JSON output.
+fn id(finding: &Finding) -> String {
+    let id = serde_json::to_value(finding.id).ok();
+    id.and_then(|id| id.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 /// The hosts with the numbers that stand above the columns, and the certificates of their connections.
@@ -60,7 +81,7 @@ fn table(out: &mut String, seen: &Observations, http: &str) {
     for number in 1..=seen.hosts.len() {
         let _ = write!(out, "  {:<7}", format!("[{number}]"));
     }
-    let _ = writeln!(out);
+    end_line(out);
     for (name, connection) in rows {
         let _ = write!(out, "{name:<width$}");
         if !connection.established() {
@@ -86,7 +107,8 @@ fn table(out: &mut String, seen: &Observations, http: &str) {
             .as_ref()
             .and_then(|certificate| certificate.error.as_deref());
         remarks.extend(error);
-        let _ = writeln!(out, "  {}", remarks.join("; "));
+        let _ = write!(out, "  {}", remarks.join("; "));
+        end_line(out);
     }
     let legend = [
         (
@@ -121,6 +143,12 @@ fn table(out: &mut String, seen: &Observations, http: &str) {
         .collect();
     let _ = writeln!(out, "{:<width$}  {}", "", legend.join(", "));
     errors(out, of());
+}
+
+/// Ends a line without spaces at its end.
+fn end_line(out: &mut String) {
+    out.truncate(out.trim_end().len());
+    out.push('\n');
 }
 
 fn reusable(answer: &Answer) -> bool {
@@ -175,14 +203,12 @@ fn shared(out: &mut String, coalesced: &[[String; 2]]) {
         return;
     }
     let mut text = Vec::new();
-    for [first, second] in coalesced {
-        let both = coalesced
-            .iter()
-            .any(|[other, one]| (one, other) == (first, second));
-        match both {
-            true if first < second => text.push(format!("{first} <-> {second}")),
-            true => {}
-            false => text.push(format!("{first} -> {second}")),
+    for (place, [first, second]) in coalesced.iter().enumerate() {
+        let reverse = |[other, one]: &[String; 2]| (one, other) == (first, second);
+        match coalesced.iter().position(reverse) {
+            Some(earlier) if earlier < place => {}
+            Some(_) => text.push(format!("{first} <-> {second}")),
+            None => text.push(format!("{first} -> {second}")),
         }
     }
     wrapped(out, "Browsers share connections: ", &text.join(", "));

@@ -2,9 +2,10 @@
 //! output leaves out help to find causes.
 
 use serde::Serialize;
+use tower_misdirected::{CertificateNames, Host};
 
 /// Everything that was seen of a server.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub struct Observations {
     pub target: String,
     /// The hosts as the user gave them.
@@ -13,7 +14,7 @@ pub struct Observations {
 }
 
 /// All connections with one server name over one version of HTTP.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct Connection {
     /// The server name of the handshake (SNI), or `None` if the handshake had none.
     pub server_name: Option<String>,
@@ -31,7 +32,7 @@ pub struct Connection {
     pub answers: Vec<Answer>,
 }
 
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct Certificate {
     /// The DNS names and IP addresses of the certificate, at most [`Certificate::MAX_NAMES`] of them.
     pub names: Vec<String>,
@@ -44,10 +45,18 @@ pub struct Certificate {
     /// Equal for equal certificates.
     #[serde(skip)]
     pub id: u64,
+    /// All names.
+    #[serde(skip)]
+    pub all: Option<CertificateNames>,
 }
 
 impl Certificate {
     pub const MAX_NAMES: usize = 100;
+
+    /// Whether clients accept the certificate for this host. They do not if it names no host (RFC 9525 §2).
+    pub fn covers(&self, host: &Host) -> bool {
+        self.all.as_ref().and_then(|names| names.covers(host)) == Some(true)
+    }
 }
 
 /// What a request for a host was answered.

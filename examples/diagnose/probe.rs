@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use hyper::http::uri::PathAndQuery;
-use tower_misdirected::CertificateNames;
 
 use crate::arguments::{Options, Version};
 use crate::failure::{Failure, Kind};
@@ -104,7 +103,6 @@ impl<'a> Probe<'a> {
             version,
             name,
             open: None,
-            names: CertificateNames::unknown(),
             seen: Connection {
                 server_name: name.map(str::to_owned),
                 http: version.as_str(),
@@ -206,10 +204,9 @@ impl<'a> Probe<'a> {
             .await;
         let (recorder, opened) = opened;
         let named = visit.name.is_some() || by_address.is_some();
-        if let Some((certificate, names)) = recorder.certificate(named) {
-            visit.seen.certificate = Some(certificate);
-            visit.names = names;
-        }
+        visit.seen.certificate = recorder
+            .certificate(named)
+            .or(visit.seen.certificate.take());
         visit.seen.asks_client_certificate |= recorder.asked();
         visit.seen.sent_client_certificate |= recorder.sent();
         let open = opened.inspect_err(|failure| self.count_timeout(failure))?;
@@ -262,14 +259,12 @@ struct Visit<'a> {
     version: Version,
     name: Option<&'a str>,
     open: Option<Open>,
-    /// All names of the certificate.
-    names: CertificateNames,
     seen: Connection,
 }
 
 impl Visit<'_> {
-    /// Whether clients accept the certificate for this host. They do not if it names no host (RFC 9525 §2).
     fn covers(&self, host: &Subject) -> bool {
-        self.names.covers(host.host()) == Some(true)
+        let certificate = self.seen.certificate.as_ref();
+        certificate.is_some_and(|certificate| certificate.covers(host.host()))
     }
 }

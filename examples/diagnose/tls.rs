@@ -140,10 +140,10 @@ impl Recorder {
         self.with(|seen| seen.sent)
     }
 
-    /// The certificate that the server presented, if the handshake came so far, and its names.
+    /// The certificate that the server presented, if the handshake came so far.
     ///
     /// Without a server name there is nothing to compare the names with.
-    pub fn certificate(&self, server_name: bool) -> Option<(Certificate, CertificateNames)> {
+    pub fn certificate(&self, server_name: bool) -> Option<Certificate> {
         self.with(|seen| {
             let der = seen.certificate.as_ref()?;
             let names = CertificateNames::from_der(der);
@@ -162,14 +162,14 @@ impl Recorder {
             der.hash(&mut id);
             let mut shown = names.to_strings();
             shown.truncate(Certificate::MAX_NAMES);
-            let certificate = Certificate {
+            Some(Certificate {
                 names: shown,
                 verified: error.is_none(),
                 error: error.map(reason),
                 only_name_differs,
                 id: id.finish(),
-            };
-            Some((certificate, names))
+                all: Some(names),
+            })
         })
     }
 

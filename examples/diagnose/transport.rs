@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::arguments::Version;
 use crate::common::Result;
+use crate::deadline::Deadline;
 use crate::failure::{Failure, Kind};
 use crate::http1::Http1;
 use crate::http2::Http2;
@@ -19,8 +20,7 @@ use crate::http3::{self, Http3};
 use crate::observation::Ended;
 use crate::response::Response;
 use crate::tls::{Recorder, Tls};
-
-pub type TcpTls = tokio_rustls::client::TlsStream<TcpStream>;
+use crate::watched::{Alert, Watched};
 
 pub struct Transport {
     pub tls: Tls,
@@ -32,7 +32,13 @@ pub struct Transport {
 }
 
 /// An open connection.
-pub enum Open {
+pub struct Open {
+    http: Http,
+    /// That of QUIC is in its errors.
+    alert: Alert,
+}
+
+enum Http {
     Http1(Http1),
     Http2(Http2),
     Http3(Http3),
@@ -109,13 +115,17 @@ impl Transport {
                 "the server does not offer HTTP/2",
             ));
         }
+        let (io, alert) = Watched::new(io);
         let opened = async {
             Ok(match version {
-                Version::Http2 => Open::Http2(Http2::new(io).await?),
-                _ => Open::Http1(Http1::new(io).await?),
+                Version::Http2 => Http::Http2(Http2::new(io).await?),
+                _ => Http::Http1(Http1::new(io).await?),
             })
         };
-        self.within("HTTP did not begin", opened).await?
+        let opened = self.within("HTTP did not begin", opened).await?;
+        let failed = |failure| alert.get().map_or(failure, |alert| Failure::alert(*alert));
+        let http = opened.map_err(failed)?;
+        Ok(Open { http, alert })
     }
 
     async fn open_quic(&self, config: rustls::ClientConfig, name: &str) -> Result<Open, Failure> {
@@ -127,23 +137,31 @@ impl Transport {
         let opened = self
             .within("HTTP did not begin", Http3::new(endpoint, quic))
             .await?;
-        Ok(Open::Http3(opened?))
+        let http = Http::Http3(opened?);
+        Ok(Open {
+            http,
+            alert: Alert::default(),
+        })
     }
 
+    /// Asks for a host. An alert explains a failure better than what HTTP makes of it.
     pub async fn ask(
         &self,
         open: &mut Open,
         authority: &str,
         path: &PathAndQuery,
     ) -> Result<Response, Failure> {
-        let asked = async {
-            match open {
-                Open::Http1(http1) => http1.ask(authority, path).await,
-                Open::Http2(http2) => http2.ask(authority, path).await,
-                Open::Http3(http3) => http3.ask(authority, path).await,
-            }
+        let deadline = Deadline::after(self.timeout);
+        let asked = match &mut open.http {
+            Http::Http1(http1) => http1.ask(authority, path, deadline).await,
+            Http::Http2(http2) => http2.ask(authority, path, deadline).await,
+            Http::Http3(http3) => http3.ask(authority, path, deadline).await,
         };
-        self.within("no answer", asked).await?
+        asked.map_err(|failure| {
+            open.alert
+                .get()
+                .map_or(failure, |alert| Failure::alert(*alert))
+        })
     }
 
     async fn within<T>(&self, problem: &str, step: impl Future<Output = T>) -> Result<T, Failure> {
@@ -155,10 +173,10 @@ impl Transport {
 impl Open {
     /// How the server has ended the connection, or ends it within `patience`.
     pub async fn ended(&mut self, patience: Duration) -> Option<Ended> {
-        match self {
-            Self::Http1(http1) => http1.ended(patience).await,
-            Self::Http2(http2) => http2.ended(patience).await,
-            Self::Http3(http3) => http3.ended(patience).await,
+        match &mut self.http {
+            Http::Http1(http1) => http1.ended(patience).await,
+            Http::Http2(http2) => http2.ended(patience).await,
+            Http::Http3(http3) => http3.ended(patience).await,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The observations, seen from each host.
 
+use tower_misdirected::Host;
+
 use crate::observation::{Answer, Certificate, Connection, Observations};
 use crate::subject::Subject;
 use crate::text::list;
@@ -38,6 +40,10 @@ pub fn views(seen: &Observations) -> Vec<View<'_>> {
 const UNAUTHORIZED: [u16; 5] = [400, 401, 403, 495, 496];
 
 impl<'a> View<'a> {
+    pub fn host(&self) -> &Host {
+        self.subject.host()
+    }
+
     /// Whether the host is a name, and not an IP address.
     pub fn is_named(&self) -> bool {
         self.subject.server_name().is_some()
@@ -119,18 +125,14 @@ impl<'a> View<'a> {
         }
     }
 
-    pub fn certificate_names_it(&self) -> bool {
-        self.own_answers().any(|answer| answer.covered)
+    pub fn has_certificate(&self) -> bool {
+        let certificate = self.certificate();
+        certificate.is_some_and(|certificate| certificate.covers(self.host()))
     }
 
     pub fn lacks_certificate(&self) -> bool {
-        let mut answers = self.own_answers().peekable();
-        match answers.peek() {
-            Some(_) => answers.any(|answer| !answer.covered),
-            None => self
-                .certificate()
-                .is_some_and(|certificate| certificate.only_name_differs),
-        }
+        let certificate = self.certificate();
+        certificate.is_some_and(|certificate| !certificate.covers(self.host()))
     }
 
     /// Why clients refuse the certificate, apart from its names.
