@@ -138,7 +138,8 @@ pub fn with_another_server_name(views: &[View<'_>]) -> Option<Finding> {
         .filter(|view| {
             view.crossings().any(|(connection, answer)| {
                 let for_another = connection.server_name.is_some() && answer.misdirected();
-                for_another && (!answer.covered || connection.http == "1.1")
+                let reused = opener(views, connection).is_some_and(View::can_be_reused);
+                for_another && !(answer.covered && reused)
             })
         })
         .collect();

@@ -8,6 +8,7 @@
 //! ```
 
 mod arguments;
+mod certificates;
 #[path = "../common/mod.rs"]
 mod common;
 mod crossings;
@@ -21,6 +22,7 @@ mod http3;
 mod matrix;
 mod observation;
 mod probe;
+mod refusals;
 mod response;
 mod subject;
 mod text;
@@ -34,7 +36,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 
-use crate::arguments::Options;
+use crate::arguments::{Options, Version};
 use crate::common::Result;
 use crate::findings::Finding;
 use crate::observation::{Answer, Connection, Observations};
@@ -94,9 +96,10 @@ async fn diagnose(options: &Options, tls: Tls) -> Result<u8> {
             "{address} port {port}: at most {requests} requests on {connections} connections\n"
         );
     }
-    let transport = Transport::find(&address, port, options.timeout, tls).await;
-    let mut transport = transport.map_err(|failure| failure.text)?;
-    let mut probe = Probe::new(&mut transport, options);
+    let tcp = options.http != Some(Version::Http3);
+    let transport = Transport::find((&address, port), options.timeout, tcp, tls).await;
+    let transport = transport.map_err(|failure| failure.text)?;
+    let mut probe = Probe::new(&transport, options);
     let connections = probe.run(&plan).await;
     let requests = probe.requests;
     let target = match address.contains(':') {

@@ -20,13 +20,14 @@ const MAX_TIMEOUTS: usize = 3;
 
 /// Who asks, and what is left to ask.
 pub struct Probe<'a> {
-    transport: &'a mut Transport,
+    transport: &'a Transport,
     hosts: &'a [Subject],
     path: &'a PathAndQuery,
     /// How many requests were sent.
     pub requests: usize,
     timeouts: usize,
-    http3: Option<u16>,
+    /// Whether the server advertises HTTP/3 where it is asked for.
+    http3: bool,
 }
 
 /// How many connections and requests a probe makes at most.
@@ -68,7 +69,7 @@ fn server_names(hosts: &[Subject]) -> Vec<Option<&str>> {
 }
 
 impl<'a> Probe<'a> {
-    pub fn new(transport: &'a mut Transport, options: &'a Options) -> Self {
+    pub fn new(transport: &'a Transport, options: &'a Options) -> Self {
         let (hosts, path) = (&*options.hosts, &options.path);
         Self {
             transport,
@@ -76,7 +77,7 @@ impl<'a> Probe<'a> {
             path,
             requests: 0,
             timeouts: 0,
-            http3: None,
+            http3: false,
         }
     }
 
@@ -85,8 +86,9 @@ impl<'a> Probe<'a> {
         for &version in &plan.versions {
             // Like browsers, which use HTTP/3 where the server advertises it.
             if version == Version::Http3 && plan.versions.len() > 1 {
-                let Some(port) = self.http3 else { continue };
-                self.transport.http3_port = port;
+                if !self.http3 {
+                    continue;
+                }
             }
             for name in server_names(self.hosts) {
                 if self.timeouts < MAX_TIMEOUTS {
@@ -250,7 +252,11 @@ impl<'a> Probe<'a> {
             software: response.software(),
         });
         visit.open = response.reusable.then_some(open);
-        self.http3 = self.http3.or(response.http3_port());
+        // What a proxy passes on from the server behind leads to another port, and past the proxy.
+        let ports = [self.transport.addr.port(), host.port().unwrap_or(443)];
+        self.http3 |= response
+            .http3_port()
+            .is_some_and(|port| ports.contains(&port));
     }
 }
 

@@ -26,10 +26,11 @@ pub struct Transport {
     pub tls: Tls,
     /// The address that answers; the others were tried before.
     pub addr: SocketAddr,
-    /// Where HTTP/3 is served.
-    pub http3_port: u16,
     pub timeout: Duration,
 }
+
+/// The most addresses of one name that are tried.
+const MAX_ADDRESSES: usize = 8;
 
 /// An open connection.
 pub struct Open {
@@ -45,8 +46,13 @@ enum Http {
 }
 
 impl Transport {
-    /// Finds the address of the server that answers.
-    pub async fn find(host: &str, port: u16, timeout: Duration, tls: Tls) -> Result<Self, Failure> {
+    /// Finds the address of the server: the first one that accepts TCP connections, if those are wanted.
+    pub async fn find(
+        (host, port): (&str, u16),
+        timeout: Duration,
+        tcp: bool,
+        tls: Tls,
+    ) -> Result<Self, Failure> {
         let unreachable = |problem: &dyn std::fmt::Display| {
             Failure::new(
                 Kind::Unreachable,
@@ -56,15 +62,16 @@ impl Transport {
         let found = tokio::time::timeout(timeout, tokio::net::lookup_host((host, port))).await;
         let found = found.map_err(|_| unreachable(&"the name was not resolved in time"))?;
         let mut problem = "the name has no address".to_owned();
-        for addr in found.map_err(|error| unreachable(&error))? {
+        for addr in found
+            .map_err(|error| unreachable(&error))?
+            .take(MAX_ADDRESSES)
+        {
+            if !tcp {
+                return Ok(Self { tls, addr, timeout });
+            }
             match tokio::time::timeout(timeout, TcpStream::connect(addr)).await {
                 Ok(Ok(_)) => {
-                    return Ok(Self {
-                        tls,
-                        addr,
-                        http3_port: addr.port(),
-                        timeout,
-                    });
+                    return Ok(Self { tls, addr, timeout });
                 }
                 Ok(Err(error)) => problem = error.to_string(),
                 Err(_) => problem = "no answer in time".to_owned(),
@@ -129,8 +136,7 @@ impl Transport {
     }
 
     async fn open_quic(&self, config: rustls::ClientConfig, name: &str) -> Result<Open, Failure> {
-        let addr = SocketAddr::new(self.addr.ip(), self.http3_port);
-        let handshake = http3::handshake(addr, config, name);
+        let handshake = http3::handshake(self.addr, config, name);
         let (endpoint, quic) = self
             .within("the handshake was not complete", handshake)
             .await??;

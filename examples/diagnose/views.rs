@@ -81,6 +81,12 @@ impl<'a> View<'a> {
         own.chain(self.crossings())
     }
 
+    /// Whether browsers may reuse a connection of the host's own. They need HTTP/2 or HTTP/3 for that.
+    pub fn can_be_reused(&self) -> bool {
+        let mut connections = self.connections.iter();
+        connections.any(|connection| connection.http != "1.1" && connection.certificate.is_some())
+    }
+
     pub fn refused_on_its_own(&self) -> bool {
         self.own_answers().any(Answer::misdirected)
     }
