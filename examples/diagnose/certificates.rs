@@ -2,141 +2,154 @@
 //! that the server refuses.
 
 use crate::findings::{Finding, Id, Severity, finding, names};
-use crate::observation::{Connection, Observations};
+use crate::observation::Observations;
 use crate::views::View;
 
-/// Certificates that clients refuse, and server names that the server refuses.
 pub fn certificates(views: &[View<'_>], seen: &Observations) -> Vec<Finding> {
-    let mut found = Vec::new();
-    let default = |connection: &&Connection| connection.server_name.is_none();
-    let default = seen
+    let mut found = lacking(views, seen);
+    found.extend(turned_away(views));
+    found.extend(unverifiable(views));
+    found
+}
+
+/// Hosts that their certificate does not cover.
+fn lacking(views: &[View<'_>], seen: &Observations) -> Vec<Finding> {
+    let mut without = seen
         .connections
         .iter()
-        .filter(default)
-        .find_map(|c| c.certificate.as_ref());
+        .filter(|connection| connection.server_name.is_none());
+    let default = without.find_map(|connection| connection.certificate.as_ref());
     let default = default.map(|certificate| certificate.id);
-    let has_another = |view: &View<'_>| view.certificate_id().is_some_and(|id| Some(id) != default);
+    let of_default = |view: &View<'_>| default.is_some() && view.certificate_id() == default;
+    // With a single certificate, nothing shows whether the server knows the server name.
     let several = views
         .iter()
-        .any(|view| view.has_certificate() && has_another(view));
+        .any(|view| view.has_certificate() && !of_default(view));
 
-    let lacking: Vec<_> = views
-        .iter()
-        .filter(|view| view.is_named() && view.lacks_certificate())
-        .collect();
-    let (unknown, known): (Vec<_>, Vec<_>) = lacking
-        .into_iter()
-        .partition(|view| default.is_some() && view.certificate_id() == default);
-    let refused = |views: &[&View<'_>]| views.iter().any(|view| view.refused_on_its_own());
-    let lacks = |views: &[&View<'_>]| {
-        let shown = views[0].certificate_names();
-        format!(
-            "The certificate that the server presents for {} names {shown} and does not cover {}. Clients that check \
-             certificates refuse it{}. A wildcard stands for exactly one label.",
-            names(views),
-            if views.len() == 1 { "it" } else { "them" },
-            if refused(views) {
-                ", and the server answers 421 to the others"
-            } else {
-                ""
-            },
-        )
-    };
-    if !known.is_empty() {
-        found.extend(finding(
-            Id::CertificateLacksHost,
-            Severity::Mend,
-            &known,
-            lacks(&known),
-        ));
-    }
-    if !unknown.is_empty() {
-        let by_default = format!(
-            "The server presents the same certificate for {} as for no server name at all, and it names {}: the \
-             certificate of a default that does not cover {}. So the server does not know the server name, or has no \
-             certificate for it.",
-            names(&unknown),
-            unknown[0].certificate_names(),
-            if unknown.len() == 1 { "it" } else { "them" },
-        );
-        let nobody = format!(
-            "Or nobody serves {} here, and the name should lead elsewhere. Whether the server's configuration names \
-             the host tells the two apart.",
-            names(&unknown)
-        );
-        let by_default = finding(Id::DefaultCertificate, Severity::Mend, &unknown, by_default);
-        let lacking = finding(
-            Id::CertificateLacksHost,
-            Severity::Mend,
-            &unknown,
-            lacks(&unknown),
-        );
-        match (several, refused(&unknown)) {
-            (true, true) => {
-                found.extend(by_default);
-                found.extend(finding(Id::UnknownHost, Severity::Mend, &unknown, nobody));
-            }
-            (true, false) => found.extend(by_default),
-            // With a single certificate, a host that the server knows looks the same.
-            (false, _) => {
-                found.extend(lacking);
-                found.extend(by_default);
-            }
-        }
+    let (mut known, mut unknown, mut unclear, mut addresses) = (vec![], vec![], vec![], vec![]);
+    for view in views.iter().filter(|view| view.lacks_certificate()) {
+        let place = match view.is_named() {
+            false if view.refused_on_its_own() => continue,
+            false => &mut addresses,
+            true if view.not_found() || several && of_default(view) => &mut unknown,
+            true if of_default(view) => &mut unclear,
+            true => &mut known,
+        };
+        place.push(view);
     }
 
-    let addresses: Vec<_> = views
-        .iter()
-        .filter(|view| !view.is_named() && view.lacks_certificate() && !view.refused_on_its_own())
-        .collect();
-    if !addresses.is_empty() {
-        found.extend(finding(
-            Id::CertificateLacksHost,
-            Severity::Note,
-            &addresses,
-            lacks(&addresses),
-        ));
-    }
-
-    let turned_away: Vec<_> = views
-        .iter()
-        .filter(|view| view.is_named() && view.handshake_refused())
-        .collect();
-    let cause = format!(
-        "The server refuses handshakes with the server name of {}, so nobody serves it here: {}.",
-        names(&turned_away),
-        turned_away
-            .first()
-            .map_or("", |view| view.handshake_error()),
+    let mut found = Vec::new();
+    let mend = |id, views: &[&View<'_>], cause| finding(id, Severity::Mend, views, cause);
+    found.extend(mend(Id::CertificateLacksHost, &known, lacks(&known)));
+    found.extend(mend(Id::DefaultCertificate, &unknown, by_default(&unknown)));
+    let refused = |view: &&View<'_>| view.refused_on_its_own();
+    let nobody: Vec<_> = unknown.iter().copied().filter(refused).collect();
+    let elsewhere = format!(
+        "Or nobody serves {} here, and the name should lead elsewhere. Whether the server's configuration names the \
+         host tells the two apart.",
+        names(&nobody)
     );
-    found.extend(finding(
-        Id::UnknownHost,
-        Severity::Mend,
-        &turned_away,
-        cause,
-    ));
-
-    let mut errors: Vec<&str> = views
+    found.extend(mend(Id::UnknownHost, &nobody, elsewhere));
+    let not_found: Vec<_> = unknown
         .iter()
-        .filter_map(|view| view.unverifiable())
+        .copied()
+        .filter(|view| view.not_found())
         .collect();
+    let known_after_all = format!(
+        "Or the server knows {}, with a certificate that does not cover it, and has nothing at this path. Another \
+         --path tells the two apart.",
+        names(&not_found)
+    );
+    found.extend(mend(Id::CertificateLacksHost, &not_found, known_after_all));
+    found.extend(mend(Id::CertificateLacksHost, &unclear, lacks(&unclear)));
+    let default = format!(
+        "Or the server does not know the server name of {}, and presents the certificate of its default. Whether the \
+         server's configuration names the host tells the two apart.",
+        names(&unclear)
+    );
+    found.extend(mend(Id::DefaultCertificate, &unclear, default));
+    // Who asks for an address often knows that no certificate covers it.
+    found.extend(finding(
+        Id::CertificateLacksHost,
+        Severity::Note,
+        &addresses,
+        lacks(&addresses),
+    ));
+    found
+}
+
+fn lacks(views: &[&View<'_>]) -> String {
+    let refused = views.iter().any(|view| view.refused_on_its_own());
+    format!(
+        "The certificate that the server presents for {}{} does not cover {}. Clients that check certificates refuse \
+         it{}. A wildcard stands for exactly one label.",
+        names(views),
+        naming(views),
+        if views.len() == 1 {
+            "this host"
+        } else {
+            "these hosts"
+        },
+        if refused {
+            ", and the server answers 421 to the others"
+        } else {
+            ""
+        },
+    )
+}
+
+fn by_default(views: &[&View<'_>]) -> String {
+    format!(
+        "The server does not know the server name of {}, or has no certificate for it. It presents the certificate of a \
+         default{}, and clients that check certificates refuse that.",
+        names(views),
+        naming(views),
+    )
+}
+
+/// The names of the certificate, if the hosts have the same one.
+fn naming(views: &[&View<'_>]) -> String {
+    match views {
+        [first, others @ ..]
+            if others
+                .iter()
+                .all(|other| other.certificate_id() == first.certificate_id()) =>
+        {
+            format!(" (for {})", first.certificate_names())
+        }
+        _ => String::new(),
+    }
+}
+
+/// Hosts whose server name the server refuses in the handshake.
+fn turned_away(views: &[View<'_>]) -> Option<Finding> {
+    let refused = |view: &&View<'_>| view.is_named() && view.handshake_refused();
+    let refused: Vec<_> = views.iter().filter(refused).collect();
+    let reason = refused.first().map_or("", |view| view.handshake_error());
+    let cause = format!(
+        "The server refuses handshakes with the server name of {}, so nobody serves it here: {reason}.",
+        names(&refused)
+    );
+    finding(Id::UnknownHost, Severity::Mend, &refused, cause)
+}
+
+fn unverifiable(views: &[View<'_>]) -> Vec<Finding> {
+    let mut errors: Vec<&str> = views.iter().filter_map(View::unverifiable).collect();
     errors.sort_unstable();
     errors.dedup();
-    for error in errors {
-        let concerned: Vec<_> = views
-            .iter()
-            .filter(|view| view.unverifiable() == Some(error))
-            .collect();
+    let findings = errors.into_iter().filter_map(|error| {
+        let concerned = |view: &&View<'_>| view.unverifiable() == Some(error);
+        let concerned: Vec<_> = views.iter().filter(concerned).collect();
         let cause = format!(
             "Clients refuse the certificate of {}: {error}.",
             names(&concerned)
         );
-        found.extend(finding(
+        finding(
             Id::UnverifiableCertificate,
             Severity::Warning,
             &concerned,
             cause,
-        ));
-    }
-    found
+        )
+    });
+    findings.collect()
 }

@@ -138,17 +138,25 @@ fn of(id: Id) -> (&'static str, Settings) {
             ],
         ),
         Id::StrictSni => (
-            "Compare names without the port and the trailing dot, and compare what the host requires of TLS rather than \
-             the text.",
+            "Compare names without the port and the trailing dot, make an exception for IP addresses, and better still \
+             compare what the hosts require of TLS.",
             &[
-                (Httpd, "`SSLVHostSNIPolicy secure` in place of `strict`"),
+                (
+                    Nginx,
+                    "`if ($ssl_server_name != $host)` with an exception for addresses, or without it",
+                ),
+                (
+                    Httpd,
+                    "the `RewriteCond` or `<If>` that compares `SSL_TLS_SNI`; `SSLVHostSNIPolicy` does better",
+                ),
                 (
                     Caddy,
                     "`strict_sni_host insecure_off`, if no host asks for client certificates",
                 ),
                 (
                     Haproxy,
-                    "`req.hdr(host),host_only` in place of `req.hdr(host)`, and an exception for IP addresses",
+                    "compare `ssl_fc_sni` with `req.hdr(host),host_only`, except for addresses and if `ssl_fc_has_sni` \
+                     is false",
                 ),
                 (Envoy, "`strip_any_host_port` and `strip_trailing_host_dot`"),
                 (
@@ -316,7 +324,7 @@ fn of(id: Id) -> (&'static str, Settings) {
                 ),
                 (
                     Haproxy,
-                    "a rule that goes by certificate rather than by equal names",
+                    "a rule that lets hosts of one certificate share connections, in place of one that compares `ssl_fc_sni`",
                 ),
                 (Traefik, "the same `tls.options` on both routers"),
                 (Envoy, "both hosts in `server_names` of one filter chain"),

@@ -93,7 +93,19 @@ impl<'a> View<'a> {
 
     /// Whether every answer on the host's own connections is another than 421, and there is one.
     pub fn answered_on_its_own(&self) -> bool {
-        !self.refused_on_its_own() && self.own_answers().any(|answer| answer.status.is_some())
+        !self.refused_on_its_own() && self.answered_somehow()
+    }
+
+    /// Whether some answer on the host's own connections is another than 421.
+    pub fn answered_somehow(&self) -> bool {
+        let mut answers = self.own_answers();
+        answers.any(|answer| answer.status.is_some() && !answer.misdirected())
+    }
+
+    /// Whether every answer on the host's own connections is 404.
+    pub fn not_found(&self) -> bool {
+        let mut answers = self.own_answers().peekable();
+        answers.peek().is_some() && answers.all(|answer| answer.status == Some(404))
     }
 
     pub fn refused_by_all(&self) -> bool {
