@@ -67,6 +67,8 @@ impl Failure {
             }
             name.push(c.to_ascii_lowercase());
         }
+        // RFC 6066 §3 has the other spelling.
+        let name = name.replace("unrecognised", "unrecognized");
         Self::new(Kind::Alert, format!("the server sent the TLS alert {name}"))
     }
 }

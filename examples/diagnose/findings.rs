@@ -55,10 +55,13 @@ pub enum Severity {
     Note,
 }
 
-impl Severity {
-    pub fn passes(self) -> bool {
-        self == Self::Note
-    }
+/// The exit status: 0 if there is nothing but notes.
+pub fn exit(findings: &[Finding]) -> u8 {
+    u8::from(
+        findings
+            .iter()
+            .any(|finding| finding.severity != Severity::Note),
+    )
 }
 
 /// Finds causes, the likeliest first: bypasses, then what to mend, warnings and notes.

@@ -113,7 +113,7 @@ async fn diagnose(options: &Options, tls: Tls) -> Result<u8> {
         connections,
     };
     let findings = findings::findings(&seen);
-    let exit = u8::from(findings.iter().any(|finding| !finding.severity.passes()));
+    let exit = findings::exit(&findings);
     if exit == 0 && nothing_answered(&seen) {
         return Err(silence(&seen).into());
     }

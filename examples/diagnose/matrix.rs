@@ -110,38 +110,29 @@ fn table(out: &mut String, seen: &Observations, http: &str) {
         let _ = write!(out, "  {}", remarks.join("; "));
         end_line(out);
     }
+    let any = |test: fn(&Answer) -> bool| of().flat_map(|row| &row.answers).any(test);
     let legend = [
         (
-            "=",
-            "a connection of the host's own",
-            of().any(|c| c.answers.iter().any(|answer| answer.own)),
+            "= on a connection of the host's own",
+            any(|answer| answer.own),
         ),
         (
-            "+",
-            "another's, whose certificate covers it",
-            of().any(|c| c.answers.iter().any(reusable)),
+            "+ on another's, whose certificate covers it",
+            any(|answer| answer.covered && !answer.own),
+        ),
+        ("c a cache may keep it", any(|answer| answer.cacheable)),
+        (
+            "x the connection ends",
+            any(|answer| answer.ended.is_some_and(|end| end != Ended::Goaway)),
         ),
         (
-            "c",
-            "a cache may keep it",
-            of().any(|c| c.answers.iter().any(|answer| answer.cacheable)),
-        ),
-        (
-            "x",
-            "the connection ends",
-            of().any(|c| c.answers.iter().any(|answer| answer.ended.is_some())),
-        ),
-        (
-            "g",
-            "GOAWAY",
-            of().any(|c| c.answers.iter().any(|a| a.ended == Some(Ended::Goaway))),
+            "g GOAWAY",
+            any(|answer| answer.ended == Some(Ended::Goaway)),
         ),
     ];
-    let legend = legend.iter().filter(|(_, _, present)| *present);
-    let legend: Vec<_> = legend
-        .map(|(sign, meaning, _)| format!("{sign} {meaning}"))
-        .collect();
-    let _ = writeln!(out, "{:<width$}  {}", "", legend.join(", "));
+    let legend = legend.iter().filter(|(_, present)| *present);
+    let legend: Vec<_> = legend.map(|(meaning, _)| *meaning).collect();
+    wrapped(out, "", &legend.join(", "));
     errors(out, of());
 }
 
@@ -149,10 +140,6 @@ fn table(out: &mut String, seen: &Observations, http: &str) {
 fn end_line(out: &mut String) {
     out.truncate(out.trim_end().len());
     out.push('\n');
-}
-
-fn reusable(answer: &Answer) -> bool {
-    answer.covered && !answer.own
 }
 
 fn name(connection: &Connection) -> String {

@@ -34,7 +34,7 @@ pub struct Connection {
 
 #[derive(Clone, Default, Serialize)]
 pub struct Certificate {
-    /// The DNS names and IP addresses of the certificate, at most [`Certificate::MAX_NAMES`] of them.
+    /// The DNS names and IP addresses of the certificate, of which there may be more.
     pub names: Vec<String>,
     /// Whether a client with the same roots accepts the certificate for the server name.
     pub verified: bool,
@@ -51,8 +51,6 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    pub const MAX_NAMES: usize = 100;
-
     /// Whether clients accept the certificate for this host. They do not if it names no host (RFC 9525 §2).
     pub fn covers(&self, host: &Host) -> bool {
         self.all.as_ref().and_then(|names| names.covers(host)) == Some(true)

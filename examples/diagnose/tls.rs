@@ -20,6 +20,9 @@ use crate::common::{Result, read};
 use crate::observation::Certificate;
 use crate::text;
 
+/// The most names of a certificate that are shown.
+const MAX_NAMES: usize = 100;
+
 /// What all handshakes share.
 pub struct Tls {
     builder: ConfigBuilder<ClientConfig, WantsVerifier>,
@@ -161,7 +164,7 @@ impl Recorder {
             let mut id = DefaultHasher::new();
             der.hash(&mut id);
             let mut shown = names.to_strings();
-            shown.truncate(Certificate::MAX_NAMES);
+            shown.truncate(MAX_NAMES);
             Some(Certificate {
                 names: shown,
                 verified: error.is_none(),

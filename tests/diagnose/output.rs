@@ -1,0 +1,70 @@
+//! The text output, and text of servers in it.
+
+use crate::findings::{coalesced, findings};
+use crate::matrix::print;
+use crate::table::seen;
+use crate::text::{list, plain};
+
+#[test]
+fn the_matrix_has_a_row_for_each_connection_and_findings_under_it() {
+    let table = "
+        a.test 1.1     | a.test *.a.test | 200 421cx
+        admin.a.test ? | a.test *.a.test | 200 400
+        a.test         | a.test *.a.test | 200 421g
+        -              | refused         |";
+    let seen = seen(&["a.test", "admin.a.test"], table);
+    let text = print(&seen, &coalesced(&seen), &findings(&seen));
+    let lines: Vec<_> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for expected in [
+        "[1] a.test",
+        "[2] admin.a.test",
+        "HTTP/1.1, server name [1] [2]",
+        "a.test 200= 421+cx",
+        "HTTP/2, server name [1] [2]",
+        "admin.a.test 200+ 400= asks for a client certificate",
+        "a.test 200= 421+g",
+        "(none) the server sent the TLS alert unrecognized_name",
+        "Browsers share connections: a.test <-> admin.a.test",
+        "note: wildcard-over-client-certificates: admin.a.test",
+    ] {
+        assert!(
+            lines.iter().any(|line| line == expected),
+            "{expected} in {text}"
+        );
+    }
+    assert!(
+        text.lines()
+            .all(|line| line.len() <= 120 && line == line.trim_end()),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_needs_no_mending_says_so() {
+    let seen = seen(&["a.test"], "a.test | a.test | 200\n- | a.test | 200");
+    let text = print(&seen, &coalesced(&seen), &findings(&seen));
+    assert!(
+        text.ends_with("\nNothing to mend, and nothing to note.\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn text_of_a_server_is_printable_and_short() {
+    assert_eq!(plain("Apache/2.4 (Debian)"), "Apache/2.4 (Debian)");
+    assert_eq!(plain("\u{1b}]0;title\u{7}\r\n"), r"\u{1b}]0;title\u{7}\r\n");
+    // A right-to-left override.
+    assert_eq!(plain("a\u{202e}b\u{e9}"), r"a\u{202e}b\u{e9}");
+    let long = plain(&"\u{1b}".repeat(100_000));
+    assert!(long.len() < 2_000 && long.ends_with("..."));
+}
+
+#[test]
+fn lists_are_sentences() {
+    assert_eq!(list(&["a"]), "a");
+    assert_eq!(list(&["a", "b"]), "a and b");
+    assert_eq!(list(&["a", "b", "c"]), "a, b and c");
+}
