@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use h3::client::SendRequest;
-use h3::error::Code;
+use h3::error::{Code, StreamError};
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Uri};
 use quinn::crypto::rustls::QuicClientConfig;
@@ -96,16 +96,22 @@ impl Http3 {
         deadline: Deadline,
     ) -> Result<Response, Failure> {
         let quic = self.quic.clone();
-        let received = move || quic.stats().udp_rx.bytes;
-        let most = received() + MAX_RECEIVED;
-        let too_much = async {
-            while received() < most {
+        let received = move |quic: &Connection| quic.stats().udp_rx.bytes;
+        let most = received(&quic) + MAX_RECEIVED;
+        // A task of its own, because h3 does not return while data keeps coming.
+        let watch = tokio::spawn(async move {
+            while received(&quic) < most {
                 tokio::time::sleep(WATCH).await;
             }
-        };
-        tokio::select! {
-            answer = self.exchange(authority, path, deadline) => answer,
-            () = too_much => Err(Failure::new(Kind::Other, "the answer is too long")),
+            close(&quic, Code::H3_EXCESSIVE_LOAD);
+        });
+        let answer = self.exchange(authority, path, deadline).await;
+        watch.abort();
+        match self.quic.close_reason() {
+            Some(ConnectionError::LocallyClosed) if answer.is_err() => {
+                Err(Failure::new(Kind::Other, "the answer is too long"))
+            }
+            _ => answer,
         }
     }
 
@@ -139,7 +145,8 @@ impl Http3 {
             Some(())
         };
         deadline.rest(read).await;
-        stream.stop_sending(Code::H3_REQUEST_CANCELLED);
+        // Not by `stop_sending`, which panics in h3-quinn 0.0.10 while a read is pending. Dropping the stream stops it.
+        drop(stream);
         Ok(Response {
             status: head.status.as_u16(),
             headers: head.headers,
@@ -149,17 +156,21 @@ impl Http3 {
     }
 
     /// The connection knows more than the stream.
-    fn stream_failure(&self, error: &h3::error::StreamError) -> Failure {
-        match self.quic.close_reason() {
-            Some(reason) => failure(&reason),
-            None => {
-                let mut failure = Failure::of(error);
-                if matches!(error, h3::error::StreamError::RemoteClosing { .. }) {
-                    failure.kind = Kind::Goaway;
-                }
-                failure
-            }
+    fn stream_failure(&self, error: &StreamError) -> Failure {
+        if let Some(reason) = self.quic.close_reason() {
+            return failure(&reason);
         }
+        let mut failure = Failure::of(error);
+        // A request that was under way when the server sent GOAWAY is rejected (RFC 9114 §5.2).
+        if let StreamError::RemoteClosing { .. }
+        | StreamError::RemoteTerminate {
+            code: Code::H3_REQUEST_REJECTED,
+            ..
+        } = error
+        {
+            failure.kind = Kind::Goaway;
+        }
+        failure
     }
 
     /// Whether the server has closed the connection, or does within `patience`. h3 tells of a GOAWAY only when the next
@@ -175,9 +186,10 @@ impl Http3 {
 impl Drop for Http3 {
     fn drop(&mut self) {
         self.driver.abort();
-        self.quic.close(
-            Code::H3_NO_ERROR.value().try_into().unwrap_or_default(),
-            b"",
-        );
+        close(&self.quic, Code::H3_NO_ERROR);
     }
+}
+
+fn close(quic: &Connection, code: Code) {
+    quic.close(code.value().try_into().unwrap_or_default(), b"");
 }

@@ -71,6 +71,7 @@ impl Run {
     }
 
     pub fn requests(&self) -> u64 {
-        self.report["requests"].as_u64().unwrap()
+        let requests = self.report["requests"].as_u64();
+        requests.unwrap_or_else(|| panic!("{}", self.errors))
     }
 }
