@@ -62,10 +62,17 @@ fn failure(error: &ConnectionError) -> Failure {
     }
     let kind = match error {
         ConnectionError::TimedOut => Kind::TimedOut,
+        error if closed_well(error) => Kind::Goaway,
         ConnectionError::LocallyClosed | ConnectionError::TransportError(_) => Kind::Other,
         _ => Kind::Ended,
     };
     Failure::new(kind, error.to_string())
+}
+
+/// Whether the server has shut the connection down gracefully (RFC 9114 §5.2), with a GOAWAY that h3 may not have told of.
+fn closed_well(error: &ConnectionError) -> bool {
+    matches!(error, ConnectionError::ApplicationClosed(close)
+        if close.error_code.into_inner() == Code::H3_NO_ERROR.value())
 }
 
 impl Http3 {
@@ -179,7 +186,11 @@ impl Http3 {
         if !self.driver.is_finished() {
             let _ = tokio::time::timeout(patience, &mut self.driver).await;
         }
-        self.quic.close_reason().map(|_| Ended::Eof)
+        let reason = self.quic.close_reason()?;
+        Some(match closed_well(&reason) {
+            true => Ended::Goaway,
+            false => Ended::Eof,
+        })
     }
 }
 

@@ -385,7 +385,7 @@ async fn a_goaway_over_http3_is_told_from_an_end() {
             "{}",
             run.report
         );
-        // Only the next request shows a GOAWAY.
+        // After the last answer, nothing shows a GOAWAY.
         assert!(
             answers.iter().any(|answer| answer["ended"] == "goaway"),
             "{}",
