@@ -122,15 +122,29 @@ fn naming(views: &[&View<'_>]) -> String {
 }
 
 /// Hosts whose server name the server refuses in the handshake.
-fn turned_away(views: &[View<'_>]) -> Option<Finding> {
+fn turned_away(views: &[View<'_>]) -> Vec<Finding> {
     let refused = |view: &&View<'_>| view.is_named() && view.handshake_refused();
     let refused: Vec<_> = views.iter().filter(refused).collect();
-    let reason = refused.first().map_or("", |view| view.handshake_error());
-    let cause = format!(
-        "The server refuses handshakes with the server name of {}, so nobody serves it here: {reason}.",
-        names(&refused)
-    );
-    finding(Id::UnknownHost, Severity::Mend, &refused, cause)
+    // Connections for other hosts may serve them, by a configuration that takes every host.
+    let (served, unknown): (Vec<_>, Vec<_>) = refused
+        .into_iter()
+        .partition(|view| view.served_by_another());
+    let finding = |views: &[&View<'_>], consequence| {
+        let reason = views.first().map_or("", |view| view.handshake_error());
+        let cause = format!(
+            "The server refuses handshakes with the server name of {}, so {consequence}: {reason}.",
+            names(views)
+        );
+        finding(Id::UnknownHost, Severity::Mend, views, cause)
+    };
+    let found = [
+        finding(&unknown, "nobody serves it here"),
+        finding(
+            &served,
+            "it has no certificate for it, and clients can only reach it on connections for other hosts",
+        ),
+    ];
+    found.into_iter().flatten().collect()
 }
 
 fn unverifiable(views: &[View<'_>]) -> Vec<Finding> {

@@ -2,18 +2,22 @@
 //! 421 that heals.
 
 use crate::findings::{Finding, Id, Severity, finding, names};
-use crate::observation::{Connection, Observations};
+use crate::observation::{Answer, Connection, Observations};
 use crate::views::View;
+
+const NOT_FOUND: u16 = 404;
+
+/// Whether the host wants a client certificate, and a connection without one gets an answer for it that passes `test`.
+fn answers_without_certificate(view: &View<'_>, test: impl Fn(&Answer) -> bool) -> bool {
+    let guarded = view.wants_client_certificate() || view.sent_client_certificate();
+    let mut crossings = view.crossings();
+    guarded
+        && crossings.any(|(connection, answer)| test(answer) && !connection.sent_client_certificate)
+}
 
 /// Hosts that want a client certificate, and are served on a connection without one.
 pub fn bypass(views: &[View<'_>]) -> Option<Finding> {
-    let bypassed = |view: &&View<'_>| {
-        let guarded = view.wants_client_certificate() || view.sent_client_certificate();
-        let mut crossings = view.crossings();
-        guarded
-            && crossings
-                .any(|(connection, answer)| answer.served() && !connection.sent_client_certificate)
-    };
+    let bypassed = |view: &&View<'_>| answers_without_certificate(view, Answer::served);
     let bypassed: Vec<_> = views.iter().filter(bypassed).collect();
     let caveat = match bypassed.iter().any(|view| view.sent_client_certificate()) {
         true => {
@@ -28,6 +32,26 @@ pub fn bypass(views: &[View<'_>]) -> Option<Finding> {
         names(&bypassed)
     );
     finding(Id::Bypass, Severity::Warning, &bypassed, cause)
+}
+
+/// Hosts that want a client certificate, and give the same answer without one on other connections, which is no content
+/// though: the path may exist nowhere, or the host may.
+pub fn maybe_bypass(views: &[View<'_>]) -> Option<Finding> {
+    let answers = |view: &&View<'_>| {
+        let with_certificate = view.own_answers().find_map(|answer| answer.status);
+        let not_found = |answer: &Answer| answer.status == Some(NOT_FOUND);
+        !with_certificate.is_some_and(|status| (200..400).contains(&status))
+            && answers_without_certificate(view, not_found)
+            && !answers_without_certificate(view, Answer::served)
+    };
+    let concerned: Vec<_> = views.iter().filter(answers).collect();
+    let cause = format!(
+        "{} asks for a client certificate on a connection of its own, and answers 404 without one on a connection that \
+         was opened for another host or without a server name. Whether the host itself answers there, which would be a \
+         bypass, shows only with a path that it serves: run this again with --path.",
+        names(&concerned)
+    );
+    finding(Id::Bypass, Severity::Note, &concerned, cause)
 }
 
 /// The host that a connection was opened for.

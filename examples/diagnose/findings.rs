@@ -71,6 +71,7 @@ pub fn findings(seen: &Observations) -> Vec<Finding> {
     findings.extend(crossings::bypass(&views));
     findings.extend(certificates::certificates(&views, seen));
     findings.extend(refusals::refused_on_their_own(&views, seen));
+    findings.extend(crossings::maybe_bypass(&views));
     findings.extend(crossings::reused(&views));
     findings.extend(crossings::without_server_name(&views, seen));
     findings.extend(crossings::with_another_server_name(&views));
@@ -78,7 +79,7 @@ pub fn findings(seen: &Observations) -> Vec<Finding> {
     findings.extend(ended(&views));
     // The sort is stable.
     findings.sort_by_key(|finding| match (finding.id, finding.severity) {
-        (Id::Bypass, _) => 0,
+        (Id::Bypass, Severity::Warning) => 0,
         (_, Severity::Mend) => 1,
         (_, Severity::Warning) => 2,
         (_, Severity::Note) => 3,

@@ -124,11 +124,21 @@ fn refused_although_covered(views: &[View<'_>], refused: &[&View<'_>]) -> Vec<Fi
     if served.is_empty() {
         let silent = format!(
             "Every request for {hosts} gets 421, whatever server name it comes with. So a proxy in front probably sends \
-             no server name to the server behind it. To be sure, run this again with --connect-to and the address of \
-             the server behind: if it serves the hosts, the proxy is the cause."
+             no server name to the server behind it, or one that is none of these hosts. To be sure, run this again \
+             with --connect-to and the address of the server behind: if it serves the hosts, the proxy is the cause."
         );
         let found = mend(Id::NoSni, silent).into_iter();
+        let found = found.chain(compared_with_port(refused));
         return found.chain(mend(Id::Always421, always)).collect();
+    }
+    if served.len() > 1 {
+        let fixed = format!(
+            "Or a proxy in front sends the same server name to the server behind it for every host, and one connection \
+             may serve {those} there. To be sure, run this again with --connect-to and the address of the server \
+             behind: if it serves {hosts}, the proxy is the cause."
+        );
+        let found = mend(Id::Always421, always).into_iter();
+        return found.chain(mend(Id::FixedSni, fixed)).collect();
     }
     let fixed = format!(
         "{those} gets an answer and {hosts} gets 421, whatever server name the client sends. So a proxy in front \
@@ -139,8 +149,27 @@ fn refused_although_covered(views: &[View<'_>], refused: &[&View<'_>]) -> Vec<Fi
          apart, run this again with --connect-to and the address of the server behind: if it refuses {those} without a \
          server name, the proxy sends a fixed one."
     );
+    let unknown = format!(
+        "Or there is no such proxy, and the server allows {those} and not {hosts}. Its configuration and its log tell."
+    );
     let found = mend(Id::FixedSni, fixed).into_iter();
-    found.chain(mend(Id::NoSni, silent)).collect()
+    let found = found.chain(mend(Id::NoSni, silent));
+    // Where several hosts are refused, it is rarely because the server knows none of them.
+    let alone = mend(Id::Always421, unknown).filter(|_| refused.len() == 1);
+    found.chain(alone).collect()
+}
+
+/// Hosts with a port, which a server may compare as well.
+fn compared_with_port(refused: &[&View<'_>]) -> Option<Finding> {
+    if !refused.iter().all(|view| view.has_port()) {
+        return None;
+    }
+    let cause = format!(
+        "Or the server compares `Host` with the server name as text, and so refuses {}. A server name has no port \
+         (RFC 6066 §3). To tell, ask for the host without its port as well.",
+        names(refused)
+    );
+    finding(Id::StrictSni, Severity::Mend, refused, cause)
 }
 
 /// Answers of a proxy that gets no connection to the server behind it.

@@ -13,6 +13,8 @@ pub struct View<'a> {
     /// The host as the user gave it.
     pub given: &'a str,
     subject: Subject,
+    /// Whether this is how clients write the host: see [`View::is_plain`].
+    plain: bool,
     /// The connections that a client opens for the host.
     pub connections: Vec<&'a Connection>,
     /// The connections for other hosts, and those without a server name.
@@ -21,19 +23,38 @@ pub struct View<'a> {
 
 pub fn views(seen: &Observations) -> Vec<View<'_>> {
     let of = |given: &'_ String| given.parse::<Subject>().ok();
+    let subjects: Vec<_> = seen.hosts.iter().filter_map(of).collect();
     let views = seen.hosts.iter().filter_map(|given| {
         let subject = of(given)?;
         let own =
             |connection: &&Connection| connection.server_name.as_deref() == subject.server_name();
         let (connections, others) = seen.connections.iter().partition(own);
+        let same = subjects
+            .iter()
+            .filter(|other| other.server_name() == subject.server_name());
+        let plainest = same
+            .filter(|other| is_name(other))
+            .min_by_key(|other| other.port());
         Some(View {
             given,
+            plain: plainest == Some(&subject),
             subject,
             connections,
             others,
         })
     });
     views.collect()
+}
+
+/// Whether this is a name without a trailing dot.
+fn is_name(subject: &Subject) -> bool {
+    let (given, name) = (subject.authority(), subject.server_name());
+    let port = subject
+        .port()
+        .map(|port| format!(":{port}"))
+        .unwrap_or_default();
+    let given = given.strip_suffix(&port).unwrap_or(given);
+    name.is_some_and(|name| name.eq_ignore_ascii_case(given))
 }
 
 /// Answers to requests without the client certificate that a host asks for.
@@ -49,10 +70,14 @@ impl<'a> View<'a> {
         self.subject.server_name().is_some()
     }
 
-    /// Whether `Host` equals the server name.
+    pub fn has_port(&self) -> bool {
+        self.subject.port().is_some()
+    }
+
+    /// Whether `Host` is the server name, or the server name and the port where no such host was given without one:
+    /// clients send the port if it is not 443.
     pub fn is_plain(&self) -> bool {
-        let name = self.subject.server_name();
-        name.is_some_and(|name| name.eq_ignore_ascii_case(self.given))
+        self.plain
     }
 
     /// Whether the host is a name with a port or a trailing dot, whose plain form is served.

@@ -18,7 +18,7 @@ fn line(finding: &Finding) -> String {
 }
 
 #[track_caller]
-fn finds(seen: &Observations, expected: &[&str]) {
+pub fn finds(seen: &Observations, expected: &[&str]) {
     let findings = findings(seen);
     let found: Vec<_> = findings.iter().map(line).collect();
     assert_eq!(found, expected);
@@ -28,7 +28,7 @@ fn finds(seen: &Observations, expected: &[&str]) {
 
 /// Without the notes.
 #[track_caller]
-fn blames(seen: &Observations, expected: &[&str]) {
+pub fn blames(seen: &Observations, expected: &[&str]) {
     let mut found: Vec<_> = findings(seen).iter().map(line).collect();
     found.retain(|line| !line.starts_with("note"));
     assert_eq!(found, expected);

@@ -35,6 +35,7 @@ mod views;
 mod arguments;
 mod bounds;
 mod causes;
+mod doubts;
 mod output;
 mod sites;
 mod table;
