@@ -73,7 +73,8 @@ pub fn reused(views: &[View<'_>]) -> Vec<Finding> {
             let Some(opener) = opener(views, connection) else {
                 continue;
             };
-            if !answer.misdirected() || !answer.covered {
+            // Browsers open no connection under a certificate that does not cover its own host.
+            if !answer.misdirected() || !answer.covered || !opener.has_certificate() {
                 continue;
             }
             let asks = [opener, view].map(View::asks_client_certificate);

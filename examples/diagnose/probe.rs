@@ -48,8 +48,10 @@ impl Plan {
         let names = server_names(&options.hosts).len();
         // Where the server ends the connection, the next request is repeated once on another.
         let requests = versions.len() * names * (2 * hosts - 1);
+        // One more finds the address that answers.
+        let connections = versions.len() * names * hosts + 1;
         Self {
-            connections: requests,
+            connections,
             requests,
             versions,
         }

@@ -208,6 +208,8 @@ async fn a_connection_that_ends_without_a_word_is_opened_again() {
         }
     }
     assert!(run.findings().contains(&"note connection-ended".to_owned()));
+    // As announced: 3 versions, 3 server names, and 2 hosts, of which one may be repeated.
+    assert!((6..=27).contains(&run.requests()));
 }
 
 #[tokio::test]

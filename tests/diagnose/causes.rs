@@ -111,6 +111,19 @@ fn a_421_for_a_host_with_client_certificates_heals() {
 }
 
 #[test]
+fn a_certificate_that_lacks_the_host_of_its_connection_is_reused_by_nobody() {
+    let hosts = &["a.test", "admin.a.test", "other.test"];
+    let table = "
+        a.test         | a.test *.a.test | 200 421 421
+        admin.a.test ? | a.test *.a.test | 421 400 421
+        other.test     | a.test *.a.test | 200 421 421
+        -              | a.test *.a.test | 200 421 421";
+    let findings = findings(&seen(hosts, table));
+    let mut causes = findings.iter().map(|finding| &finding.cause);
+    assert!(causes.any(|cause| cause.contains("shares a certificate with a.test, ")));
+}
+
+#[test]
 fn a_host_served_past_its_client_certificates_looks_like_a_bypass() {
     let bypass = "warning bypass: admin.a.test";
     for own in ["200 400", "200 403", "- -"] {

@@ -292,7 +292,7 @@ async fn the_text_output_says_how_many_requests_there_are_at_most() {
     .await;
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(
-        text.contains("at most 2 requests on 2 connections\n"),
+        text.contains("at most 2 requests on 3 connections\n"),
         "{text}"
     );
     assert!(
