@@ -197,15 +197,13 @@ impl<'a> View<'a> {
             .any(|connection| connection.sent_client_certificate)
     }
 
-    /// Whether the host wants a client certificate and was not given one.
+    /// Whether the host asks for a client certificate, and refuses requests on its own connections.
     pub fn wants_client_certificate(&self) -> bool {
         let unauthorized = |answer: &Answer| match answer.status {
             Some(status) => UNAUTHORIZED.contains(&status),
             None => true,
         };
-        self.asks_client_certificate()
-            && !self.sent_client_certificate()
-            && self.own_answers().all(unauthorized)
+        self.asks_client_certificate() && self.own_answers().all(unauthorized)
     }
 
     /// Whether the server refuses handshakes for the host, and not because of a missing client certificate.

@@ -213,6 +213,38 @@ async fn a_connection_that_ends_without_a_word_is_opened_again() {
 }
 
 #[tokio::test]
+async fn a_host_is_judged_by_the_first_answer_of_a_connection_of_its_own() {
+    let addr = tls("http/1.1", |mut stream| async move {
+        let mut status = "200 OK";
+        while request(&mut stream).await {
+            let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+            let _ = stream.write_all(answer.as_bytes()).await;
+            status = "421 Misdirected Request";
+        }
+    })
+    .await;
+    let hosts = ["one.test", "one.test.", "two.test"];
+    let run = diagnose(addr, &hosts, &["--http", "1.1"]).await;
+    for (name, host, status) in [
+        ("one.test", "one.test", 200),
+        ("one.test", "one.test.", 200),
+        ("one.test", "two.test", 421),
+        ("two.test", "two.test", 200),
+    ] {
+        let answer = run.answer("1.1", Some(name), host);
+        assert_eq!(answer["status"], status, "{}", run.report);
+    }
+    // Asked in another order, but shown in this one.
+    let answers = run.connection("1.1", Some("two.test"))["answers"].as_array();
+    let order: Vec<_> = answers
+        .unwrap()
+        .iter()
+        .map(|answer| answer["host"].as_str().unwrap())
+        .collect();
+    assert_eq!(order, hosts);
+}
+
+#[tokio::test]
 async fn a_goaway_is_told_from_an_end() {
     let addr = tls("h2", |stream| async move {
         let mut connection = h2::server::handshake(stream).await.unwrap();

@@ -151,6 +151,8 @@ async fn an_unknown_name_gets_the_default_certificate_or_no_handshake() {
         "the server sent the TLS alert unrecognized_name"
     );
     assert!(own["certificate"].is_null());
+    let without = run.connection("2", None);
+    assert_eq!(without["handshake"], own["handshake"]);
 
     let run = diagnose(
         site(hosts.default_to("one.test").build().unwrap()).await,
