@@ -4,21 +4,20 @@
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio_rustls::client::TlsStream;
 use tower_misdirected::{ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Peers, TlsListener};
 use tracing_subscriber::fmt::MakeWriter;
 
+use crate::launched::{self, Program};
 use crate::program::Directory;
-use crate::{installed, pki, server, site, wire};
+use crate::{pki, server, site, wire};
 
 /// The page of the guide with the settings.
 const GUIDE: &str = include_str!("../../src/guide/proxies.md");
@@ -26,17 +25,12 @@ const GUIDE: &str = include_str!("../../src/guide/proxies.md");
 /// What the application serves.
 const HOSTS: [&str; 2] = ["one.test", "two.test"];
 
-/// A gateway.
+/// A gateway. The guide has its settings under the name of the program.
 struct Kind {
-    /// As the guide names it in front of its settings.
-    name: &'static str,
-    /// Where it may be installed.
-    programs: &'static [&'static str],
-    version: &'static str,
+    program: Program,
     settings: &'static str,
     /// Files with more of the settings that the guide tells of.
     also: &'static str,
-    arguments: fn(&Setup) -> Vec<String>,
 }
 
 /// The files of a gateway, and its addresses if it has no Unix sockets.
@@ -47,83 +41,39 @@ struct Setup {
 }
 
 const NGINX: Kind = Kind {
-    name: "nginx",
-    programs: &["nginx"],
-    version: "-v",
+    program: launched::NGINX,
     settings: include_str!("gateways/nginx.conf"),
     also: concat!(
         include_str!("nginx.conf"),
         include_str!("proxy_protocol/nginx.conf")
     ),
-    arguments: |setup| vec!["-e".into(), "stderr".into(), "-c".into(), setup.settings()],
 };
 
 const HAPROXY: Kind = Kind {
-    name: "haproxy",
-    programs: &["haproxy"],
-    version: "-v",
+    program: launched::HAPROXY,
     settings: include_str!("gateways/haproxy.cfg"),
     also: concat!(
         include_str!("haproxy.cfg"),
         include_str!("proxy_protocol/haproxy.cfg")
     ),
-    arguments: |setup| vec!["-db".into(), "-f".into(), setup.settings()],
 };
 
 const CADDY: Kind = Kind {
-    name: "caddy",
-    programs: &["caddy"],
-    version: "version",
+    program: launched::CADDY,
     settings: include_str!("gateways/Caddyfile"),
     also: "",
-    arguments: |setup| {
-        let arguments = ["run", "--adapter", "caddyfile", "--config"];
-        let arguments = arguments.map(String::from).into_iter();
-        arguments.chain([setup.settings()]).collect()
-    },
 };
 
 const TRAEFIK: Kind = Kind {
-    name: "traefik",
-    programs: &[
-        "traefik",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/bin/traefik"),
-    ],
-    version: "version",
+    program: launched::TRAEFIK,
     settings: include_str!("gateways/traefik.yaml"),
     also: "",
-    arguments: |setup| {
-        vec![
-            format!("--entrypoints.terminated.address={}", setup.terminated),
-            format!("--entrypoints.reencrypted.address={}", setup.reencrypted),
-            format!("--providers.file.filename={}", setup.settings()),
-            "--global.checknewversion=false".into(),
-            "--global.sendanonymoususage=false".into(),
-        ]
-    },
 };
 
 const ENVOY: Kind = Kind {
-    name: "envoy",
-    programs: &[
-        "envoy",
-        concat!(env!("CARGO_MANIFEST_DIR"), "/target/clients/bin/envoy"),
-    ],
-    version: "--version",
+    program: launched::ENVOY,
     settings: include_str!("gateways/envoy.yaml"),
     also: "",
-    arguments: |setup| {
-        let arguments = [
-            "--disable-hot-restart",
-            "--concurrency",
-            "1",
-            "-l",
-            "error",
-            "-c",
-        ];
-        let arguments = arguments.map(String::from).into_iter();
-        arguments.chain([setup.settings()]).collect()
-    },
 };
 
 impl Setup {
@@ -142,17 +92,16 @@ struct Gateway {
 impl Gateway {
     /// Starts it, unless it is not installed.
     async fn start(kind: &Kind) -> Option<Self> {
-        let program = installed::find(kind.programs)?;
-        installed::announce(kind.name, Command::new(&program).arg(kind.version)).await;
-        assert_settings(kind);
-
-        let plaintext = server::plaintext(plaintext_application()).await;
-        let tls = tls_application().await;
         let setup = Setup {
             directory: Directory::new(),
             terminated: free_addr().await,
             reencrypted: free_addr().await,
         };
+        let mut command = kind.program.command(&setup.settings()).await?;
+        assert_settings(kind);
+
+        let plaintext = server::plaintext(plaintext_application()).await;
+        let tls = tls_application().await;
         let settings = kind
             .settings
             .replace("/srv/site", setup.directory.path("").trim_end_matches('/'))
@@ -171,23 +120,18 @@ impl Gateway {
         setup.directory.write("site.pem", chain + &key);
         setup.directory.write("key.pem", key);
 
-        let mut child = Command::new(program)
-            .args((kind.arguments)(&setup))
-            .env("HOME", setup.directory.path(""))
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        // None says when it is ready, and Traefik listens before it has its routes.
-        let ready = async {
-            while !Self::serves(&setup).await {
-                let ended = child.try_wait().unwrap();
-                assert!(ended.is_none(), "{} ended early", kind.name);
-                tokio::time::sleep(Duration::from_millis(10)).await;
+        command.env("HOME", setup.directory.path(""));
+        if kind.program.name == "traefik" {
+            for (name, addr) in [
+                ("terminated", setup.terminated),
+                ("reencrypted", setup.reencrypted),
+            ] {
+                command.arg(format!("--entrypoints.{name}.address={addr}"));
             }
-        };
-        let ready = tokio::time::timeout(wire::PATIENCE, ready).await;
-        ready.expect("a gateway that serves");
+        }
+        // Traefik listens before it has its routes.
+        let serves = async || Self::serves(&setup).await;
+        let child = kind.program.start(&mut command, serves).await;
         Some(Self {
             setup,
             _child: child,
@@ -286,11 +230,12 @@ async fn tls_application() -> SocketAddr {
 /// Holds the settings in the guide to those that the tests use.
 fn assert_settings(kind: &Kind) {
     let blocks = GUIDE.split("```").skip(1).step_by(2);
-    let blocks = blocks.filter_map(|block| block.strip_prefix(kind.name)?.strip_prefix('\n'));
+    let blocks =
+        blocks.filter_map(|block| block.strip_prefix(kind.program.name)?.strip_prefix('\n'));
     let lines = kind.settings.lines().chain(kind.also.lines());
     let used: Vec<_> = lines.map(str::trim).collect();
     let told: Vec<_> = blocks.flat_map(str::lines).map(str::trim).collect();
-    assert!(!told.is_empty(), "no settings for {}", kind.name);
+    assert!(!told.is_empty(), "no settings for {}", kind.program.name);
     for line in told.into_iter().filter(|line| !line.is_empty()) {
         assert!(used.contains(&line), "not tested: {line}");
     }

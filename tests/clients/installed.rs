@@ -1,5 +1,6 @@
 //! Programs that may be installed or not: which there are, and what they say when they are run. Which program
 //! is asked for what is not here.
+#![allow(dead_code, reason = "each test crate uses its part")]
 
 use std::path::PathBuf;
 use std::process::Output;

@@ -20,6 +20,7 @@ mod command_lines;
 mod gateways;
 mod grpc;
 mod installed;
+mod launched;
 mod observed;
 mod programs;
 mod proxies;
