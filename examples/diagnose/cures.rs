@@ -143,7 +143,8 @@ fn of(id: Id) -> (&'static str, Settings) {
             &[
                 (
                     Nginx,
-                    "`if ($ssl_server_name != $host)` with an exception for addresses, or without it",
+                    "in place of `if ($ssl_server_name != $host)`, `map $ssl_server_name $expected { \"\" ADDRESS; default \
+                     $ssl_server_name; }` and `if ($expected != $host)`",
                 ),
                 (
                     Httpd,
@@ -155,8 +156,8 @@ fn of(id: Id) -> (&'static str, Settings) {
                 ),
                 (
                     Haproxy,
-                    "compare `ssl_fc_sni` with `req.hdr(host),host_only`, except for addresses and if `ssl_fc_has_sni` \
-                     is false",
+                    "compare `ssl_fc_sni` with `req.hdr(host),host_only,lower,'regsub(\"\\.$\",\"\")'`, and allow ADDRESS alone if \
+                     `ssl_fc_has_sni` is false",
                 ),
                 (Envoy, "`strip_any_host_port` and `strip_trailing_host_dot`"),
                 (
@@ -237,11 +238,16 @@ fn of(id: Id) -> (&'static str, Settings) {
         Id::FixedSni | Id::NoSni => (
             "Let the proxy send the host of each request as the server name.",
             &[
-                (Nginx, "`proxy_ssl_server_name on; proxy_ssl_name $host;`"),
+                // Kept connections and resumed sessions have the server name of another host.
+                (
+                    Nginx,
+                    "`proxy_ssl_server_name on; proxy_ssl_name $host; proxy_ssl_session_reuse off;`, and no `keepalive` \
+                     in an `upstream` that several hosts share",
+                ),
                 (Httpd, "`ProxyPreserveHost On`"),
                 (
                     Caddy,
-                    "`tls_server_name {http.request.host}` in `transport http`",
+                    "`tls_server_name {http.request.host}` and `keepalive off` in `transport http`",
                 ),
                 (
                     Haproxy,
@@ -249,7 +255,7 @@ fn of(id: Id) -> (&'static str, Settings) {
                 ),
                 (
                     Traefik,
-                    "no `serverName` in `serversTransport`, or one transport for each host",
+                    "a `serversTransport` with `serverName` for each host",
                 ),
                 (
                     Envoy,
