@@ -2,6 +2,7 @@
 //! file on loopback, and asked. What is wrong with a configuration is not here.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -128,10 +129,11 @@ impl Ports {
             let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
             match digits.parse() {
                 Ok(port @ 4101..ORIGIN) => {
-                    if !self.0.contains_key(&port) {
-                        self.0.insert(port, free_port().await);
-                    }
-                    replaced += &word.replacen(digits, &self.0[&port].to_string(), 1);
+                    let own = match self.0.entry(port) {
+                        Entry::Occupied(own) => *own.get(),
+                        Entry::Vacant(own) => *own.insert(free_port().await),
+                    };
+                    replaced += &word.replacen(digits, &own.to_string(), 1);
                 }
                 _ => replaced += word,
             }
