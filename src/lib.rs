@@ -274,7 +274,6 @@ pub mod guide;
     doctest,
     feature = "axum-server",
     feature = "axum",
-    feature = "client",
     feature = "pem",
     feature = "quinn",
     feature = "tonic"

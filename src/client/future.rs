@@ -11,6 +11,7 @@ use hyper_util::client::legacy::connect::CaptureConnection;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::budget;
 use super::repeater::Repeater;
 use super::spare::Spare;
 
@@ -114,15 +115,20 @@ where
         loop {
             match this.step.as_mut().project() {
                 StepProj::Sent { future } => {
-                    let poll = future.poll(cx);
-                    if *this.attempt == Attempt::Unpolled {
-                        // The client takes a connection out of the pool in its first poll, and has told the capture.
-                        // A new connection needs I/O first.
+                    let poll = if *this.attempt == Attempt::Unpolled {
+                        // The client takes a connection out of the pool in its first poll, and tells the capture. A
+                        // new connection needs I/O first, which may succeed within the same poll unless it is kept
+                        // from it.
+                        budget::exhaust(cx);
+                        let poll = future.poll(cx);
                         *this.attempt = match is_captured(this.capture) {
                             true => Attempt::Pooled,
                             false => Attempt::Fresh,
                         };
-                    }
+                        poll
+                    } else {
+                        future.poll(cx)
+                    };
                     let response = ready!(poll)?;
                     if response.status() != StatusCode::MISDIRECTED_REQUEST {
                         return Poll::Ready(Ok(response));
@@ -142,7 +148,7 @@ where
                     if let Some(spare) = this.spare.as_mut() {
                         ready!(spare.service.poll_ready(cx))?;
                     }
-                    // There is a spare in this step, unless the future is polled again after an error.
+                    // There always is a spare in this step.
                     let Some(spare) = this.spare.take() else {
                         return Poll::Pending;
                     };

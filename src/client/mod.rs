@@ -68,11 +68,16 @@
 //!   follows redirects must be outside: otherwise a 421 to the redirected request repeats the first request, which
 //!   the server has processed.
 //! - hyper-util does not say whether a connection was in the pool. The layer concludes it: the client takes a
-//!   connection out of the pool as soon as it is polled, whereas a new connection has to wait for I/O. If a layer in
-//!   between defers the call, such as tower's `Buffer`, every connection counts as new, so there is one repeat. A
-//!   connector that connects without waiting, such as one in memory, may count as the pool, so there may be more than
-//!   one repeat, up to the bound. If another request returns a stale connection to the pool while the repeat waits for
-//!   a new one, the repeat may go out on the stale one and count as the last.
+//!   connection out of the pool as soon as it is polled, whereas a new connection has to wait for I/O. The layer makes
+//!   sure of that wait by using up the [budget](tokio::task::consume_budget) that tokio gives the task for the poll.
+//! - If a layer in between defers the call, such as tower's `Buffer` or one that awaits something of tokio before it
+//!   calls the client, every connection counts as new. So there is one repeat, which may go out on a stale connection.
+//!   The same happens if another request returns a stale connection to the pool while the repeat waits for a new one.
+//! - Outside a task of tokio, in [`tokio::task::unconstrained`], and with a connector that needs no I/O of tokio, such
+//!   as one in memory, a new connection may count as one from the pool. Then a request that is always refused is sent
+//!   more than twice, within the bound.
+//! - On several threads, another request may take a connection out of the pool after the 421 arrived and before the
+//!   layer poisons the connection. That request is refused too, and repeated in its turn.
 //! - The layer captures the connection with
 //!   [`capture_connection`](hyper_util::client::legacy::connect::capture_connection), and a request has room for one
 //!   capture. A capture of the caller's own is replaced and stays empty. If the layer is applied twice, the inner one
@@ -115,6 +120,7 @@
 //! - The layer sets no timeout. A timeout outside it covers all attempts together.
 
 mod body;
+mod budget;
 mod future;
 mod layer;
 mod repeater;

@@ -84,6 +84,20 @@ async fn w6_a_server_that_always_refuses_sees_a_request_twice_and_the_second_421
     }
 }
 
+/// A new connection is not mistaken for one of the pool, although its tasks run on other threads meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn w6_on_several_threads_a_request_is_sent_twice_at_most() {
+    for version in VERSIONS {
+        let site = serve(refusing()).await;
+        let client = retrying(version);
+        let url = format!("{}refused", site.url("one.test"));
+        for _ in 0..20 {
+            assert_eq!(send(&client, get(&url)).await.status(), 421);
+            assert_eq!(attempts(&site), [(421, 0), (421, 1)], "{version:?}");
+        }
+    }
+}
+
 /// The server leaves it open, so it is the client that does not use it again.
 #[tokio::test]
 async fn w6_a_connection_that_refused_is_not_used_again() {

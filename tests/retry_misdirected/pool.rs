@@ -1,20 +1,24 @@
 //! The pool of a client may hold several stale connections. A refusal on one of them does not count as the repeat.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{Request, StatusCode};
+use axum::http::{Request, StatusCode, Uri};
 use axum::routing::{any, get as get_route};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use http_body_util::Full;
+use hyper::rt::Executor;
 use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
-use tokio::sync::{Barrier, Notify, Semaphore};
-use tower::{Layer, Service};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
+use tokio::sync::{Barrier, Notify, Semaphore, oneshot};
+use tower::{Layer, Service, service_fn};
 use tower_misdirected::client::{MAX_POOLED_REFUSALS, RetryMisdirectedLayer};
 
+use crate::server;
 use crate::site::{Site, pages};
 use crate::visitor::{
     Retrying, VERSIONS, attempts, change, connector, get, post, refusing, retrying, send, serve,
@@ -156,6 +160,50 @@ async fn w6_over_http2_a_connection_from_the_pool_counts_as_fresh() {
     let (held, ()) = tokio::join!(held, others);
     assert_eq!(held.status(), 421);
     assert_eq!(attempts(&site), [(421, 0), (421, 1)]);
+}
+
+/// Polls each task once before it lets it run. So a connection is ready as soon as it is open.
+#[derive(Clone)]
+struct Eager;
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Eager {
+    fn execute(&self, task: F) {
+        let mut task = Box::pin(task);
+        let mut context = Context::from_waker(Waker::noop());
+        if task.as_mut().poll(&mut context).is_pending() {
+            tokio::spawn(task);
+        }
+    }
+}
+
+/// On several threads, all the I/O of a new connection may be done when the client asks for it.
+#[tokio::test]
+async fn w6_a_new_connection_that_is_ready_at_once_counts_as_new() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let refuse = {
+        let count = count.clone();
+        move || async move {
+            count.fetch_add(1, Ordering::SeqCst);
+            StatusCode::MISDIRECTED_REQUEST
+        }
+    };
+    let addr = server::plaintext(Router::new().fallback(refuse)).await;
+    let connector = service_fn(move |_: Uri| {
+        Box::pin(async move {
+            let (sender, done) = oneshot::channel();
+            sender.send(()).unwrap();
+            done.await.unwrap();
+            // The system completes the connection by itself.
+            let tcp = std::net::TcpStream::connect(addr)?;
+            tcp.set_nonblocking(true)?;
+            TcpStream::from_std(tcp).map(TokioIo::new)
+        })
+    });
+    let client = Client::builder(Eager).build::<_, Full<Bytes>>(connector);
+    let client = RetryMisdirectedLayer::new().layer(client);
+    let answer = send(&client, get("http://one.test/")).await;
+    assert_eq!(answer.status(), 421);
+    assert_eq!(count.load(Ordering::SeqCst), 2);
 }
 
 /// Calls the service inside later than it was called itself, as tower's `Buffer` does.
