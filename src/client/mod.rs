@@ -106,13 +106,13 @@
 //! # Security
 //!
 //! - A 421 says that the server did not process the request on this connection, so repeating a `POST` is safe, and
-//!   RFC 9110 §15.5.20 allows it for every method. The layer takes the word of whoever answers. If a server processes a
-//!   request and answers 421 all the same, or if an intermediary makes a 421 of another response, the request takes
+//!   RFC 9110 §15.5.20 allows it for every method. The layer takes the word of whoever answers. If a server processes
+//!   a request and answers 421 all the same, or if an intermediary makes a 421 of another response, the request takes
 //!   effect twice. If you cannot rule that out, send what must not take effect twice with a client without the layer.
 //! - The repeat goes to the same URI, and the new connection passes the same checks of the server's certificate. A 421
 //!   cannot send a request, or the credentials in it, anywhere else.
-//! - A server that always answers 421 gets each request twice. It may get one more copy for each connection that it left
-//!   idle in the client's pool, up to [`MAX_POOLED_REFUSALS`], and each of these connections serves for that only once.
+//! - A server that always answers 421 gets each request twice. It may get one more copy for each connection that it
+//!   left idle in the client's pool, up to [`MAX_POOLED_REFUSALS`], and each of them serves for that once.
 //!   The request itself opens at most one connection more than without the layer. Later requests open the connections
 //!   that replace the poisoned ones.
 //! - The body of a refused response is dropped unread, so a server cannot hold up the repeat with it. Over HTTP/1 that
