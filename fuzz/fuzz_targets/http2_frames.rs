@@ -56,7 +56,7 @@ impl Input<'_> {
             let (claimed, length) = match frame.payload {
                 Payload::Empty => (0, 0),
                 Payload::Short(length) => (length.into(), length.into()),
-                Payload::Long(length) => (length.into(), length.into()),
+                Payload::Long(length) => (u32::from(length / 8), usize::from(length / 8)),
                 Payload::Cut(length) => (u32::from(length) << 16 | 0xff, length.into()),
             };
             octets.extend(&claimed.to_be_bytes()[1..]);
