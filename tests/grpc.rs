@@ -214,7 +214,12 @@ async fn c8_the_answer_is_one_headers_frame_that_ends_the_stream() {
     const END_STREAM: u8 = 1;
     const END_HEADERS: u8 = 4;
     let addr = serve().await;
-    let mut io = wire::connect(addr, pki::client(&["h2"]), Some("one.test")).await;
+    let connect = || wire::connect(addr, pki::client(&["h2"]), Some("one.test"));
+    // If it were served, the call would be answered after its end, which does not come.
+    let whole = wire::get2(Some("two.test"), &[]);
+    let answer = wire::send2(&wire::http2(connect().await).await, whole).await;
+    assert_eq!(answer.status(), 421);
+    let mut io = connect().await;
     // RFC 7541, Appendix A: POST, https and `/`, then two fields with the names 1 and 31.
     let mut fields = vec![0x83, 0x87, 0x84, 1, 8];
     fields.extend_from_slice(b"two.test");

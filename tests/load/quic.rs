@@ -47,14 +47,26 @@ async fn connect(endpoint: &Endpoint, addr: SocketAddr, config: quinn::ClientCon
     http3(connected.expect("a handshake in time").unwrap()).await
 }
 
+type Stream = RequestStream<BidiStream<Bytes>, Bytes>;
+
 /// Begins a request for a host, whose body does not come.
-async fn post(client: &Client3, host: &str) -> RequestStream<BidiStream<Bytes>, Bytes> {
+async fn post(client: &Client3, host: &str) -> Stream {
     let request = Request::post(format!("https://{host}/")).header("content-length", 1000);
-    let mut client = client.clone();
-    client
-        .send_request(request.body(()).unwrap())
-        .await
-        .unwrap()
+    let request = request.body(()).unwrap();
+    client.clone().send_request(request).await.unwrap()
+}
+
+async fn get(client: &Client3, host: &str) -> Stream {
+    let request = Request::get(format!("https://{host}/")).body(()).unwrap();
+    let mut stream = client.clone().send_request(request).await.unwrap();
+    stream.finish().await.unwrap();
+    stream
+}
+
+async fn status(stream: &mut Stream) -> u16 {
+    let response = tokio::time::timeout(PATIENCE, stream.recv_response()).await;
+    let response = response.expect("an answer in time").unwrap();
+    response.status().as_u16()
 }
 
 /// Passes UDP on, from and to one address.
@@ -96,8 +108,8 @@ async fn connections_over_quic_that_vanish_leave_nothing_behind() {
             let client = connect(&endpoint, addr, missed_soon()).await;
             // The handler waits for its body.
             let served = post(&client, "www.test").await;
-            let mut refused = post(&client, "api.test").await;
-            assert_eq!(refused.recv_response().await.unwrap().status(), 421);
+            let mut refused = get(&client, "api.test").await;
+            assert_eq!(status(&mut refused).await, 421);
             clients.push((client, served, refused));
             entered += 1;
         }
@@ -190,10 +202,7 @@ async fn clients_of_http3_that_do_not_read_delay_nobody_and_leave_nothing_behind
         let mut streams = Vec::new();
         for number in 0..each {
             let host = ["www.test", "api.test"][number % 2];
-            let request = Request::get(format!("https://{host}/")).body(()).unwrap();
-            let mut stream = client.clone().send_request(request).await.unwrap();
-            stream.finish().await.unwrap();
-            streams.push(stream);
+            streams.push(get(&client, host).await);
         }
         deaf.push((endpoint, client, streams));
     }
@@ -204,9 +213,7 @@ async fn clients_of_http3_that_do_not_read_delay_nobody_and_leave_nothing_behind
     // Each finds its answers when it reads.
     for (_, _, streams) in &mut deaf {
         for (number, stream) in streams.iter_mut().enumerate() {
-            let response = tokio::time::timeout(PATIENCE, stream.recv_response()).await;
-            let status = response.expect("an answer in time").unwrap().status();
-            assert_eq!(status, [200, 421][number % 2]);
+            assert_eq!(status(stream).await, [200, 421][number % 2]);
             if number == each / 2 {
                 break;
             }

@@ -145,11 +145,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Raw<IO> {
         Some(Frame::new(kind, flags, stream, payload))
     }
 
-    /// Reads until a frame of this kind.
+    /// Reads until a frame of this kind. No data is waited for behind an answer that is not 200.
     pub async fn until(&mut self, kind: u8) -> Frame {
         loop {
             match self.next().await {
                 Some(frame) if frame.kind == kind => return frame,
+                Some(frame) if (kind, frame.kind) == (DATA, HEADERS) => {
+                    assert!(is_ok(&frame.payload), "the answer is not 200");
+                }
                 Some(_) => {}
                 None => panic!("the connection ended before a frame of kind {kind}"),
             }
