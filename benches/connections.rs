@@ -82,7 +82,8 @@ fn compare(
     [("one configuration", fixed), ("virtual hosts", hosts)].map(|(server, acceptor)| {
         let ours = held(connections, &client, |io| acceptor.accept(io));
         Row {
-            case: format!("{version}, {server}, certificate of {sans}"),
+            group: version.into(),
+            case: format!("{server}, certificate of {sans}"),
             value: ours - plain,
             unit: "bytes".into(),
             note: parts(ours - plain),
@@ -99,6 +100,7 @@ fn growth(rows: &[Row]) -> Row {
         .chunks(4)
         .flat_map(|rows| [rows[2].value - rows[0].value, rows[3].value - rows[1].value]);
     Row {
+        group: "Both".into(),
         case: "a thousand names in place of one".into(),
         value: growth.fold(0.0, f64::max),
         unit: "bytes".into(),

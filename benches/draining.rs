@@ -57,8 +57,8 @@ fn main() {
 async fn measure(connections: usize) -> Vec<Row> {
     let mut rows = Vec::new();
     for (case, spread) in [
-        ("at once", Duration::ZERO),
-        ("over a second", Duration::from_secs(1)),
+        ("`drain(Duration::ZERO)`", Duration::ZERO),
+        ("`drain(Duration::from_secs(1))`", Duration::from_secs(1)),
     ] {
         rows.extend(end(connections, case, spread).await);
     }
@@ -129,7 +129,8 @@ async fn end(connections: usize, case: &str, spread: Duration) -> [Row; 4] {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let row = |what: &str, value: f64, unit: &str, note: String| Row {
-        case: format!("{case}: {what}"),
+        group: case.into(),
+        case: what.into(),
         value,
         unit: unit.into(),
         note,
@@ -197,6 +198,7 @@ async fn not_concerned(connections: usize) -> Row {
     let beside = replace();
     let micros = |time: Duration| time.as_secs_f64() * 1e6;
     Row {
+        group: "Other hosts".into(),
         case: "`replace` beside connections that it does not concern".into(),
         value: micros(beside) / micros(alone),
         unit: "ratio".into(),

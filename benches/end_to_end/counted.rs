@@ -81,3 +81,10 @@ impl Counted {
         }
     }
 }
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // callgrind creates it at once, and a server that is killed never fills it.
+        let _ = std::fs::remove_file(&self.out);
+    }
+}

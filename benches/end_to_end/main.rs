@@ -28,7 +28,7 @@ use self::load::{Load, Protocol};
 use self::ours::Axum;
 use self::peers::Configured;
 use self::program::Program;
-use self::results::{Bound, Row};
+use self::results::{Bound, Row, number};
 
 /// What the layer around a router may leave.
 const TARGET: Bound = Bound::AtMost(1.01);
@@ -42,15 +42,14 @@ const LOAD: Load = Load {
     streams: 1,
 };
 
-/// Requests in the shorter and in the longer of two runs, whose difference counts. The beginning and the end of a
-/// connection cancel out.
-const REQUESTS: [u32; 2] = [200, 800];
-
 /// Requests that a new process gets before any that count.
 const WARM_UP: u32 = 300;
 
 struct Plan {
     counts: usize,
+    /// Requests in the shorter and in the longer of two runs, whose difference counts. The beginning and the end of a
+    /// connection cancel out.
+    requests: [u32; 2],
     /// Also measures what helps to explain the numbers.
     all: bool,
     rates: rates::Plan,
@@ -61,12 +60,13 @@ fn main() {
     if let Some(at) = arguments.iter().position(|argument| argument == "serve") {
         return ours::serve(&arguments[at + 1], arguments[at + 2].parse().unwrap());
     }
-    let (counts, rounds, run) = match results::is_short() {
-        true => (3, 3, Duration::from_millis(300)),
-        false => (7, 11, Duration::from_millis(1000)),
+    let (counts, requests, rounds, run) = match results::is_short() {
+        true => (3, [100, 400], 3, Duration::from_millis(300)),
+        false => (7, [200, 800], 11, Duration::from_millis(1000)),
     };
     let plan = Plan {
         counts,
+        requests,
         all: !results::is_short(),
         rates: rates::Plan { rounds, run },
     };
@@ -167,7 +167,7 @@ fn counts(program: &dyn Program, plan: &Plan) -> Result<Counts, String> {
         }
         load::run(&counted.server, protocol, LOAD, WARM_UP);
         for _ in 0..plan.counts {
-            let count = count(&counted, protocol).map_err(|why| why.to_string());
+            let count = count(&counted, protocol, plan.requests).map_err(|why| why.to_string());
             counts.push(count?);
         }
         counts.sort_by(f64::total_cmp);
@@ -175,13 +175,13 @@ fn counts(program: &dyn Program, plan: &Plan) -> Result<Counts, String> {
     Ok(counts)
 }
 
-fn count(counted: &Counted, protocol: Protocol) -> io::Result<f64> {
-    let [few, many] = REQUESTS.map(|requests| {
+fn count(counted: &Counted, protocol: Protocol, requests: [u32; 2]) -> io::Result<f64> {
+    let [few, many] = requests.map(|requests| {
         counted.during(|| {
             load::run(&counted.server, protocol, LOAD, requests);
         })
     });
-    Ok((many? - few?) / f64::from(REQUESTS[1] - REQUESTS[0]))
+    Ok((many? - few?) / f64::from(requests[1] - requests[0]))
 }
 
 /// The rows for the protocol at this place in `Protocol::BOTH`.
@@ -193,7 +193,7 @@ fn rows(all: &[Compared], at: usize, protocol: Protocol) -> Vec<Row> {
             let [with, without] = [&counts[0][at], &counts[1][at]];
             let [added, plain] = [added(counts, at), median(without)];
             let is_target = compared.kind == Kind::Around;
-            let mut note = format!("{added:.0} added to {plain:.0}");
+            let mut note = format!("{} added to {}", number(added), number(plain));
             if !compared.check.is_empty() {
                 note = format!("{}: {note}", compared.check);
             }
@@ -232,7 +232,7 @@ fn for_the_least(all: &[Compared], at: usize) -> Option<Row> {
         value: ours / least,
         unit: "ratio".into(),
         target: Some(Bound::AtMost(1.0)),
-        note: format!("{ours:.0}, and {least:.0} by {}", peer.name),
+        note: format!("{}, and {} by {}", number(ours), number(least), peer.name),
         ..Row::default()
     })
 }

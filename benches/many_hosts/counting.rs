@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::hosts;
 use crate::requests;
-use crate::results::{self, Bound, Row};
+use crate::results::{self, Bound, Row, number};
 
 const KINDS: [(&str, &str); 2] = [
     (
@@ -32,10 +32,10 @@ pub fn compare(many: usize) -> Vec<Row> {
     let rows = KINDS.map(|(kind, what)| {
         let [few, many] = [FEW, many].map(|hosts| instructions(kind, hosts));
         let row = Row {
-            case: format!("{what}, for the same among {FEW}"),
+            case: format!("{what}, divided by the same among {FEW}"),
             value: many / few,
             unit: "ratio".into(),
-            note: format!("{many:.0} and {few:.0} instructions"),
+            note: format!("{} and {} instructions", number(many), number(few)),
             ..Row::default()
         };
         row.exact(Bound::AtMost(1.05))

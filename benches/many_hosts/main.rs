@@ -30,9 +30,10 @@ fn main() {
         false => (100_000, 41),
     };
     let what = format!(
-        "A server with {number} virtual hosts, each with one name of 22 octets. Replacements give all but ten of them \
-         another configuration, while 1,000 connections wait to become outdated and another thread works without a \
-         pause. Medians and quartiles of {rounds} replacements."
+        "A server with {} virtual hosts. Each has one name, of about 22 octets. Each replacement gives all of them but \
+         ten another configuration. Meanwhile, 1,000 connections wait to become outdated, and another thread works \
+         without a pause. Medians and quartiles of {rounds} replacements.",
+        results::number(number as f64),
     );
     println!("{what}");
     let mut rows = Vec::new();

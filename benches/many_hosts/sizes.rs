@@ -9,7 +9,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tower_misdirected::CertificateNames;
 
 use crate::hosts;
-use crate::results::{Bound, Row};
+use crate::results::{self, Bound, Row};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -31,7 +31,12 @@ pub fn of_hosts(number: usize, configs: &[Arc<ServerConfig>]) -> [Row; 2] {
         1 => "1 configuration".to_owned(),
         many => format!("{many} configurations"),
     };
-    rows(&format!("{number} hosts, {what}"), number, bytes, time)
+    rows(
+        &format!("{} hosts, {what}", results::number(number as f64)),
+        number,
+        bytes,
+        time,
+    )
 }
 
 pub fn of_a_certificate(number: usize) -> [Row; 2] {

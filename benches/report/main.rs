@@ -9,8 +9,8 @@ mod requests;
 #[path = "../results/mod.rs"]
 mod results;
 mod section;
+mod tables;
 
-use std::fmt::Write;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -18,26 +18,22 @@ use self::results::{Bound, Row};
 use self::section::Section;
 
 /// The benchmarks, each with its heading.
-const SECTIONS: [(&str, &str); 5] = [
+const SECTIONS: [(&str, &str); 6] = [
     ("requests", "A request"),
     ("handshakes", "A handshake"),
+    ("end_to_end", "A whole server"),
+    ("many_hosts", "Many virtual hosts"),
     ("connections", "An idle connection"),
     ("draining", "A replacement that ends idle connections"),
-    ("end_to_end", "A server under load"),
 ];
 
 fn main() -> ExitCode {
     requests::collect();
-    let sections = SECTIONS.into_iter().filter_map(|(name, heading)| {
-        let (what, rows) = results::read(name)?;
-        Some(Section {
-            heading,
-            what,
-            rows,
-        })
-    });
-    let sections: Vec<_> = sections.collect();
-    let tables = tables(&sections);
+    let sections = SECTIONS.into_iter();
+    let sections: Vec<_> = sections
+        .filter_map(|(name, heading)| Section::read(name, heading))
+        .collect();
+    let tables = tables::write(&sections);
     let picture = picture::draw(&sections);
     let directory = results::directory();
     std::fs::write(directory.join("report.md"), &tables).unwrap();
@@ -73,60 +69,4 @@ fn passes(row: &Row) -> bool {
         (_, None) => row.value,
     };
     limit.holds(best)
-}
-
-fn tables(sections: &[Section]) -> String {
-    let mut text = machine::table();
-    for section in sections {
-        let Section {
-            heading,
-            what,
-            rows,
-        } = section;
-        write!(text, "\n# {heading}\n\n{what}\n\n").unwrap();
-        text.push_str("| case | measured | aim | |\n|---|---|---|---|\n");
-        for row in rows {
-            let case = &row.case;
-            if row.is_skipped() {
-                writeln!(text, "| {case} | not measured | | {} |", row.note).unwrap();
-                continue;
-            }
-            let aim = row.target.map(|target| aim(target, row.value));
-            let aim = aim.unwrap_or_default();
-            writeln!(
-                text,
-                "| {case} | {} | {aim} | {} |",
-                measured(row),
-                row.note
-            )
-            .unwrap();
-        }
-    }
-    text
-}
-
-fn measured(row: &Row) -> String {
-    let number = |value: f64| match row.unit.as_str() {
-        "ratio" => format!("{value:.3}"),
-        _ => format!("{value:.0}"),
-    };
-    let mut text = number(row.value);
-    if row.unit != "ratio" {
-        write!(text, " {}", row.unit).unwrap();
-    }
-    if let Some((low, high)) = row.spread {
-        write!(text, " ({} to {})", number(low), number(high)).unwrap();
-    }
-    text
-}
-
-fn aim(target: Bound, value: f64) -> String {
-    let aim = match target {
-        Bound::AtMost(bound) => format!("≤ {bound}"),
-        Bound::AtLeast(bound) => format!("≥ {bound}"),
-    };
-    match target.holds(value) {
-        true => aim,
-        false => format!("{aim}: **missed**"),
-    }
 }

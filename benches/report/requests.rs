@@ -3,15 +3,15 @@
 
 use std::path::Path;
 
+use http::Version;
 use serde_json::Value;
 
 use crate::cases::{self, NAMES};
-use crate::results::{self, Bound, Row};
+use crate::results::{self, Bound, Row, number};
 
-const WHAT: &str = "Instructions that the layer adds to a request with three fields besides `Host`, over a \
-service that does nothing, counted by callgrind. The connection is for `www.example.com`; its certificate has \
-10 names, and the server 10 virtual hosts where it has any; with a thousand and ten thousand the note says \
-what it was.";
+const WHAT: &str = "Instructions that the layer adds to a request, counted by callgrind. The request has three fields \
+besides `Host`, and the service below the layer does nothing. The connection is for `www.example.com`. The certificate \
+has 10 names, and a server with virtual hosts has 10 of them. The small print has the same with 1,000 and with 10,000.";
 
 /// Keeps the rows as the other benchmarks do, where there are any.
 pub(super) fn collect() {
@@ -27,25 +27,38 @@ pub(super) fn collect() {
         };
         grown.extend([thousand / ten, ten_thousand / ten]);
         rows.push(Row {
-            case: format!("{version:?}, {}", case.what),
+            group: protocol(version).into(),
+            case: case.what.into(),
             value: ten,
             unit: "instructions".into(),
             target: Some(Bound::AtMost(case.aim.into())),
             limit: Some(Bound::AtMost(case.limit.into())),
-            note: format!("{thousand} and {ten_thousand} at a thousand and ten thousand names"),
+            note: format!(
+                "with 1,000 names {}, with 10,000 {}",
+                number(thousand),
+                number(ten_thousand)
+            ),
             ..Row::default()
         });
     }
     let most = grown.iter().copied().fold(1.0, f64::max);
     let row = Row {
-        case: "a thousand or ten thousand names for ten, on average".into(),
+        group: "More names".into(),
+        case: "1,000 or 10,000 names in place of 10, on average".into(),
         value: grown.iter().sum::<f64>() / grown.len() as f64,
         unit: "ratio".into(),
-        note: format!("{most:.3} at most, by the chance of hashing"),
+        note: format!("{most:.3} at most, because names meet by chance in a hash table"),
         ..Row::default()
     };
     rows.push(row.exact(Bound::AtMost(1.05)));
     results::write("requests", WHAT, &rows);
+}
+
+fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        _ => "HTTP/1.1",
+    }
 }
 
 /// What the layer adds in the case with this number; `None` where it has not been counted.

@@ -159,6 +159,19 @@ impl fmt::Display for Row {
     }
 }
 
+/// Writes a number without decimals, and with commas between thousands.
+pub fn number(value: f64) -> String {
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::from(if value <= -0.5 { "-" } else { "" });
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// Where results are, whichever directory a benchmark was started in.
 pub fn directory() -> PathBuf {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/speed");
