@@ -157,7 +157,8 @@
 //! # Where to put the layer
 //!
 //! Put it outside everything that routes, authenticates or reads `Host`. In axum `.layer()` covers the routes and the
-//! fallback that were added before it, and none that are added after it.
+//! fallback that were added before it, and none that are added after it. Around the router the layer covers all routes,
+//! and costs less; [`guide::speed`](guide::speed#which-form-in-axum) shows how.
 //!
 //! The layer is for origin servers and for gateways. A forward proxy must not send 421 (RFC 9110 §15.5.20).
 //!
