@@ -14,8 +14,8 @@ use crate::names::NAME;
 use crate::pki;
 use crate::program::Program;
 
-/// Long enough for any server to start, under callgrind too.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Long enough for any server to start, under callgrind and on a busy machine too.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A server that runs, and ends when this is dropped.
 pub struct Server {

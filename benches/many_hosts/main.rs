@@ -27,7 +27,7 @@ fn main() {
     }
     let (number, rounds) = match results::is_short() {
         true => (20_000, 9),
-        false => (100_000, 41),
+        false => (100_000, 21),
     };
     let what = format!(
         "A server with {} virtual hosts. Each has one name, of about 22 octets. Each replacement gives all of them but \
