@@ -105,7 +105,7 @@ pub fn coalesced(seen: &Observations) -> Vec<[String; 2]> {
                 let certificate = connection.certificate.as_ref();
                 certificate.is_some_and(|c| c.covers(first.host()) && c.covers(second.host()))
             };
-            if parallel.any(|connection| covers(&connection)) {
+            if parallel.any(covers) {
                 pairs.push([first.given.to_owned(), second.given.to_owned()]);
             }
         }

@@ -87,10 +87,9 @@ impl<'a> Probe<'a> {
         let mut connections = Vec::new();
         for &version in &plan.versions {
             // Like browsers, which use HTTP/3 where the server advertises it.
-            if version == Version::Http3 && plan.versions.len() > 1 {
-                if !self.http3 {
-                    continue;
-                }
+            let unasked = plan.versions.len() > 1;
+            if version == Version::Http3 && unasked && !self.http3 {
+                continue;
             }
             for name in server_names(self.hosts) {
                 if self.timeouts < MAX_TIMEOUTS {

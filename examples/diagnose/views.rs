@@ -210,11 +210,7 @@ impl<'a> View<'a> {
     pub fn handshake_refused(&self) -> bool {
         let refused =
             |connection: &&Connection| connection.refused && !connection.asks_client_certificate;
-        self.own_answers().next().is_none()
-            && self
-                .connections
-                .iter()
-                .any(|connection| refused(&connection))
+        self.own_answers().next().is_none() && self.connections.iter().any(refused)
     }
 
     pub fn handshake_error(&self) -> &'a str {
