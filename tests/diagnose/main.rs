@@ -34,9 +34,12 @@ mod views;
 
 mod arguments;
 mod bounds;
+mod bounds_of_http3;
 mod causes;
+
 mod doubts;
 mod output;
+mod shared_connections;
 mod sites;
 mod table;
 mod tool;
