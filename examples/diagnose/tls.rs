@@ -11,8 +11,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, RootCertStore,
-    SignatureScheme, WantsVerifier,
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, OtherError,
+    RootCertStore, SignatureScheme, WantsVerifier,
 };
 use tower_misdirected::CertificateNames;
 
@@ -202,6 +202,12 @@ fn reason(error: &Error) -> String {
             "the certificate does not cover the server name"
         }
         C::BadSignature => "a signature is wrong",
+        C::Other(OtherError(problem)) => match problem.downcast_ref::<webpki::Error>() {
+            Some(webpki::Error::CaUsedAsEndEntity) => {
+                "the certificate is that of an authority, such as one that has signed itself"
+            }
+            _ => return text::plain(&format!("the certificate is invalid: {problem}")),
+        },
         _ => return text::plain(&error.to_string()),
     };
     reason.to_owned()

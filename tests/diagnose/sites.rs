@@ -196,6 +196,25 @@ async fn a_certificate_of_another_authority_is_a_warning() {
     );
 }
 
+/// `openssl req -x509` makes such certificates.
+#[tokio::test]
+async fn a_certificate_that_has_signed_itself_is_explained() {
+    let mut params = rcgen::CertificateParams::new(vec!["one.test".to_owned()]).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = params.self_signed(&key).unwrap();
+    let leaf = pki::Leaf {
+        der: certificate.der().clone(),
+        key: rustls::pki_types::PrivateKeyDer::Pkcs8(key.serialize_der().into()),
+    };
+    let addr = site(Arc::new(leaf.server_config())).await;
+    let run = diagnose(addr, &["one.test"], &[]).await;
+    assert_eq!(run.findings(), ["warning unverifiable-certificate"]);
+    let error = "the certificate is that of an authority, such as one that has signed itself";
+    let certificate = &run.connection("2", Some("one.test"))["certificate"];
+    assert_eq!(certificate["error"], error);
+}
+
 #[tokio::test]
 async fn http3_is_used_where_the_server_advertises_it() {
     let example = Running::start("http3", &[]).await;
