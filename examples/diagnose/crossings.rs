@@ -1,7 +1,8 @@
 //! Requests for a host on a connection that was not opened for it: served where they should not be, or refused with a
 //! 421 that heals.
 
-use crate::findings::{Finding, Id, Severity, finding, names};
+use crate::cures::Cure;
+use crate::findings::{Finding, Id, Severity, finding, names, software};
 use crate::observation::{Answer, Connection, Observations};
 use crate::views::View;
 
@@ -118,6 +119,43 @@ pub fn reused(views: &[View<'_>]) -> Vec<Finding> {
     );
     let shared = finding(Id::Http2Reuse, Severity::Note, &shared, cause);
     guarded.into_iter().chain(shared).collect()
+}
+
+/// Hosts that are served on connections of their own, while the connection of another host, which browsers reuse, has
+/// an error for them that is no 421.
+pub fn silently_reused(views: &[View<'_>]) -> Option<Finding> {
+    let statuses = |view: &View<'_>| {
+        let errors = view.crossings().filter_map(|(connection, answer)| {
+            let reused = opener(views, connection).is_some_and(View::can_be_reused);
+            let status = answer.status.filter(|status| (400..500).contains(status))?;
+            let browsers = reused && answer.covered && connection.http != "1.1";
+            // Without the certificate, the error may be about that.
+            let complete =
+                !connection.asks_client_certificate || connection.sent_client_certificate;
+            (browsers && complete && !answer.misdirected()).then_some(status)
+        });
+        errors.collect::<Vec<_>>()
+    };
+    let served = |view: &&View<'_>| {
+        let mut own = view.own_answers().peekable();
+        view.is_plain() && own.peek().is_some() && own.all(Answer::served)
+    };
+    let concerned = views.iter().filter(served);
+    let concerned: Vec<_> = concerned
+        .filter(|view| !statuses(view).is_empty())
+        .collect();
+    let status = concerned
+        .first()
+        .and_then(|view| statuses(view).first().copied());
+    let cause = format!(
+        "{} gets an answer on connections of the host's own, and {} on the connection of another host whose certificate \
+         covers it too. Browsers reuse that connection, and only a 421 makes them repeat the request elsewhere.",
+        names(&concerned),
+        status.unwrap_or_default(),
+    );
+    let mut found = finding(Id::Http2Reuse, Severity::Warning, &concerned, cause)?;
+    found.cure = Cure::of_silent_reuse(&software(&concerned));
+    Some(found)
 }
 
 /// 421s and failing handshakes of clients that send no server name.

@@ -75,7 +75,15 @@ pub struct Cure {
 
 impl Cure {
     pub fn of(id: Id, named: &[Software]) -> Self {
-        let (what, settings) = of(id);
+        Self::new(of(id), named)
+    }
+
+    /// The cure where browsers reuse a connection, and get another answer than 421 for a host that is not served on it.
+    pub fn of_silent_reuse(named: &[Software]) -> Self {
+        Self::new(SILENT_REUSE, named)
+    }
+
+    fn new((what, settings): (&'static str, Settings), named: &[Software]) -> Self {
         let shown = match named {
             [] => &Software::ALL,
             named => named,
@@ -101,6 +109,34 @@ impl Display for Cure {
 }
 
 type Settings = &'static [(Software, &'static str)];
+
+const SILENT_REUSE: (&str, Settings) = (
+    "Answer 421 for hosts that are served elsewhere, so that browsers repeat the request on a connection of its own. Or \
+     give the hosts separate certificates.",
+    &[
+        (
+            Software::Nginx,
+            "`return 421` in the `server` block with `default_server`",
+        ),
+        (
+            Software::Httpd,
+            "`RewriteRule ^ - [R=421]` in the first `<VirtualHost>`",
+        ),
+        (Software::Caddy, "`respond 421` in a site `https://`"),
+        (
+            Software::Haproxy,
+            "`http-request return status 421` for the hosts of other frontends",
+        ),
+        (
+            Software::Envoy,
+            "`direct_response: { status: 421 }` for the `domains` of other filter chains",
+        ),
+        (
+            Software::TowerMisdirected,
+            "`MisdirectedLayer` with `allowed_hosts` and its own answer, outside all routes",
+        ),
+    ],
+);
 
 fn of(id: Id) -> (&'static str, Settings) {
     use Software::{Caddy, Envoy, Haproxy, Httpd, Nginx, TowerMisdirected, Traefik};

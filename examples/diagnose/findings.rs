@@ -72,6 +72,7 @@ pub fn findings(seen: &Observations) -> Vec<Finding> {
     findings.extend(certificates::certificates(&views, seen));
     findings.extend(refusals::refused_on_their_own(&views, seen));
     findings.extend(crossings::maybe_bypass(&views));
+    findings.extend(crossings::silently_reused(&views));
     findings.extend(crossings::reused(&views));
     findings.extend(crossings::without_server_name(&views, seen));
     findings.extend(crossings::with_another_server_name(&views));
@@ -118,8 +119,7 @@ pub fn finding(id: Id, severity: Severity, views: &[&View<'_>], cause: String) -
     if views.is_empty() {
         return None;
     }
-    let answers = views.iter().flat_map(|view| view.answers());
-    let software = Software::of(answers.flat_map(|(_, answer)| &answer.software));
+    let software = software(views);
     Some(Finding {
         id,
         severity,
@@ -128,6 +128,12 @@ pub fn finding(id: Id, severity: Severity, views: &[&View<'_>], cause: String) -
         cause,
         cure: Cure::of(id, &software),
     })
+}
+
+/// What the servers of these hosts call themselves.
+pub fn software(views: &[&View<'_>]) -> Vec<Software> {
+    let answers = views.iter().flat_map(|view| view.answers());
+    Software::of(answers.flat_map(|(_, answer)| &answer.software))
 }
 
 pub fn names(views: &[&View<'_>]) -> String {

@@ -75,12 +75,15 @@ fn a_404_without_the_client_certificate_may_be_a_bypass() {
         admin.a.test ? | *.a.test a.test | -   -
         -              | *.a.test a.test | 404 404";
     finds(&seen(GUARDED, table), &["note bypass: admin.a.test"]);
-    // With the certificate there is content, so whoever answers 404 is not the host.
+    // With the certificate there is content, so whoever answers 404 is not the host. Browsers do not know that.
     let table = "
         a.test         | *.a.test a.test | 404 404
         admin.a.test ! | *.a.test a.test | 404 200
         -              | *.a.test a.test | 404 404";
-    finds(&seen(GUARDED, table), &[]);
+    finds(
+        &seen(GUARDED, table),
+        &["warning http2-reuse heals: admin.a.test"],
+    );
 }
 
 #[test]
@@ -93,4 +96,33 @@ fn a_host_without_a_handshake_may_be_served_on_connections_for_others() {
     blames(&seen, &["mend unknown-host heals: b.test"]);
     let cause = &findings(&seen)[0].cause;
     assert!(cause.contains("it has no certificate for it"), "{cause}");
+}
+
+/// Browsers reuse a connection by its certificate, and repeat a request only after a 421.
+#[test]
+fn another_error_than_421_on_a_connection_that_browsers_reuse_is_a_warning() {
+    let table = "
+        a.test | a.test b.test | 200 404
+        b.test | a.test b.test | 404 200
+        -      | a.test b.test | 200 404";
+    let seen_by_browsers = seen(AB, table);
+    finds(
+        &seen_by_browsers,
+        &["warning http2-reuse heals: a.test b.test"],
+    );
+    let cure = findings(&seen_by_browsers)[0].cure.to_string();
+    assert!(cure.starts_with("Answer 421"), "{cure}");
+    // Browsers reuse no connection of these.
+    for table in [
+        "
+        a.test | a.test | 200 404
+        b.test | b.test | 404 200
+        -      | a.test | 200 404",
+        "
+        a.test 1.1 | a.test b.test | 200 404
+        b.test 1.1 | a.test b.test | 404 200
+        -      1.1 | a.test b.test | 200 404",
+    ] {
+        finds(&seen(AB, table), &[]);
+    }
 }
