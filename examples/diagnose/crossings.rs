@@ -160,11 +160,16 @@ pub fn silently_reused(views: &[View<'_>]) -> Option<Finding> {
 
 /// 421s and failing handshakes of clients that send no server name.
 pub fn without_server_name(views: &[View<'_>], seen: &Observations) -> Option<Finding> {
+    // A server that refuses every handshake over one version of HTTP does not speak it.
+    let spoken = |http| {
+        let mut connections = seen.connections.iter();
+        connections.any(|connection| connection.http == http && connection.established())
+    };
     let mut without = seen
         .connections
         .iter()
         .filter(|connection| connection.server_name.is_none());
-    let handshakes = without.any(|connection| connection.refused);
+    let handshakes = without.any(|connection| connection.refused && spoken(connection.http));
     let concerned = views
         .iter()
         .filter(|view| view.is_plain() && view.answered_on_its_own());

@@ -131,6 +131,16 @@ fn a_refused_handshake_is_an_unknown_host() {
 }
 
 #[test]
+fn a_version_of_http_that_the_server_does_not_speak_is_no_matter_of_the_server_name() {
+    let table = "
+        a.test 1.1 | refused |
+        -      1.1 | refused |
+        a.test     | a.test  | 200
+        -          | a.test  | 200";
+    finds(&seen(&["a.test"], table), &[]);
+}
+
+#[test]
 fn a_proxy_without_a_server_name_gets_421_for_every_host() {
     let table = "
         a.test | a.test b.test | 421 421
