@@ -2,8 +2,9 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::cures::{Cure, Software};
+use crate::cures::Cure;
 use crate::observation::{Answer, Connection, Ended, Observations};
+use crate::software::Software;
 use crate::text::list;
 use crate::views::{View, views};
 use crate::{certificates, crossings, refusals};

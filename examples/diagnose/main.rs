@@ -24,6 +24,7 @@ mod observation;
 mod probe;
 mod refusals;
 mod response;
+mod software;
 mod subject;
 mod text;
 mod tls;

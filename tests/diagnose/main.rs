@@ -23,6 +23,8 @@ mod matrix;
 mod observation;
 #[path = "../../examples/diagnose/refusals.rs"]
 mod refusals;
+#[path = "../../examples/diagnose/software.rs"]
+mod software;
 #[path = "../../examples/diagnose/subject.rs"]
 #[allow(dead_code, reason = "the connections need the rest")]
 mod subject;
