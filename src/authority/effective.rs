@@ -7,7 +7,7 @@ use std::str::FromStr;
 use http::{Request, request};
 
 use super::reference::AuthorityRef;
-use super::target::Target;
+use super::target::Stated;
 use crate::host::Host;
 use crate::malformed::Malformed;
 
@@ -53,7 +53,8 @@ impl EffectiveAuthority {
     ///
     /// Returns [`Malformed`] where the layer answers 400.
     pub fn of<B>(request: &Request<B>) -> Result<Self, Malformed> {
-        Target::of(request, None).map(|target| Self::of_ref(target.authority))
+        let target = Stated::of(request)?.read(None)?;
+        Ok(Self::of_ref(target.authority))
     }
 
     /// Computes the authority of a request from its head.
@@ -75,7 +76,8 @@ impl EffectiveAuthority {
     /// ```
     pub fn of_parts(parts: &request::Parts) -> Result<Self, Malformed> {
         let (uri, headers) = (&parts.uri, &parts.headers);
-        let target = Target::read(parts.version, &parts.method, uri, headers, None)?;
+        let stated = Stated::find(parts.version, &parts.method, uri, headers)?;
+        let target = stated.read(None)?;
         Ok(Self::of_ref(target.authority))
     }
 

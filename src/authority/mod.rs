@@ -12,4 +12,4 @@ mod target;
 pub use self::effective::EffectiveAuthority;
 pub(crate) use self::rewrite::{replace_host, supply_default};
 pub(crate) use self::scheme::Scheme;
-pub(crate) use self::target::Target;
+pub(crate) use self::target::{Stated, Target};

@@ -16,6 +16,10 @@ impl<'a> AuthorityRef<'a> {
     /// Reads `host[:port]`. If the text names the `likely` host in normal form, its grammar is not checked
     /// again.
     pub(super) fn parse(text: &'a [u8], likely: Option<&'a Host>) -> Result<Self, Malformed> {
+        if let Some(host) = likely.filter(|host| host.is_spelled(text)) {
+            let host = host.as_ref();
+            return Ok(Self { host, port: None });
+        }
         let (host, port) = match likely.and_then(|host| Some((host, host.port_after(text)?))) {
             Some((host, port)) => (host.as_ref(), host::parse_port(port)?),
             None => host::parse(text)?,

@@ -6,38 +6,32 @@ use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
 
 use super::reference::AuthorityRef;
 use super::scheme::Scheme;
-use crate::host::Host;
+use crate::host::{self, Host};
 use crate::malformed::Malformed;
 
-/// What a request targets.
+/// Where a request states its authority, which has not been read yet.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Target<'a> {
+pub(crate) struct Stated<'a> {
     version: Version,
     uri: &'a Uri,
-    pub(crate) authority: AuthorityRef<'a>,
-    /// `Host` names another entity than the request target. The target wins (RFC 9112 §3.2.2).
-    pub(crate) host_differs: bool,
+    authority: &'a [u8],
+    /// `Host` beside an authority in the request target.
+    beside: Option<&'a HeaderValue>,
 }
 
-impl<'a> Target<'a> {
-    /// Reads the target of a request. `likely` is the host that it most often has: the server name of its
-    /// connection.
+impl<'a> Stated<'a> {
     #[inline(always)]
-    pub(crate) fn of<B>(
-        request: &'a Request<B>,
-        likely: Option<&'a Host>,
-    ) -> Result<Self, Malformed> {
+    pub(crate) fn of<B>(request: &'a Request<B>) -> Result<Self, Malformed> {
         let (uri, headers) = (request.uri(), request.headers());
-        Self::read(request.version(), request.method(), uri, headers, likely)
+        Self::find(request.version(), request.method(), uri, headers)
     }
 
     #[inline(always)]
-    pub(super) fn read(
+    pub(super) fn find(
         version: Version,
         method: &Method,
         uri: &'a Uri,
         headers: &'a HeaderMap,
-        likely: Option<&'a Host>,
     ) -> Result<Self, Malformed> {
         let host = host_field(version, headers)?;
         let http1 = version < Version::HTTP_2;
@@ -54,7 +48,12 @@ impl<'a> Target<'a> {
                 return Err(Malformed::InvalidTarget);
             }
             let host = host.ok_or(Malformed::MissingAuthority)?;
-            return Self::new(version, uri, host.as_bytes(), likely);
+            return Ok(Self {
+                version,
+                uri,
+                authority: host.as_bytes(),
+                beside: None,
+            });
         };
 
         if http1 {
@@ -72,54 +71,58 @@ impl<'a> Target<'a> {
         if !http1 && *method != Method::OPTIONS && uri.path() == "*" {
             return Err(Malformed::InvalidTarget);
         }
-        let target = Self::new(version, uri, in_target.as_str().as_bytes(), likely);
-        match host {
-            Some(host) => target?.beside(host, http1),
-            None => target,
-        }
-    }
-
-    #[inline(always)]
-    fn new(
-        version: Version,
-        uri: &'a Uri,
-        authority: &'a [u8],
-        likely: Option<&'a Host>,
-    ) -> Result<Self, Malformed> {
-        let authority = match likely {
-            Some(host) if host.is_spelled(authority) => AuthorityRef {
-                host: host.as_ref(),
-                port: None,
-            },
-            _ => AuthorityRef::parse(authority, likely)?,
-        };
         Ok(Self {
             version,
             uri,
-            authority,
-            host_differs: false,
+            authority: in_target.as_str().as_bytes(),
+            beside: host,
         })
     }
 
-    /// Compares the target with a `Host` field beside it.
-    fn beside(mut self, host: &HeaderValue, http1: bool) -> Result<Self, Malformed> {
-        if self
-            .uri
-            .authority()
-            .is_some_and(|target| host == target.as_str())
-        {
-            return Ok(self);
-        }
-        let host = AuthorityRef::parse(host.as_bytes(), None)?;
-        self.host_differs = !self.authority.same_entity(&host, self.scheme());
-        match self.host_differs && !http1 {
-            true => Err(Malformed::ConflictingAuthorities),
-            false => Ok(self),
+    /// Reads the target. `likely` is the host that it most often has: the server name of its connection.
+    #[inline(always)]
+    pub(crate) fn read(&self, likely: Option<&'a Host>) -> Result<Target<'a>, Malformed> {
+        let target = Target {
+            authority: AuthorityRef::parse(self.authority, likely)?,
+            host_differs: false,
+        };
+        match self.beside {
+            Some(host) if host.as_bytes() != self.authority => self.compare(target, host),
+            _ => Ok(target),
         }
     }
-}
 
-impl Target<'_> {
+    /// Compares the target with a `Host` field beside it.
+    #[cold]
+    fn compare(&self, mut target: Target<'a>, host: &HeaderValue) -> Result<Target<'a>, Malformed> {
+        let host = AuthorityRef::parse(host.as_bytes(), None)?;
+        target.host_differs = !target.authority.same_entity(&host, self.scheme());
+        match target.host_differs && self.version >= Version::HTTP_2 {
+            true => Err(Malformed::ConflictingAuthorities),
+            false => Ok(target),
+        }
+    }
+
+    /// Returns whether the text is this very host, in normal form and without a port.
+    #[inline(always)]
+    pub(crate) fn is_spelled(&self, host: &Host) -> bool {
+        self.beside.is_none() && host.is_spelled(self.authority)
+    }
+
+    /// Returns the text of the host, which has not been checked, and the port. `None` if the port is none, or if two
+    /// fields state an authority.
+    #[inline(always)]
+    pub(crate) fn parts(&self) -> Option<(&'a [u8], Option<u16>)> {
+        if self.beside.is_some() {
+            return None;
+        }
+        let (host, port) = host::split_port(self.authority);
+        match port {
+            [] => Some((host, None)),
+            _ => Some((host, host::parse_port(port).ok()?)),
+        }
+    }
+
     /// Returns the scheme, if the request names one.
     pub(crate) fn scheme(&self) -> Option<Scheme> {
         match self.uri.scheme() {
@@ -128,6 +131,14 @@ impl Target<'_> {
             None => Some(Scheme::Unseen),
         }
     }
+}
+
+/// What a request targets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) authority: AuthorityRef<'a>,
+    /// `Host` names another entity than the request target. The target wins (RFC 9112 §3.2.2).
+    pub(crate) host_differs: bool,
 }
 
 /// Returns the only `Host` field, if there is one. A second one is an error in every HTTP version, whether or
@@ -157,8 +168,13 @@ fn host_field(version: Version, headers: &HeaderMap) -> Result<Option<&HeaderVal
 fn has_host(headers: &HeaderMap) -> bool {
     match headers.keys_len() {
         0..=8 => headers.keys().any(|name| *name == HOST),
-        _ => headers.contains_key(&HOST),
+        _ => many_have_host(headers),
     }
+}
+
+#[inline(never)]
+fn many_have_host(headers: &HeaderMap) -> bool {
+    headers.contains_key(&HOST)
 }
 
 /// Returns the `Host` field if it is the first of all fields, where user agents send it (RFC 9110 §7.2), and

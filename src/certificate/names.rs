@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::host::{Host, HostRef, NameMap, Pattern};
+use crate::host::{Hashed, Host, NameMap, Pattern, Sought};
 
 /// The subject alternative names of the certificate that a handshake presented.
 ///
@@ -122,13 +122,25 @@ impl CertificateNames {
 
     /// Returns whether the certificate covers `host`, or `None` if the names are [unknown](Self::unknown).
     pub fn covers(&self, host: &Host) -> Option<bool> {
-        self.cover(&host.as_ref())
+        let names = self.0.as_deref()?;
+        // A name is in normal form, which is found without reading it again.
+        let found = host
+            .name()
+            .is_some_and(|name| names.read(name.as_bytes()).is_ok());
+        Some(found || names.get(&Sought::new(host.as_ref())).is_some())
     }
 
     #[inline]
-    pub(crate) fn cover(&self, host: &HostRef<'_>) -> Option<bool> {
+    pub(crate) fn cover(&self, host: &Sought<'_>) -> Option<bool> {
         let names = self.0.as_deref()?;
         Some(names.get(host).is_some())
+    }
+
+    /// Reads a host without a port that the certificate covers. An error says nothing about the text, but may have its
+    /// hashes.
+    #[inline]
+    pub(crate) fn read<'a>(&self, text: &'a [u8]) -> Result<Sought<'a>, Option<Hashed<'a>>> {
+        self.0.as_deref().ok_or(None)?.read(text)
     }
 
     /// Returns the names as text, sorted: DNS names, then wildcards, then IP addresses. Empty if the names

@@ -10,7 +10,7 @@ use super::facts::{Facts, Flag, Security};
 use super::tls_version::TlsVersion;
 use super::unread::Unread;
 use crate::certificate::CertificateNames;
-use crate::host::{Host, HostRef};
+use crate::host::{Host, Sought};
 use crate::virtual_hosts::{Binding, Relation, VirtualHost};
 
 /// What the server knows about the connection that a request arrived on.
@@ -191,7 +191,7 @@ impl ConnectionInfo {
 
     /// Returns the virtual host that matches the host now, among those that accepted the connection.
     #[cfg(feature = "tracing")]
-    pub(crate) fn virtual_host_of(&self, host: &HostRef<'_>) -> Option<VirtualHost> {
+    pub(crate) fn virtual_host_of(&self, host: &Sought<'_>) -> Option<VirtualHost> {
         self.0.binding.as_ref()?.virtual_host_of(host)
     }
 
@@ -227,16 +227,16 @@ impl ConnectionInfo {
     /// Returns whether the certificate covers a host that is not the server name. A certificate with unknown names
     /// counts as covering none.
     #[inline]
-    pub(crate) fn covers(&self, host: &HostRef<'_>) -> bool {
+    pub(crate) fn covers(&self, host: &Sought<'_>) -> bool {
         self.0.certificate_names.cover(host).unwrap_or(false)
     }
 
     /// Returns what the server name is to this connection. Even if nobody said which configurations there are, the
     /// server name has that of the connection, unless the TLS stack may have read another name in it.
     #[inline]
-    pub(crate) fn relation_of_server_name(&self, host: &HostRef<'_>) -> Relation {
+    pub(crate) fn relation_of_server_name(&self, server_name: &Host) -> Relation {
         match &self.0.binding {
-            Some(binding) => binding.relation_of_server_name(host),
+            Some(binding) => binding.relation_of_server_name(server_name),
             None if self.0.is(Flag::DoubtfulTlsConfig) => Relation::OtherConfig,
             None => Relation::SameVirtualHost,
         }
@@ -244,7 +244,7 @@ impl ConnectionInfo {
 
     /// Returns what a host that is not the server name is to this connection.
     #[inline]
-    pub(crate) fn relation(&self, host: &HostRef<'_>) -> Relation {
+    pub(crate) fn relation(&self, host: &Sought<'_>) -> Relation {
         match &self.0.binding {
             Some(binding) => binding.relation(host),
             None if self.0.is(Flag::SingleTlsConfig) => Relation::SameVirtualHost,

@@ -26,7 +26,7 @@ pub(super) fn split(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
     }
 }
 
-fn split_ip(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
+pub(super) fn split_ip(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
     let (ip, rest) = match text {
         [b'[', bracketed @ ..] => {
             let end = bracketed.iter().position(|&byte| byte == b']')?;
@@ -35,13 +35,53 @@ fn split_ip(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
             (IpAddr::from(ip), &bracketed[end + 1..])
         }
         _ => {
-            let colon = text.iter().position(|&byte| byte == b':');
-            let (ip, rest) = text.split_at(colon.unwrap_or(text.len()));
-            let ip: Ipv4Addr = std::str::from_utf8(ip).ok()?.parse().ok()?;
+            let (ip, rest) = split_ipv4(text)?;
             (ip.into(), rest)
         }
     };
     matches!(rest, [] | [b':', ..]).then_some((HostRef::of_ip(ip), rest))
+}
+
+/// Splits four decimal octets off. `Ipv4Addr` reads the same, but only a `str`, and only if nothing follows, so the text
+/// would be walked through three times.
+#[inline]
+pub(super) fn split_ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
+    let (first, rest) = split_octet(text)?;
+    let (second, rest) = split_octet(rest.strip_prefix(b".")?)?;
+    let (third, rest) = split_octet(rest.strip_prefix(b".")?)?;
+    let (fourth, rest) = split_octet(rest.strip_prefix(b".")?)?;
+    Some((Ipv4Addr::new(first, second, third, fourth), rest))
+}
+
+/// Splits off a number up to 255. Only 0 begins with 0 (RFC 3986 §3.2.2), so the rest of `01` is `1`.
+#[inline(always)]
+fn split_octet(text: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |octet: u8| octet.wrapping_sub(b'0');
+    match text {
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] => {
+            let tens = digit(*a) * 10 + digit(*b);
+            Some((tens.checked_mul(10)?.checked_add(digit(*c))?, rest))
+        }
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', rest @ ..] => Some((digit(*a) * 10 + digit(*b), rest)),
+        [a @ b'0'..=b'9', rest @ ..] => Some((digit(*a), rest)),
+        _ => None,
+    }
+}
+
+/// Splits off what follows a host, if it is a colon and at most five digits. Their value is not checked, and neither is
+/// the host.
+#[inline]
+pub(crate) fn split_port(text: &[u8]) -> (&[u8], &[u8]) {
+    let longest = text.len().min(1 + 5);
+    for length in 1..=longest {
+        let (host, port) = text.split_at(text.len() - length);
+        match port {
+            [b'0'..=b'9', ..] => {}
+            [b':', ..] => return (host, port),
+            _ => break,
+        }
+    }
+    (text, b"")
 }
 
 /// Reads what follows a host: nothing, or a colon and an optional port. RFC 3986 §3.2.3 allows digits only,
@@ -59,4 +99,59 @@ pub(crate) fn parse_port(after_host: &[u8]) -> Result<Option<u16>, Malformed> {
         port.checked_mul(10)?.checked_add(digit as u16)
     });
     port.map(Some).ok_or(Malformed::InvalidPort)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a6_an_ipv4_address_is_what_the_standard_library_reads(
+            text in "([0-9]{1,3}\\.){3}[0-9]{1,3}|[0-9.]{0,16}|(0|25[0-9]|1[0-9]{2})(\\.(0|00|01|255|256|2[0-9])){2,4}",
+        ) {
+            let ours = split_ipv4(text.as_bytes()).filter(|(_, rest)| rest.is_empty());
+            prop_assert_eq!(ours.map(|(ip, _)| ip), text.parse::<Ipv4Addr>().ok(), "{}", text);
+        }
+
+        #[test]
+        fn a7_what_is_split_off_as_a_port_is_what_the_grammar_reads_as_one(
+            host in "[a-z1.]{0,5}|\\[::1\\]|[a:1\\]]{0,5}",
+            port in ":?[0-9]{0,7}|:[a+]?1?|::1",
+        ) {
+            let text = host + &port;
+            let (host, port) = split_port(text.as_bytes());
+            prop_assert_eq!([host, port].concat(), text.as_bytes());
+            if let (Some((host, b"")), Ok(port)) = (split(host), parse_port(port)) {
+                prop_assert_eq!(parse(text.as_bytes()), Ok((host, port)));
+            }
+        }
+    }
+
+    #[test]
+    fn a7_a_port_is_split_off() {
+        let cases = [
+            ("a:80", "a", ":80"),
+            ("a:", "a", ":"),
+            ("a", "a", ""),
+            ("a1", "a1", ""),
+            ("a:65535", "a", ":65535"),
+            ("[::1]:443", "[::1]", ":443"),
+            ("[::1]", "[::1]", ""),
+            ("1.2.3.4", "1.2.3.4", ""),
+            ("", "", ""),
+            (":", "", ":"),
+            // Longer than any port: left to the grammar.
+            ("a:000080", "a:000080", ""),
+        ];
+        for (text, host, port) in cases {
+            assert_eq!(
+                split_port(text.as_bytes()),
+                (host.as_bytes(), port.as_bytes()),
+                "{text}"
+            );
+        }
+    }
 }

@@ -61,6 +61,34 @@ impl<'a> NameRef<'a> {
         proper.then_some((name, rest))
     }
 
+    /// Makes a name of a text that is known to be one, in normal form.
+    #[inline]
+    pub(super) fn known(text: &'a [u8]) -> Self {
+        let lowercase = true;
+        Self { text, lowercase }
+    }
+
+    /// Reads the first label of a name in lower case, and returns the name and what follows the label. It is a name only
+    /// if what follows is known to be one, in normal form.
+    #[inline]
+    pub(super) fn below(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let label = text.iter().position(|&octet| !USUAL[usize::from(octet)])?;
+        let proper = (1..=MAX_LABEL).contains(&label) && text.len() <= MAX_NAME;
+        match text.split_at(label) {
+            (_, [b'.', base @ ..]) if proper => Some((Self::known(text), base)),
+            _ => None,
+        }
+    }
+
+    /// Returns whether the name is this one, which is in lower case.
+    #[inline(always)]
+    pub(super) fn is(self, lower: &[u8]) -> bool {
+        match self.lowercase {
+            true => self.text == lower,
+            false => self.text.eq_ignore_ascii_case(lower),
+        }
+    }
+
     /// Calls `look_up` with the name in lower case, without allocating.
     #[inline]
     pub(crate) fn lowered<T>(self, look_up: impl FnOnce(&[u8]) -> T) -> T {

@@ -4,63 +4,78 @@
 use std::iter;
 use std::net::IpAddr;
 
-use foldhash::HashMap;
-
-use super::borrowed::HostRef;
-use super::pattern::{Pattern, after_first_label, labels};
+use super::hash::{hash_of_ip, hash_of_name};
+use super::labels::{after_first_label, labels};
+use super::name::NameRef;
+use super::pattern::Pattern;
+use super::sought::Sought;
+use super::table::Table;
 
 /// Values by pattern. The cost of a look-up does not grow with the number of entries.
-///
-/// Tenants may choose the entries, through a certificate or a domain of their own. So every map has a random
-/// hash seed, and nobody can choose names in advance that all collide.
 #[derive(Clone, Debug)]
 pub(crate) struct NameMap<V> {
-    exact: HashMap<Box<[u8]>, V>,
-    wildcard: HashMap<Box<[u8]>, V>,
-    subdomains: HashMap<Box<[u8]>, V>,
+    pub(super) exact: Table<Box<[u8]>, V>,
+    pub(super) wildcard: Table<Box<[u8]>, V>,
+    subdomains: Table<Box<[u8]>, V>,
     /// Which numbers of labels the keys of `subdomains` have, a bit each. A name has at most 127 labels.
     depths: u128,
-    ips: HashMap<IpAddr, V>,
+    ips: Table<IpAddr, V>,
 }
 
 impl<V> NameMap<V> {
     /// Returns the value of the best match: an exact name, then a wildcard for one label, then the longest wildcard
     /// for several. No wildcard matches the name that follows it: `*.example.com` does not match `example.com`.
-    pub(crate) fn get(&self, host: &HostRef<'_>) -> Option<&V> {
-        let Some(name) = host.name() else {
-            return self.ips.get(&host.ip()?);
+    pub(crate) fn get(&self, host: &Sought<'_>) -> Option<&V> {
+        let Some(name) = host.host().name() else {
+            let ip = host.host().ip()?;
+            return self.ips.get(host.hash(), |key| *key == ip);
         };
-        name.lowered(|name| {
-            let exact = self.exact.get(name);
-            exact.or_else(|| self.below(after_first_label(name)?))
+        let exact = self.exact.get(host.hash(), |key| name.is(key));
+        exact.or_else(|| self.best_wildcard(host))
+    }
+
+    #[inline]
+    fn best_wildcard(&self, host: &Sought<'_>) -> Option<&V> {
+        if self.wildcard.is_empty() && self.depths == 0 {
+            return None;
+        }
+        let (base, hash) = host.base()?;
+        let wildcard = self.wildcard.get(hash, |key| base.is(key));
+        wildcard.or_else(|| match self.depths {
+            0 => None,
+            _ => self.longest_of(base),
         })
     }
 
     /// Returns the value of this very pattern.
     pub(crate) fn of(&self, pattern: &Pattern) -> Option<&V> {
+        let hash = hash_of(pattern);
         match pattern {
-            Pattern::Exact(name) => self.exact.get(name),
-            Pattern::Wildcard(base) => self.wildcard.get(base),
-            Pattern::Subdomains(base) => self.subdomains.get(base),
-            Pattern::Ip(ip) => self.ips.get(ip),
+            Pattern::Exact(name) => self.exact.get(hash, |key| key == name),
+            Pattern::Wildcard(base) => self.wildcard.get(hash, |key| key == base),
+            Pattern::Subdomains(base) => self.subdomains.get(hash, |key| key == base),
+            Pattern::Ip(ip) => self.ips.get(hash, |key| key == ip),
         }
     }
 
-    /// Returns the value of the best wildcard for names that have one label more than `base`.
-    #[inline]
+    /// Returns the value of the best wildcard for names that have one label more than `base`, which is in lower case.
     pub(crate) fn below(&self, base: &[u8]) -> Option<&V> {
-        let wildcard = self.wildcard.get(base);
-        wildcard.or_else(|| match self.depths {
-            0 => None,
-            _ => self.longest(base),
-        })
+        let wildcard = self.wildcard.get(hash_of_name(base), |key| **key == *base);
+        wildcard.or_else(|| self.longest(base))
+    }
+
+    #[cold]
+    fn longest_of(&self, base: NameRef<'_>) -> Option<&V> {
+        base.lowered(|base| self.longest(base))
     }
 
     /// Returns the value of the longest of `base` and the names after its dots.
     #[inline(never)]
     fn longest(&self, base: &[u8]) -> Option<&V> {
-        self.candidates(base)
-            .find_map(|suffix| self.subdomains.get(suffix))
+        self.candidates(base).find_map(|suffix| {
+            let hash = hash_of_name(suffix);
+            self.subdomains.get(hash, |key| **key == *suffix)
+        })
     }
 
     /// Returns those of `base` and the names after its dots that have as many labels as some key. So a client cannot
@@ -77,10 +92,9 @@ impl<V> NameMap<V> {
     /// Returns the value of every pattern, in no particular order.
     #[cfg(feature = "quinn")]
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
-        let names = self.exact.values().chain(self.wildcard.values());
-        names
-            .chain(self.subdomains.values())
-            .chain(self.ips.values())
+        let names = self.exact.iter().chain(self.wildcard.iter());
+        let names = names.chain(self.subdomains.iter()).map(|(_, value)| value);
+        names.chain(self.ips.iter().map(|(_, value)| value))
     }
 
     /// Returns the number of patterns.
@@ -106,26 +120,38 @@ impl<V> NameMap<V> {
 impl<V> NameMap<V> {
     /// Inserts a value and returns the one that the pattern had before.
     pub(crate) fn insert(&mut self, pattern: Pattern, value: V) -> Option<V> {
+        let hash = hash_of(&pattern);
         match pattern {
-            Pattern::Exact(name) => self.exact.insert(name, value),
-            Pattern::Wildcard(base) => self.wildcard.insert(base, value),
+            Pattern::Exact(name) => self.exact.insert(hash, name, value),
+            Pattern::Wildcard(base) => self.wildcard.insert(hash, base, value),
             Pattern::Subdomains(base) => {
                 self.depths |= bit(labels(&base));
-                self.subdomains.insert(base, value)
+                self.subdomains.insert(hash, base, value)
             }
-            Pattern::Ip(ip) => self.ips.insert(ip, value),
+            Pattern::Ip(ip) => self.ips.insert(hash, ip, value),
         }
     }
 
     /// Removes this very pattern and returns its value. The number of labels of a wildcard for several stays known,
     /// which costs a look-up and changes no result.
     pub(crate) fn remove(&mut self, pattern: &Pattern) -> Option<V> {
+        let hash = hash_of(pattern);
         match pattern {
-            Pattern::Exact(name) => self.exact.remove(name),
-            Pattern::Wildcard(base) => self.wildcard.remove(base),
-            Pattern::Subdomains(base) => self.subdomains.remove(base),
-            Pattern::Ip(ip) => self.ips.remove(ip),
+            Pattern::Exact(name) => self.exact.remove(hash, |key| key == name),
+            Pattern::Wildcard(base) => self.wildcard.remove(hash, |key| key == base),
+            Pattern::Subdomains(base) => self.subdomains.remove(hash, |key| key == base),
+            Pattern::Ip(ip) => self.ips.remove(hash, |key| key == ip),
         }
+    }
+}
+
+/// Returns the hash by which a look-up finds a pattern.
+fn hash_of(pattern: &Pattern) -> u64 {
+    match pattern {
+        Pattern::Exact(name) | Pattern::Wildcard(name) | Pattern::Subdomains(name) => {
+            hash_of_name(name)
+        }
+        Pattern::Ip(ip) => hash_of_ip(*ip),
     }
 }
 
@@ -137,11 +163,11 @@ fn bit(labels: u32) -> u128 {
 impl<V> Default for NameMap<V> {
     fn default() -> Self {
         Self {
-            exact: HashMap::default(),
-            wildcard: HashMap::default(),
-            subdomains: HashMap::default(),
+            exact: Table::default(),
+            wildcard: Table::default(),
+            subdomains: Table::default(),
             depths: 0,
-            ips: HashMap::default(),
+            ips: Table::default(),
         }
     }
 }
@@ -158,8 +184,6 @@ impl<V> FromIterator<(Pattern, V)> for NameMap<V> {
 
 #[cfg(test)]
 mod tests {
-    use std::hash::BuildHasher;
-
     use super::*;
 
     #[test]
@@ -177,28 +201,15 @@ mod tests {
         assert_eq!(none.candidates(base).count(), 0);
     }
 
-    /// A look-up among 10,000 colliding names would cost thousands of times what D2 promises, and a tenant
-    /// who brings a certificate could make one.
     #[test]
-    fn d2_nobody_can_tell_beforehand_which_names_collide() {
-        let [one, other] = [(); 2].map(|()| NameMap::<()>::default());
-        let name: &[u8] = b"www.test";
-        assert_ne!(
-            one.exact.hasher().hash_one(name),
-            other.exact.hasher().hash_one(name)
-        );
-        assert_ne!(
-            one.wildcard.hasher().hash_one(name),
-            other.wildcard.hasher().hash_one(name)
-        );
-        assert_ne!(
-            one.subdomains.hasher().hash_one(name),
-            other.subdomains.hasher().hash_one(name)
-        );
-        let ip = IpAddr::from([192, 0, 2, 1]);
-        assert_ne!(
-            one.ips.hasher().hash_one(ip),
-            other.ips.hasher().hash_one(ip)
-        );
+    fn b10_one_hash_finds_a_host_in_every_map() {
+        let [one, other] = ["a.test", "*.test"].map(|pattern| {
+            let pattern = Pattern::parse(pattern).unwrap();
+            NameMap::from_iter([(pattern, ())])
+        });
+        let host = one.read(b"a.test").unwrap();
+        assert!(other.get(&host).is_some());
+        let host = other.read(b"a.test").unwrap();
+        assert!(one.get(&host).is_some());
     }
 }

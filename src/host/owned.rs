@@ -57,7 +57,10 @@ impl Host {
     /// has to be parsed.
     #[inline]
     pub(crate) fn is_spelled(&self, text: &[u8]) -> bool {
-        self.name().is_some_and(|name| name.as_bytes() == text)
+        match &self.0 {
+            Kind::Name(name) => name.as_bytes() == text,
+            Kind::Ip(_) => false,
+        }
     }
 
     /// Returns the colon and what follows it, if `text` is the normal form of this name and a port.

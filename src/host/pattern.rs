@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::borrowed::HostRef;
 use super::grammar;
+use super::labels::after_first_label;
 use super::name::NameRef;
 use super::owned::Host;
 
@@ -60,18 +61,6 @@ impl Pattern {
             Self::Subdomains(_) | Self::Ip(_) => None,
         }
     }
-}
-
-/// Returns what follows the first label of a name.
-pub(crate) fn after_first_label(name: &[u8]) -> Option<&[u8]> {
-    let dot = name.iter().position(|&byte| byte == b'.')?;
-    Some(&name[dot + 1..])
-}
-
-/// Returns the number of labels of a name, which is at most 127.
-pub(crate) fn labels(name: &[u8]) -> u32 {
-    let dots = name.iter().filter(|&&octet| octet == b'.');
-    dots.fold(1, |labels, _| labels + 1)
 }
 
 fn owned(name: NameRef<'_>) -> Box<[u8]> {

@@ -6,6 +6,7 @@ mod certificate_check;
 mod error;
 mod future;
 mod gateway;
+mod judging;
 mod misdirected_layer;
 mod responders;
 mod service;

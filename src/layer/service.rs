@@ -10,12 +10,12 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
+use super::judging::judge;
 use super::settings::Settings;
 use crate::answer::{self, Refusal, Responder};
-use crate::authority::{self, Target};
+use crate::authority::{self, Stated};
 use crate::connection::{ConnectionInfo, Unread, connection_info};
-use crate::malformed::Malformed;
-use crate::verdict::{self, Evidence, Rejection, Verdict};
+use crate::verdict::{self, Rejection, Verdict};
 
 /// Middleware service produced by [`MisdirectedLayer`](crate::MisdirectedLayer).
 ///
@@ -82,7 +82,10 @@ where
         if let Some(default) = &settings.default_host {
             authority::supply_default(&mut request, default);
         }
-        let (host_differs, rejection) = judge(settings, &request);
+        let (host_differs, rejection) = judge(&settings.rules, &request);
+        if settings.on_verdict.is_some() {
+            report(settings, &request, rejection);
+        }
         if let Some(rejection) = rejection {
             if let Some(refused) = self.act_on(rejection, &request) {
                 return ResponseFuture::refused(refused);
@@ -95,43 +98,31 @@ where
     }
 }
 
-/// Judges a request and calls the callback. Returns whether `Host` differs from the authority that was judged, and why
-/// the request is to be refused.
-#[inline(always)]
-fn judge<B>(settings: &Settings, request: &Request<B>) -> (bool, Option<Rejection>) {
-    let connection = connection_info(request.extensions());
-    let likely = connection.and_then(ConnectionInfo::server_name_host);
-    let target = Target::of(request, likely);
-    let outcome = match &target {
-        Ok(target) => {
-            let (host, rules) = (&target.authority.host, &settings.rules);
-            let evidence = connection.map(|info| Evidence::gather(info, host, rules));
-            verdict::judge(target, evidence, rules)
-        }
-        Err(malformed) => Err(Rejection::Malformed(*malformed)),
-    };
+/// Calls the callback. Apart, so that requests cost no more if there is none.
+#[cold]
+#[inline(never)]
+fn report<B>(settings: &Settings, request: &Request<B>, rejection: Option<Rejection>) {
     if let Some(on_verdict) = &settings.on_verdict {
-        on_verdict(&verdict_on(settings, request, target, connection, outcome));
+        on_verdict(&verdict_on(settings, request, rejection));
     }
-    let host_differs = target.is_ok_and(|target| target.host_differs);
-    (host_differs, outcome.err())
 }
 
-/// Returns what a callback gets. Apart, so that requests cost no more if there is none.
+/// Returns the report on a request. The target is read again here, because keeping it until now would cost the requests
+/// that nobody asks for a report on.
 #[inline(never)]
 fn verdict_on<'a, B>(
     settings: &Settings,
     request: &'a Request<B>,
-    target: Result<Target<'a>, Malformed>,
-    connection: Option<&'a ConnectionInfo>,
-    outcome: Result<(), Rejection>,
+    rejection: Option<Rejection>,
 ) -> Verdict<'a> {
+    let connection = connection_info(request.extensions());
+    let likely = connection.and_then(ConnectionInfo::server_name_host);
     Verdict {
         method: request.method(),
         version: request.version(),
-        target,
+        target: Stated::of(request).and_then(|stated| stated.read(likely)),
         connection,
-        outcome,
+        outcome: rejection.map_or(Ok(()), Err),
         report_only: settings.report_only,
     }
 }
@@ -160,10 +151,7 @@ impl<S, R> Misdirected<S, R> {
         // never. Its event does not wait, so that no report gets lost, and has no status.
         #[cfg(feature = "tracing")]
         if verdict::is_logged(rejection) {
-            // The target is read again here. Keeping it until now would cost the requests that pass.
-            let target = Target::of(request, None);
-            let connection = connection_info(request.extensions());
-            let verdict = verdict_on(&self.settings, request, target, connection, Err(rejection));
+            let verdict = verdict_on(&self.settings, request, Some(rejection));
             verdict.trace(rejection, refused.as_ref().map(Response::status));
         }
         refused

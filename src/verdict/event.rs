@@ -6,6 +6,7 @@ use tracing::{Level, enabled};
 use super::rejection::Rejection;
 use super::report::Verdict;
 use crate::connection::ConnectionInfo;
+use crate::host::Sought;
 
 /// What a field says where something is known to be absent. No host and no virtual host of a builder has this name.
 const NONE: &str = "(none)";
@@ -47,9 +48,9 @@ impl Verdict<'_> {
         );
         let bound = tls.filter(|tls| tls.virtual_host().is_some());
         let asked = bound.filter(|_| asks_virtual_hosts);
-        let of_host = asked
-            .zip(authority)
-            .map(|(connection, authority)| connection.virtual_host_of(&authority.host));
+        let of_host = asked.zip(authority).map(|(connection, authority)| {
+            connection.virtual_host_of(&Sought::new(authority.host))
+        });
         let of_host = of_host
             .as_ref()
             .map(|host| host.as_ref().map_or(NONE, |host| host.id()));

@@ -4,7 +4,7 @@
 use super::coalescing::Coalescing;
 use super::rules::Rules;
 use crate::connection::{ConnectionInfo, Security};
-use crate::host::HostRef;
+use crate::host::{Host, Sought};
 use crate::virtual_hosts::Relation;
 
 /// The facts about a connection that a verdict on one host needs.
@@ -32,9 +32,19 @@ pub(super) enum ServerName {
 }
 
 impl Evidence {
+    /// Gathers the evidence if the host is the server name of a TLS connection.
     #[inline(always)]
-    pub(crate) fn gather(connection: &ConnectionInfo, host: &HostRef<'_>, rules: &Rules) -> Self {
-        let level = rules.coalescing;
+    pub(crate) fn of_server_name(connection: &ConnectionInfo, server_name: &Host) -> Self {
+        Self {
+            security: Security::Tls,
+            server_name: ServerName::Same,
+            covered: connection.covers_server_name(),
+            relation: connection.relation_of_server_name(server_name),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn gather(connection: &ConnectionInfo, host: &Sought<'_>, rules: &Rules) -> Self {
         let security = connection.security();
         let server_name = connection.server_name_host();
         if security != Security::Tls {
@@ -45,18 +55,29 @@ impl Evidence {
                 relation: Relation::SameVirtualHost,
             };
         }
-        if server_name.is_some_and(|name| name.is(host)) {
-            return Self {
-                security,
-                server_name: ServerName::Same,
-                covered: connection.covers_server_name(),
-                relation: connection.relation_of_server_name(host),
-            };
+        let same = server_name.filter(|name| name.is(host.host()));
+        if let Some(same) = same {
+            return Self::of_server_name(connection, same);
         }
-        let covered = level < Coalescing::Certificate || connection.covers(host);
+        let covered = rules.coalescing < Coalescing::Certificate || connection.covers(host);
+        Self::of_other(connection, host, covered, rules)
+    }
+
+    /// Gathers the evidence if the host is not the server name of a TLS connection, and is covered by its certificate or
+    /// not.
+    #[inline(always)]
+    pub(crate) fn of_other(
+        connection: &ConnectionInfo,
+        host: &Sought<'_>,
+        covered: bool,
+        rules: &Rules,
+    ) -> Self {
+        let level = rules.coalescing;
+        let covered = covered || level < Coalescing::Certificate;
+        let unsayable = connection.server_name_host().is_none() && host.host().ip().is_some();
         Self {
-            security,
-            server_name: match server_name.is_none() && host.ip().is_some() {
+            security: Security::Tls,
+            server_name: match unsayable {
                 true => ServerName::Unsayable,
                 false => ServerName::Different,
             },
@@ -73,7 +94,7 @@ impl Evidence {
 /// requests that pass cost no more.
 #[cold]
 #[inline(never)]
-fn uncovered(connection: &ConnectionInfo, host: &HostRef<'_>, level: Coalescing) -> Relation {
+fn uncovered(connection: &ConnectionInfo, host: &Sought<'_>, level: Coalescing) -> Relation {
     match level >= Coalescing::SameTlsConfig {
         true => connection.relation(host),
         false => Relation::SameVirtualHost,

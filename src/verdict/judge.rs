@@ -5,29 +5,31 @@ use super::coalescing::Coalescing;
 use super::evidence::{Evidence, ServerName};
 use super::rejection::Rejection;
 use super::rules::Rules;
-use crate::authority::{Scheme, Target};
+use crate::authority::{Scheme, Stated};
 use crate::connection::Security;
+use crate::host::Sought;
 use crate::virtual_hosts::Relation;
 
 #[inline(always)]
 pub(crate) fn judge(
-    target: &Target<'_>,
+    stated: &Stated<'_>,
+    host: &Sought<'_>,
+    port: Option<u16>,
     connection: Option<Evidence>,
     rules: &Rules,
 ) -> Result<(), Rejection> {
     // The last rules, computed first: only their result has to be kept until the others have passed.
-    let last = connection.map_or(Ok(()), |connection| judge_host(connection, rules));
-    let security = match connection {
-        Some(connection) => Some(connection.security),
-        None => rules.security_of_unknown(),
+    let (last, security) = match connection {
+        Some(connection) => (judge_host(connection, rules), Some(connection.security)),
+        None => (Ok(()), rules.security_of_unknown()),
     };
 
     let allowed = rules.allowed_hosts.as_deref();
-    if allowed.is_some_and(|hosts| !hosts.contains(&target.authority.host)) {
+    if allowed.is_some_and(|hosts| !hosts.contains(host)) {
         return Err(Rejection::UnknownHost);
     }
     let ports = rules.ports.as_deref();
-    if ports.is_some_and(|ports| !port_listed(target, security, ports)) {
+    if ports.is_some_and(|ports| !port_listed(stated, port, security, ports)) {
         return unless_nobodys(last, Rejection::UnknownPort);
     }
     let Some(security) = security else {
@@ -38,10 +40,10 @@ pub(crate) fn judge(
     };
     let plaintext = security == Security::Plaintext && rules.need_connection();
     let tls_only = rules.require_tls || rules.gateways.is_some();
-    if plaintext && (tls_only || may_be_https(target.scheme())) {
+    if plaintext && (tls_only || may_be_https(stated.scheme())) {
         return Err(Rejection::InsecureConnection);
     }
-    if rules.strict_scheme && !scheme_fits(target.scheme(), security) {
+    if rules.strict_scheme && !scheme_fits(stated.scheme(), security) {
         return unless_nobodys(last, Rejection::SchemeMismatch);
     }
     last
@@ -62,7 +64,12 @@ fn unless_nobodys(last: Result<(), Rejection>, rejection: Rejection) -> Result<(
 fn judge_host(connection: Evidence, rules: &Rules) -> Result<(), Rejection> {
     let level = rules.coalescing;
     // Most requests pass here, by the same rules in short.
-    let good = connection.covered && connection.relation == Relation::SameVirtualHost;
+    let suits = match connection.relation {
+        Relation::SameVirtualHost => true,
+        Relation::SameConfig => level < Coalescing::SameVirtualHost,
+        Relation::Nobodys | Relation::OtherConfig => false,
+    };
+    let good = connection.covered && suits;
     if good && (level < Coalescing::Never || connection.server_name != ServerName::Different) {
         return Ok(());
     }
@@ -104,12 +111,17 @@ fn judge_host(connection: Evidence, rules: &Rules) -> Result<(), Rejection> {
 /// An absent port is the default of the scheme. In origin-form the scheme is that of the connection
 /// (RFC 9110 §7.1), and so it is if the scheme of the request is unseen. If the connection is unknown too, either
 /// default may be listed.
-fn port_listed(target: &Target<'_>, security: Option<Security>, ports: &[u16]) -> bool {
+fn port_listed(
+    stated: &Stated<'_>,
+    port: Option<u16>,
+    security: Option<Security>,
+    ports: &[u16],
+) -> bool {
     let listed = |port| ports.contains(&port);
-    if let Some(port) = target.authority.port {
+    if let Some(port) = port {
         return listed(port);
     }
-    let scheme = match (target.scheme(), security) {
+    let scheme = match (stated.scheme(), security) {
         (Some(scheme @ (Scheme::Http | Scheme::Https | Scheme::Other)), _) => scheme,
         (None | Some(Scheme::Unseen), Some(Security::Plaintext)) => Scheme::Http,
         (None | Some(Scheme::Unseen), Some(_)) => Scheme::Https,

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use super::coalescing::Coalescing;
 use crate::connection::{ConnectionInfo, Security};
-use crate::host::HostRef;
+use crate::host::Sought;
 use crate::peers::Peers;
 
 /// The hosts that a layer serves.
 pub(crate) trait HostSet: fmt::Debug + Send + Sync {
-    fn contains(&self, host: &HostRef<'_>) -> bool;
+    fn contains(&self, host: &Sought<'_>) -> bool;
 }
 
 #[derive(Clone, Debug)]

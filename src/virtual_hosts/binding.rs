@@ -8,7 +8,7 @@ use super::map::{Map, VirtualHost};
 use super::relation::Relation;
 use super::shared::Shared;
 use super::waiting::{Watch, Who};
-use crate::host::{Host, HostRef};
+use crate::host::{Host, Sought};
 
 /// The virtual hosts that accepted a connection, and the one of them that its handshake selected.
 #[derive(Clone)]
@@ -41,11 +41,11 @@ impl Binding {
 
     /// Returns what the server name is to the connection, by the virtual hosts as they are now.
     #[inline]
-    pub(crate) fn relation_of_server_name(&self, host: &HostRef<'_>) -> Relation {
+    pub(crate) fn relation_of_server_name(&self, server_name: &Host) -> Relation {
         // The handshake looked the server name up. The same look-up in the same map gives the same answer.
         match self.hosts.generation() == self.generation {
             true => Relation::SameVirtualHost,
-            false => self.relation(host),
+            false => self.relation(&Sought::new(server_name.as_ref())),
         }
     }
 
@@ -63,12 +63,12 @@ impl Binding {
 
     /// Returns the virtual host that matches the host now.
     #[cfg(feature = "tracing")]
-    pub(crate) fn virtual_host_of(&self, host: &HostRef<'_>) -> Option<VirtualHost> {
+    pub(crate) fn virtual_host_of(&self, host: &Sought<'_>) -> Option<VirtualHost> {
         self.hosts.read(|map| map.get(host).cloned())
     }
 
     /// Returns what the host is to the connection, by the virtual hosts as they are now.
-    pub(crate) fn relation(&self, host: &HostRef<'_>) -> Relation {
+    pub(crate) fn relation(&self, host: &Sought<'_>) -> Relation {
         self.hosts.read(|map| match map.get(host) {
             None => Relation::Nobodys,
             Some(host) if !host.same_config(&self.accepted_by) => Relation::OtherConfig,

@@ -13,7 +13,7 @@ use super::error::VirtualHostsError;
 use super::map::VirtualHost;
 use super::selection::Selection;
 use super::shared::Shared;
-use crate::host::Host;
+use crate::host::{Host, Sought};
 
 /// TLS configurations by host name.
 ///
@@ -162,7 +162,8 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// # let _: axum::routing::MethodRouter<VirtualHosts> = axum::routing::get(which);
     /// ```
     pub fn get(&self, host: &Host) -> Option<VirtualHost> {
-        self.shared.read(|map| map.get(&host.as_ref()).cloned())
+        self.shared
+            .read(|map| map.get(&Sought::new(host.as_ref())).cloned())
     }
 
     /// Selects the virtual host for a handshake with this server name, or without one. `None` means that the

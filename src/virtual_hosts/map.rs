@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config_id::ConfigId;
-use crate::host::{Host, HostRef, NameMap};
+use crate::host::{Host, HostRef, NameMap, Sought};
 
 /// One generation of virtual hosts.
 pub(super) struct Map {
@@ -16,7 +16,7 @@ pub(super) struct Map {
 
 impl Map {
     #[inline]
-    pub(super) fn get(&self, host: &HostRef<'_>) -> Option<&VirtualHost> {
+    pub(super) fn get(&self, host: &Sought<'_>) -> Option<&VirtualHost> {
         self.names.get(host).or(self.default.as_ref())
     }
 
@@ -28,8 +28,8 @@ impl Map {
         local: Option<IpAddr>,
     ) -> Option<&VirtualHost> {
         match (server_name, local) {
-            (Some(host), _) => self.get(&host.as_ref()),
-            (None, Some(ip)) => self.get(&HostRef::of_ip(ip)),
+            (Some(host), _) => self.get(&Sought::new(host.as_ref())),
+            (None, Some(ip)) => self.get(&Sought::new(HostRef::of_ip(ip))),
             (None, None) => self.default.as_ref(),
         }
     }

@@ -181,7 +181,7 @@ fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
         let binding = accept(&hosts);
         let mut watch = watch(&binding);
         let replacing = replacing(&hosts, &two);
-        let relation = || binding.relation_of_server_name(&name().as_ref());
+        let relation = || binding.relation_of_server_name(&name());
         let (before, outdated) = (relation(), is_outdated(&binding));
         // What has been judged once to be another configuration's is not judged otherwise afterwards.
         if before != Relation::SameVirtualHost {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::hosts::VirtualHosts;
 use super::map::{Map, VirtualHost};
 use crate::certificate::CertificateNames;
-use crate::host::{Host, Pattern};
+use crate::host::{Host, Pattern, Sought};
 
 /// Two virtual hosts that clients may coalesce although their TLS configurations differ.
 ///
@@ -225,7 +225,7 @@ where
     /// Returns the number of the host that matches an exact name or an address.
     fn matching(&self, name: &Pattern) -> Option<usize> {
         let host: Host = name.to_string().parse().ok()?;
-        self.number(self.map.get(&host.as_ref())?)
+        self.number(self.map.get(&Sought::new(host.as_ref()))?)
     }
 
     fn number(&self, host: &VirtualHost) -> Option<usize> {

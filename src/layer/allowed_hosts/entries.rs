@@ -1,6 +1,6 @@
 //! The entries of a list of allowed hosts, read from text. Changing a list while a server runs lives in `run_time`.
 
-use crate::host::{HostRef, NameMap, Pattern};
+use crate::host::{NameMap, Pattern, Sought};
 use crate::layer::error::{ConfigError, allowed_host, allowed_network};
 use crate::network::Network;
 use crate::verdict::HostSet;
@@ -71,8 +71,8 @@ impl Entries {
     }
 
     #[cold]
-    fn networks_contain(&self, host: &HostRef<'_>) -> bool {
-        let Some(ip) = host.ip() else {
+    fn networks_contain(&self, host: &Sought<'_>) -> bool {
+        let Some(ip) = host.host().ip() else {
             return false;
         };
         let ip = ip.to_canonical();
@@ -81,7 +81,7 @@ impl Entries {
 }
 
 impl HostSet for Entries {
-    fn contains(&self, host: &HostRef<'_>) -> bool {
+    fn contains(&self, host: &Sought<'_>) -> bool {
         self.hosts.get(host).is_some() || self.networks_contain(host)
     }
 }

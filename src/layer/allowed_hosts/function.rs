@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use crate::host::HostRef;
+use crate::host::Sought;
 use crate::verdict::HostSet;
 
 pub(super) struct Function<F>(pub(super) F);
 
 impl<F: Fn(&str) -> bool + Send + Sync> HostSet for Function<F> {
-    fn contains(&self, host: &HostRef<'_>) -> bool {
-        host.with_text(&self.0)
+    fn contains(&self, host: &Sought<'_>) -> bool {
+        host.host().with_text(&self.0)
     }
 }
 

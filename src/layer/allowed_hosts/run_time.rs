@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use super::entries::{Entries, Entry};
-use crate::host::{Host, HostRef};
+use crate::host::{Host, Sought};
 use crate::layer::error::ConfigError;
 use crate::verdict::HostSet;
 
@@ -115,7 +115,7 @@ impl AllowedHosts {
 
     /// Returns whether the list allows a host, be it by name, by a wildcard or by a network.
     pub fn contains(&self, host: &Host) -> bool {
-        HostSet::contains(&*self.0, &host.as_ref())
+        HostSet::contains(&*self.0, &Sought::new(host.as_ref()))
     }
 
     pub(super) fn into_set(self) -> Arc<dyn HostSet> {
@@ -131,7 +131,7 @@ impl List {
 }
 
 impl HostSet for List {
-    fn contains(&self, host: &HostRef<'_>) -> bool {
+    fn contains(&self, host: &Sought<'_>) -> bool {
         let entries = self.0.read();
         let entries = entries.unwrap_or_else(PoisonError::into_inner);
         entries.contains(host)
