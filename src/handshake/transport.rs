@@ -34,8 +34,9 @@ impl Transport {
             *protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             return;
         }
-        // An empty list would let rustls accept any protocol, so the last one stays.
-        if protocols.iter().any(|protocol| self.carries(protocol)) {
+        // An empty list would let rustls accept any protocol, so the last one stays. Most lists stay as they are.
+        let carried = protocols.iter().filter(|protocol| self.carries(protocol));
+        if (1..protocols.len()).contains(&carried.count()) {
             protocols.retain(|protocol| self.carries(protocol));
         }
     }

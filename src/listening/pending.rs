@@ -35,13 +35,18 @@ impl Pending {
 
     pub(super) fn enter(self: &Arc<Self>) -> Place {
         let mut queue = self.queue();
-        let surplus = (queue.handshakes.len() + 1).saturating_sub(self.limit);
-        let ended = queue.end_oldest(surplus);
+        // Most often there is no surplus, and nothing to collect.
+        let ended = match (queue.handshakes.len() + 1).saturating_sub(self.limit) {
+            0 => None,
+            surplus => Some(queue.end_oldest(surplus)),
+        };
         let id = queue.next;
         queue.next += 1;
         queue.handshakes.insert(id, None);
         drop(queue);
-        wake(ended);
+        if let Some(ended) = ended {
+            wake(ended);
+        }
         Place {
             pending: self.clone(),
             id,
