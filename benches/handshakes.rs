@@ -31,7 +31,9 @@ use self::results::{Bound, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-const TARGET: Bound = Bound::AtMost(1.03);
+const TARGET: Bound = Bound::AtMost(1.007);
+/// The handshake that costs least. What ours adds is the same for every handshake, a third of it the time limit.
+const TARGET_RESUMED_1_2: Bound = Bound::AtMost(1.03);
 
 const VERSIONS: [&str; 2] = ["TLS 1.3", "TLS 1.2"];
 const KINDS: [&str; 2] = ["full", "resumed"];
@@ -102,7 +104,11 @@ fn compare(count: usize) -> Vec<Row> {
                     ),
                     ..Row::default()
                 };
-                let row = row.exact(TARGET);
+                let target = match (version, kind) {
+                    ("TLS 1.2", "resumed") => TARGET_RESUMED_1_2,
+                    _ => TARGET,
+                };
+                let row = row.exact(target);
                 println!("{row}");
                 rows.push(row);
             }

@@ -35,14 +35,14 @@ impl Case {
 
 #[rustfmt::skip]
 const CASES: [Case; 11] = [
-    case("the server name", "www.example.com", false, 400),
-    case("the server name, virtual hosts", "www.example.com", true, 400),
-    case("the server name and a port, virtual hosts", "www.example.com:8443", true, 900),
-    case("another name of the certificate", "shop-00005.example.com", false, 900),
-    case("a name under its wildcard", "a.tenants.example.com", false, 900).but(1_000),
-    case("an address of the certificate", "192.0.2.1", false, 900).but(1_000),
-    case("another virtual host, same configuration", "shop-00005.example.com", true, 900).but(1_100),
-    case("the same by a wildcard", "a.tenants.example.com", true, 900).but(1_300),
+    case("the server name", "www.example.com", false, 340),
+    case("the server name, virtual hosts", "www.example.com", true, 340),
+    case("the server name and a port, virtual hosts", "www.example.com:8443", true, 700),
+    case("another name of the certificate", "shop-00005.example.com", false, 700),
+    case("a name under its wildcard", "a.tenants.example.com", false, 700),
+    case("an address of the certificate", "192.0.2.1", false, 700),
+    case("another virtual host, same configuration", "shop-00005.example.com", true, 700).but(730),
+    case("the same by a wildcard", "a.tenants.example.com", true, 700).but(880),
     case("refused: not in the certificate", "www.example.org", false, 3_000).but(3_100),
     case("refused: no virtual host", "www.example.org", true, 3_000).but(3_200),
     case("refused: another configuration", "admin.example.com", true, 3_000).but(3_100),
