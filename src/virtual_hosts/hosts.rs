@@ -121,8 +121,9 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
 
     /// Atomically replaces the virtual hosts for every clone.
     ///
-    /// Handshakes and requests that have begun are not waited for. Building costs time in proportion to the
-    /// number of hosts; requests do not wait for it.
+    /// Handshakes and requests that have begun are not waited for. A replacement takes time in proportion to the
+    /// number of hosts; requests and handshakes do not wait for it. Replacements from several threads take place one
+    /// after the other.
     ///
     /// # Errors
     ///
