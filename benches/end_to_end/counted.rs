@@ -1,4 +1,5 @@
-//! A server under callgrind, which counts the instructions of the whole process. Those of the kernel are not among them.
+//! A server under callgrind, which counts the instructions of the whole process. Those of the kernel are not among
+//! them.
 
 use std::cell::Cell;
 use std::io;

@@ -1,8 +1,8 @@
 //! The instructions that a whole server spends on a request, with its check and without: axum with the layer, and other
 //! servers with what they have or what is recommended for them.
 //!
-//! callgrind counts while h2load sends requests over TLS on loopback. Each server has to show that it checks, or that it
-//! does not, before anything is counted.
+//! callgrind counts while h2load sends requests over TLS on loopback. Each server has to show that it checks, or that
+//! it does not, before anything is counted.
 
 mod cores;
 mod counted;
@@ -35,11 +35,12 @@ const TARGET: Bound = Bound::AtMost(1.01);
 /// What fails: a little above what is measured, because the target is missed.
 const LIMITS: [Bound; 2] = [Bound::AtMost(1.025), Bound::AtMost(1.015)];
 
-/// One request after the other on one connection, so that every request costs the same. With several under way, it would
-/// depend on the machine how many of them a server reads and answers at once.
+/// One request after the other on one connection, so that every request costs the same. With several under way, it
+/// would depend on the machine how many of them a server reads and answers at once.
 const LOAD: Load = Load {
     connections: 1,
     streams: 1,
+    pinned: false,
 };
 
 /// Requests that a new process gets before any that count.

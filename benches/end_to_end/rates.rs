@@ -12,6 +12,7 @@ use crate::server::Server;
 const LOAD: Load = Load {
     connections: 16,
     streams: 8,
+    pinned: true,
 };
 
 /// Requests that a new process gets before any that count.

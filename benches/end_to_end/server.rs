@@ -24,15 +24,16 @@ pub struct Server {
 }
 
 impl Server {
+    /// Starts a program on the core of servers.
     pub fn start(program: &dyn Program) -> io::Result<Self> {
         let (command, addr) = program.command()?;
-        Self::start_command(command, addr)
+        Self::start_command(pinned(command, Side::Server), addr)
     }
 
     /// Starts a program that is to serve on `addr`, and waits until it does.
-    pub fn start_command(command: Command, addr: SocketAddr) -> io::Result<Self> {
+    pub fn start_command(mut command: Command, addr: SocketAddr) -> io::Result<Self> {
         let mut server = Self {
-            child: pinned(command, Side::Server)
+            child: command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())

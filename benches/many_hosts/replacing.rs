@@ -1,9 +1,9 @@
 //! How long requests and connections wait while all virtual hosts but a few are replaced.
 //!
-//! One thread works without a pause while another replaces. The longest time that one piece of work takes is compared with
-//! the longest without a replacement, and the difference with the time of the replacement. If work had to wait for the
-//! replacement, it would take about as much longer. Whatever else the machine does can make some work take long in some
-//! rounds, but not in most.
+//! One thread works without a pause while another replaces. The longest time that one piece of work takes is compared
+//! with the longest without a replacement, and the difference with the time of the replacement. If work had to wait for
+//! the replacement, it would take about as much longer. Whatever else the machine does can make some work take long in
+//! some rounds, but not in most.
 
 use std::future::Future;
 use std::pin::{Pin, pin};

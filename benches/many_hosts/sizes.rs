@@ -15,7 +15,7 @@ use crate::results::{self, Bound, Row};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Bytes for a virtual host with a name of 22 octets.
-const MOST_BYTES: Bound = Bound::AtMost(300.0);
+const MOST_BYTES: Bound = Bound::AtMost(200.0);
 
 /// The time is the shortest of so many.
 const TIMES: usize = 5;

@@ -1,5 +1,5 @@
-//! The results as tables of three narrow columns, which fit on a phone. What else there is to say about a number stands in
-//! small print below its case.
+//! The results as tables of three narrow columns, which fit on a phone. What else there is to say about a number stands
+//! in small print below its case.
 
 use std::fmt::Write;
 
