@@ -72,7 +72,7 @@ const SILENT_REUSE: (&str, Settings) = (
         ),
         (
             Software::TowerMisdirected,
-            "`MisdirectedLayer` with `allowed_hosts` and its own answer, outside all routes",
+            "`MisdirectedLayer` around all routes, with `allowed_hosts`",
         ),
     ],
 );

@@ -1,5 +1,18 @@
 //! What each server gets wrong on which port, what the tool should say about it, and which mistakes a server cannot
 //! make. The configuration files are beside this file, and the servers are started in `servers`.
+//!
+//! The mistakes, and their ports in all configuration files:
+//!
+//! 1. 4102: the certificate does not name the host.
+//! 2. 4103: a proxy sends no server name to the server behind it, which is at 4110.
+//! 3. 4104: a proxy sends the same server name for every host.
+//! 4. 4105, 4106: a wildcard certificate covers a host that wants client certificates. The server refuses the crossing,
+//!    or does not.
+//! 5. 4107: a name that the server does not know gets the default certificate.
+//! 6. 4108: browsers reuse a connection for a host that the server does not serve on it.
+//! 7. 4109: the server compares names, and an address or a trailing dot is none.
+//!
+//! Nothing is wrong at 4101. 4111 and 4112 have what the tool says about mistakes 2 and 3, and 7.
 
 use crate::tool::{Expected, Finding};
 
@@ -19,7 +32,7 @@ pub struct Case {
 pub const AB: &[&str] = &["a.test", "b.test"];
 pub const W: &[&str] = &["www.w.test", "admin.w.test"];
 /// RFC 6066 §3: a server name is no address and has no trailing dot.
-const ODD: &[&str] = &["a.test", "a.test.", "127.0.0.1"];
+pub const ODD: &[&str] = &["a.test", "a.test.", "127.0.0.1"];
 
 pub const fn visit(port: u16, asked: &'static [&'static str], expected: Expected) -> Case {
     Case {
@@ -113,7 +126,8 @@ const fn without_server_name_a_is_served() -> Case {
     visit(4108, AB, note("no-sni", &["b.test"], &[]))
 }
 
-/// The server behind a proxy, seen without it.
+/// The server behind a proxy, seen without it. It is as it should be, and nothing there tells which server name a proxy
+/// sends.
 const fn behind_a_proxy() -> Case {
     visit(4110, AB, note("no-sni", AB, &["server name"]))
 }
@@ -122,8 +136,8 @@ const fn strict_sni(hosts: &'static [&'static str], settings: &'static [&'static
     visit(4109, ODD, first("strict-sni", hosts, settings))
 }
 
-/// nginx by itself answers 421 only for hosts with client certificates. For the other cases it has the `if` that
-/// people write.
+/// nginx answers 421 by itself only for hosts with client certificates. Elsewhere, mistakes 6 and 7 need a rule: the `if`
+/// that people write.
 pub const NGINX: &[Case] = &[
     healthy(),
     another_certificate(&["ssl_certificate"]),
@@ -137,6 +151,9 @@ pub const NGINX: &[Case] = &[
     with_certificate(bypass(&["ssl_verify_client", "server_name"])),
     default_certificate(&["server_name"]),
     http2_reuse(&["server"]),
+    // Two places where TLS ends, which answer 404 for each other's host, and the cure.
+    visit(4113, AB, first("http2-reuse", AB, &["return 421"])),
+    visit(4114, AB, note("http2-reuse", AB, &[])),
     strict_sni(&["127.0.0.1"], &["$ssl_server_name"]),
     visit(4112, ODD, Expected::Well),
     behind_a_proxy(),
@@ -144,14 +161,15 @@ pub const NGINX: &[Case] = &[
 
 /// Apache httpd cannot make three mistakes:
 ///
-/// - As a proxy it sends the same name as `Host` and as the server name, with `ProxyPreserveHost` and without. So it
-///   sends neither none nor a fixed one with another host.
+/// - As a proxy it sends the same name as `Host` and as the server name, with `ProxyPreserveHost` and without. So a
+///   fixed server name comes with its own host, and nobody answers 421.
 /// - It asks for a client certificate at the request, too, if the handshake did not. So no policy makes a bypass.
 /// - Its policies compare virtual hosts and not names, so only a rule of one's own refuses an address.
 pub const HTTPD: &[Case] = &[
     healthy(),
     another_certificate(&["SSLCertificateFile"]),
-    visit(4103, AB, Expected::Well),
+    no_sni(&["ProxyPreserveHost On"]),
+    cured(),
     client_certificates(),
     with_certificate(client_certificates()),
     default_certificate(&["ServerName", "ServerAlias"]),
@@ -161,6 +179,7 @@ pub const HTTPD: &[Case] = &[
     behind_a_proxy(),
 ];
 
+/// Caddy can make every mistake.
 pub const CADDY: &[Case] = &[
     healthy(),
     another_certificate(&["tls "]),
@@ -179,6 +198,7 @@ pub const CADDY: &[Case] = &[
     behind_a_proxy(),
 ];
 
+/// HAProxy can make every mistake, because it compares nothing by itself.
 pub const HAPROXY: &[Case] = &[
     healthy(),
     another_certificate(&["crt"]),
@@ -196,8 +216,8 @@ pub const HAPROXY: &[Case] = &[
     behind_a_proxy(),
 ];
 
-/// Traefik looks for a certificate that names the host, so it never presents one that names another host. Where there
-/// is none, it makes one. Its check cannot be turned off, so there is no bypass.
+/// Traefik looks for a certificate that names the host. If there is none, it presents one of its own making, so mistake 1
+/// looks like mistake 5 except for the answer. Its check cannot be turned off, so there is no bypass.
 pub const TRAEFIK: &[Case] = &[
     healthy(),
     visit(
@@ -217,13 +237,13 @@ pub const TRAEFIK: &[Case] = &[
     ),
     http2_reuse(&["options"]),
     without_server_name_a_is_served(),
-    // The address is not compared with anything: without a server name, it has other options than its router wants.
+    // Traefik compares TLS options, not names. Without a server name, the address does not get the options of its router.
     visit(4109, ODD, first("no-sni", &["127.0.0.1"], &[])),
     behind_a_proxy(),
 ];
 
-/// This crate ignores a trailing dot, and without a server name it serves an address that the certificate names, at
-/// every level. So it is not too strict.
+/// This crate is no proxy. It ignores a trailing dot, and it serves an address that the certificate names without a server
+/// name, at every level. So it cannot make mistakes 2, 3 and 7.
 pub const OURS: &[Case] = &[
     healthy(),
     another_certificate(&["certificate"]),
@@ -237,7 +257,7 @@ pub const OURS: &[Case] = &[
     behind_a_proxy(),
 ];
 
-/// Envoy compares nothing by itself. The answer 421 is a route that people write.
+/// Envoy compares nothing by itself, so it makes mistakes 6 and 7 only if a route says so. The answer 421 is such a route.
 pub const ENVOY: &[Case] = &[
     healthy(),
     no_sni(&["auto_sni"]),

@@ -2,14 +2,13 @@
 //! file on loopback, and asked. What is wrong with a configuration is not here.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::Value;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::Child;
 
 use crate::cases::Case;
@@ -98,7 +97,7 @@ struct Ports(BTreeMap<u16, u16>);
 
 impl Setup {
     /// Writes everything that the server reads.
-    async fn write(
+    fn write(
         directory: Directory,
         kind: &Kind,
         changes: &[(&str, &str)],
@@ -108,7 +107,7 @@ impl Setup {
         let mut ports = Ports::default();
         let origin = origin.port().to_string();
         let configuration = configuration.replace(&ORIGIN.to_string(), &origin);
-        let configuration = ports.put_into(&configuration).await;
+        let configuration = ports.put_into(&configuration);
         let place = directory.path("");
         let place = place.trim_end_matches('/');
         directory.write("settings.yaml", configuration.replace("/srv/site", place));
@@ -122,18 +121,15 @@ impl Setup {
 
 impl Ports {
     /// Replaces 4101 to 4198.
-    async fn put_into(&mut self, text: &str) -> String {
+    fn put_into(&mut self, text: &str) -> String {
         let mut replaced = String::new();
         for word in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
             // Digits, and the one character behind them.
             let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
             match digits.parse() {
                 Ok(port @ 4101..ORIGIN) => {
-                    let own = match self.0.entry(port) {
-                        Entry::Occupied(own) => *own.get(),
-                        Entry::Vacant(own) => *own.insert(free_port().await),
-                    };
-                    replaced += &word.replacen(digits, &own.to_string(), 1);
+                    let free = self.0.entry(port).or_insert_with(free_port);
+                    replaced += &word.replacen(digits, &free.to_string(), 1);
                 }
                 _ => replaced += word,
             }
@@ -142,14 +138,14 @@ impl Ports {
     }
 }
 
-/// A port that nobody uses. The system gives connections ports from 32768 on, which a server might then find in use.
-async fn free_port() -> u16 {
+/// A port that nobody uses. Linux gives connections ports from 32768 on, so none of them takes this one meanwhile.
+fn free_port() -> u16 {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
-        // Another process of this test begins elsewhere.
+        // Another run of the tests begins elsewhere.
         let number = std::process::id() * 100 + NEXT.fetch_add(1, Ordering::Relaxed);
         let port = 10_000 + u16::try_from(number % 20_000).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.is_ok() {
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
             return port;
         }
     }
@@ -167,14 +163,16 @@ pub fn changed(text: &str, changes: &[(&str, &str)]) -> String {
 /// A running server, ended when the test ends.
 pub struct Server {
     pub name: &'static str,
-    setup: Setup,
-    changes: Vec<(&'static str, &'static str)>,
+    pub changes: Vec<(&'static str, &'static str)>,
+    // They end before their files go.
     _child: Option<Child>,
     _examples: Vec<Running>,
+    setup: Setup,
 }
 
 impl Server {
-    /// Starts it, unless it is not installed. Each of `changes` replaces a text in its files by another.
+    /// Starts a server, unless it is not installed. Each of `changes` replaces a text in its files. `origin` is the
+    /// server behind the proxies.
     pub async fn start(
         kind: &Kind,
         changes: &[(&'static str, &'static str)],
@@ -183,7 +181,7 @@ impl Server {
         let program = &kind.program;
         let directory = Directory::new();
         let mut command = program.command(&directory.path("settings.yaml")).await?;
-        let setup = Setup::write(directory, kind, changes, origin).await;
+        let setup = Setup::write(directory, kind, changes, origin);
         command
             .env("HOME", setup.directory.path(""))
             .stdout(Stdio::null())
@@ -231,7 +229,7 @@ impl Server {
         }
     }
 
-    /// Whether the port without a mistake serves, which goes for the others too then.
+    /// Whether the port without a mistake serves. The others then serve too.
     async fn serves(&self) -> bool {
         let host = changed("a.test", &self.changes);
         let Ok(tcp) = TcpStream::connect(self.addr(4101)).await else {
@@ -280,7 +278,8 @@ impl Server {
         let addr = self.addr(case.port);
         let asked = case.asked.iter().map(|host| self.spelled(case, host));
         let mut arguments: Vec<_> = asked.collect();
-        arguments.extend(["--json".into(), "--ca".into()]);
+        // On a slow machine everything takes long.
+        arguments.extend(["--json", "--timeout", "60", "--ca"].map(String::from));
         arguments.push(self.setup.directory.path("ca.pem"));
         arguments.extend(["--connect-to".into(), addr.to_string()]);
         if case.certificate {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::program;
 
-/// Runs the tool on one server: what it printed as JSON.
+/// Runs the tool on one server, and returns the JSON that it prints.
 pub async fn diagnose(arguments: &[&str]) -> Value {
     let output = program::run("diagnose", arguments).await;
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -35,8 +35,7 @@ pub struct Finding {
 }
 
 impl Expected {
-    /// Why the tool's answer is not the one that is expected.
-    /// `rename` gives each name the one that it has in this test.
+    /// Why the tool's answer is not the expected one. `rename` maps each host to the one that the tool was asked for.
     pub fn missing_in(&self, report: &Value, rename: impl Fn(&str) -> String) -> Option<String> {
         let findings = report["findings"].as_array().expect("findings");
         let mut to_do = findings.iter().filter(|found| found["severity"] != "note");

@@ -1,8 +1,8 @@
 //! The mistakes on servers that look different: other names, another order, other versions of TLS and HTTP, and
 //! configurations that nobody wrote for the tool.
 
-use crate::cases::{self, AB, Case, W, first, note, visit, with_certificate};
-use crate::no_mistake_is_missed;
+use crate::cases::{self, AB, Case, ODD, W, first, note, visit, with_certificate};
+use crate::names_each_mistake;
 use crate::servers::{self, Server};
 use crate::tool::Expected;
 
@@ -82,25 +82,42 @@ const STRANGE_HAPROXY: &[Case] = &[
 ];
 
 #[tokio::test]
-async fn nginx_as_people_also_set_it_up() {
-    no_mistake_is_missed(&servers::STRANGE_NGINX, STRANGE_NGINX, &[]).await;
+async fn the_cause_is_found_where_nginx_is_set_up_in_other_ways() {
+    names_each_mistake(&servers::STRANGE_NGINX, STRANGE_NGINX, &[]).await;
 }
 
 #[tokio::test]
-async fn haproxy_as_people_also_set_it_up() {
-    no_mistake_is_missed(&servers::STRANGE_HAPROXY, STRANGE_HAPROXY, &[]).await;
+async fn the_cause_is_found_where_haproxy_is_set_up_in_other_ways() {
+    names_each_mistake(&servers::STRANGE_HAPROXY, STRANGE_HAPROXY, &[]).await;
+}
+
+/// httpd asks for a client certificate at the request, too, and its policies compare virtual hosts, not names.
+#[tokio::test]
+async fn no_policy_of_httpd_is_a_bypass_or_compares_names() {
+    let line = "Protocols h2 http/1.1\n";
+    let cases = [
+        visit(4105, W, Expected::Well),
+        with_certificate(visit(4105, W, Expected::Well)),
+        visit(4101, ODD, Expected::Well),
+    ];
+    for policy in [
+        "Protocols h2 http/1.1\nSSLVHostSNIPolicy insecure\n",
+        "Protocols h2 http/1.1\nSSLVHostSNIPolicy strict\n",
+    ] {
+        names_each_mistake(&servers::HTTPD, &cases, &[(line, policy)]).await;
+    }
 }
 
 #[tokio::test]
-async fn other_names_and_tls_1_2() {
+async fn the_cause_is_found_under_other_names_over_tls_1_2() {
     let tls = ("access_log off;", "access_log off; ssl_protocols TLSv1.2;");
     let changes = [NAMES, &[tls]].concat();
-    no_mistake_is_missed(&servers::NGINX, cases::NGINX, &changes).await;
+    names_each_mistake(&servers::NGINX, cases::NGINX, &changes).await;
 }
 
 /// Where nobody speaks HTTP/2, browsers reuse no connection.
 #[tokio::test]
-async fn another_order_and_http_1_1() {
+async fn the_cause_is_found_in_another_order_over_http_1_1() {
     let changes = [("alpn h2,http/1.1", "alpn http/1.1")];
     let cases = cases::HAPROXY.iter().filter(|case| case.port != 4108);
     let cases: Vec<_> = cases
@@ -113,12 +130,12 @@ async fn another_order_and_http_1_1() {
             }
         })
         .collect();
-    no_mistake_is_missed(&servers::HAPROXY, &cases, &changes).await;
+    names_each_mistake(&servers::HAPROXY, &cases, &changes).await;
 }
 
 /// Clients send the port with the host where it is not 443.
 #[tokio::test]
-async fn hosts_with_the_port_of_the_server() {
+async fn the_cause_is_found_for_hosts_with_a_port() {
     let cases = cases::HAPROXY.iter().filter(|case| case.port != 4109);
     let cases: Vec<_> = cases
         .map(|case| Case {
@@ -126,18 +143,18 @@ async fn hosts_with_the_port_of_the_server() {
             ..*case
         })
         .collect();
-    no_mistake_is_missed(&servers::HAPROXY, &cases, &[]).await;
+    names_each_mistake(&servers::HAPROXY, &cases, &[]).await;
 }
 
 #[tokio::test]
-async fn other_names_of_this_crate() {
+async fn the_cause_is_found_under_other_names_of_this_crate() {
     let wrong = Server::ours(NAMES).await.wrong(cases::OURS).await;
     assert!(wrong.is_empty(), "{}", wrong.concat());
 }
 
 /// The example has no default here, so a proxy that sends no server name gets no connection, and nobody sees a 421.
 #[tokio::test]
-async fn no_connection_without_a_server_name() {
+async fn a_proxy_that_gets_no_connection_is_told_to_send_a_server_name() {
     let server = Server::ours(&[]).await;
     let cases = [visit(
         4103,
