@@ -15,7 +15,7 @@ use super::settings::Settings;
 use crate::answer::{self, Refusal, Responder};
 use crate::authority::{self, Stated};
 use crate::connection::{ConnectionInfo, Unread, connection_info};
-use crate::verdict::{self, Rejection, Verdict};
+use crate::verdict::{Rejection, Verdict};
 
 /// Middleware service produced by [`MisdirectedLayer`](crate::MisdirectedLayer).
 ///
@@ -150,7 +150,7 @@ impl<S, R> Misdirected<S, R> {
         // a request that only gets reported is not known before its handler is done, which may be much later or
         // never. Its event does not wait, so that no report gets lost, and has no status.
         #[cfg(feature = "tracing")]
-        if verdict::is_logged(rejection) {
+        if crate::verdict::is_logged(rejection) {
             let verdict = verdict_on(&self.settings, request, Some(rejection));
             verdict.trace(rejection, refused.as_ref().map(Response::status));
         }
