@@ -11,7 +11,7 @@ use tower_misdirected::{ConnectionInfo, EffectiveAuthority};
 /// (RFC 9110 §7.6.1).
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(fields, CONNECTION)
-        .filter_map(|name| name.parse().ok())
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .collect();
     for name in named {
         fields.remove(name);
@@ -31,7 +31,7 @@ pub fn to_upstream(
     connection: &ConnectionInfo,
 ) {
     let fields = &mut request.headers;
-    let trailers = tokens(fields, TE).any(|token| token.eq_ignore_ascii_case("trailers"));
+    let trailers = tokens(fields, TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     remove_hop_by_hop(fields);
     if trailers {
         // The proxy passes trailers on, and some gRPC servers insist on the field.
@@ -43,10 +43,13 @@ pub fn to_upstream(
     fields.remove(EXPECT);
     join_cookies(fields);
 
-    // This proxy is the first. What clients write there is not to be trusted.
+    // This proxy is the first. What clients write there is not to be trusted. Many frameworks take `_` for `-`.
     let forwarded: Vec<HeaderName> = fields
         .keys()
-        .filter(|name| **name == FORWARDED || name.as_str().starts_with("x-forwarded-"))
+        .filter(|name| {
+            let name = name.as_str().replace('_', "-");
+            name == FORWARDED.as_str() || name.starts_with("x-forwarded-")
+        })
         .cloned()
         .collect();
     for name in forwarded {
@@ -87,10 +90,9 @@ fn join_cookies(fields: &mut HeaderMap) {
 }
 
 /// The members of a list in a field, which may come in several lines.
-fn tokens(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+fn tokens(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = fields.get_all(name).into_iter();
     lines
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .map(str::trim)
+        .flat_map(|line| line.as_bytes().split(|octet| *octet == b','))
+        .map(<[u8]>::trim_ascii)
 }

@@ -17,7 +17,8 @@
 //! cover the hosts. `--ca` names the file with the authority that signed it.
 //!
 //! - The upstream sees the client's host without the port. `X-Forwarded-Host` has both, `X-Forwarded-For` has the
-//!   client's address, and `X-Forwarded-Proto` is `https`. What clients write into such fields is dropped.
+//!   client's address, and `X-Forwarded-Proto` is `https`. What clients write into such fields is dropped, also if a name
+//!   has `_` for `-`.
 //! - An upload of up to 64 KiB is read first, so that it can be repeated. An upload that is longer, or whose length is not
 //!   known, is passed on as it arrives. If the upstream refuses it, the client gets a 502.
 //! - `CONNECT`, `TRACE` and protocol upgrades such as WebSockets are not passed on.

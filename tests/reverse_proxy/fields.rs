@@ -37,9 +37,9 @@ async fn describe(request: Request) -> ([(&'static str, &'static str); 6], Strin
     (fields, lines.join("\n"))
 }
 
-/// The fields of a request, of which a part is for the proxy alone.
+/// The fields of a request, of which a part is for the proxy alone. Many frameworks take `_` in a name for `-`.
 const SENT: &str = "Host: one.test:8443
-Connection: x-hop, keep-alive, x-forwarded-for
+Connection: x-hop, keep-alive, é, x-forwarded-for
 Connection: TE
 Keep-Alive: timeout=5
 Proxy-Connection: keep-alive
@@ -54,6 +54,8 @@ X-Forwarded-For: 192.0.2.1
 X-Forwarded-Host: evil.test
 X-Forwarded-Port: 1
 X-Forwarded-Proto: http
+X_Forwarded_For: 192.0.2.1
+X-Forwarded_Proto: http
 Via: 1.0 before
 ";
 
