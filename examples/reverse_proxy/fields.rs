@@ -1,7 +1,8 @@
 //! The header fields that change on the way to the upstream and back.
 
 use axum::http::header::{
-    CONNECTION, COOKIE, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE, VIA,
+    CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE,
+    VIA,
 };
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
@@ -16,12 +17,21 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     for name in named {
         fields.remove(name);
     }
+    // The length of a message that has both fields is not that of its body (RFC 9112 §6.3).
+    if fields.contains_key(TRANSFER_ENCODING) {
+        fields.remove(CONTENT_LENGTH);
+    }
     for name in [CONNECTION, TE, TRANSFER_ENCODING, UPGRADE] {
         fields.remove(name);
     }
     for name in ["keep-alive", "proxy-connection"] {
         fields.remove(name);
     }
+}
+
+/// Tells whether the body is compressed for the connection. hyper decodes no transfer coding but `chunked`.
+pub fn is_coded(fields: &HeaderMap) -> bool {
+    tokens(fields, TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Prepares the fields of a request for the upstream.

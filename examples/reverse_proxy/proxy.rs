@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CACHE_CONTROL;
+use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::uri::Scheme;
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, Either, Full};
 use hyper::body::{Body as _, Incoming};
@@ -52,6 +52,7 @@ pub async fn forward(
     request: Request,
 ) -> Response {
     let limit = proxy.timeout;
+    let to_head = request.method() == Method::HEAD;
     let answer = timeout(limit, send(proxy, &authority, &connection, request));
     let failed = match answer.await {
         Ok(Ok(response)) => match response.status() {
@@ -60,7 +61,8 @@ pub async fn forward(
             StatusCode::MISDIRECTED_REQUEST => StatusCode::BAD_GATEWAY,
             // A switch of protocols that nobody has asked for.
             status if status.is_informational() => StatusCode::BAD_GATEWAY,
-            _ => return to_client(response, limit),
+            _ if fields::is_coded(response.headers()) => StatusCode::BAD_GATEWAY,
+            _ => return to_client(response, to_head, limit),
         },
         Ok(Err(status)) => status,
         Err(_) => StatusCode::GATEWAY_TIMEOUT,
@@ -76,7 +78,8 @@ async fn send(
     request: Request,
 ) -> Result<http::Response<Incoming>, StatusCode> {
     let (mut head, body) = request.into_parts();
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
+    // RFC 9112 §6.1 for the coding.
+    if matches!(head.method, Method::CONNECT | Method::TRACE) || fields::is_coded(&head.headers) {
         return Err(StatusCode::NOT_IMPLEMENTED);
     }
     fields::to_upstream(&mut head, authority, connection);
@@ -89,7 +92,16 @@ async fn send(
         Some(path) => uri.path_and_query(path.clone()),
         None => uri.path_and_query("/"), // absolute form without a path
     };
-    let mut request = Request::new(payload(body, proxy.timeout).await?);
+    let body = payload(body, proxy.timeout).await?;
+    if matches!(head.method, Method::GET | Method::HEAD)
+        && matches!(body, Either::Right(_))
+        && !head.headers.contains_key(CONTENT_LENGTH)
+    {
+        // Otherwise hyper sends no body with these methods over HTTP/1.1. Over HTTP/2 it removes the field.
+        let chunked = HeaderValue::from_static("chunked");
+        head.headers.insert(TRANSFER_ENCODING, chunked);
+    }
+    let mut request = Request::new(body);
     *request.method_mut() = head.method;
     *request.uri_mut() = uri.build().map_err(|_| StatusCode::BAD_REQUEST)?;
     *request.headers_mut() = head.headers;
@@ -113,11 +125,13 @@ async fn payload(body: Body, pause: Duration) -> Result<Payload, StatusCode> {
 }
 
 /// Passes an answer on, with its trailers. Extensions stay here, because they name the upstream's address.
-fn to_client(response: http::Response<Incoming>, pause: Duration) -> Response {
+fn to_client(response: http::Response<Incoming>, to_head: bool, pause: Duration) -> Response {
     let (mut head, body) = response.into_parts();
     fields::remove_hop_by_hop(&mut head.headers);
+    // The length that a GET would have is not known. axum would make it 0.
+    let unknown = to_head && !head.headers.contains_key(CONTENT_LENGTH);
     // A body that is over says so, which a timeout around it would hide.
-    let body = match body.is_end_stream() {
+    let body = match body.is_end_stream() && !unknown {
         true => Body::empty(),
         false => Body::new(TimeoutBody::new(pause, body)),
     };

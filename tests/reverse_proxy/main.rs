@@ -16,6 +16,7 @@ mod site;
 mod wire;
 
 mod fields;
+mod framing;
 mod front;
 mod mistakes;
 mod refused;
