@@ -73,6 +73,10 @@
 //! - If a layer in between defers the call, such as tower's `Buffer` or one that awaits something of tokio before it
 //!   calls the client, every connection counts as new. So there is one repeat, which may go out on a stale connection.
 //!   The same happens if another request returns a stale connection to the pool while the repeat waits for a new one.
+//! - If a request gets a connection of another request while the client opens one for it, the client finishes opening
+//!   that one in the background. The repeat may get it, and it counts as new, although the handshake may be older than
+//!   a change on the server. So shortly after a burst of first requests to a host, a 421 may reach the caller, also over
+//!   HTTP/2.
 //! - Outside a task of tokio, in [`tokio::task::unconstrained`], and with a connector that needs no I/O of tokio, such
 //!   as one in memory, a new connection may count as one from the pool. Then a request that is always refused is sent
 //!   more than twice, within the bound.
@@ -117,6 +121,9 @@
 //!   that replace the poisoned ones.
 //! - The body of a refused response is dropped unread, so a server cannot hold up the repeat with it. Over HTTP/1 that
 //!   closes the connection, over HTTP/2 it resets the stream.
+//! - A server may refuse an upload before it has read all of it. The repeat does not wait for the rest. If the 421 over
+//!   HTTP/1 has an empty body, hyper goes on sending the first upload, and the connection stays open until the server
+//!   has read the upload or closes the connection.
 //! - The layer sets no timeout. A timeout outside it covers all attempts together.
 
 mod body;
