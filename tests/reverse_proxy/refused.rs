@@ -34,7 +34,13 @@ async fn clients_do_not_see_that_connections_to_the_upstream_are_stale() {
             let (mut gets, mut posts) = (0, 0);
             // The proxy may return a connection to its pool only after the next request. Then that opens another one.
             for _ in 0..20 {
-                let requests = (0..TOGETHER).map(|_| client.request(get("/together")));
+                // Over HTTP/2 one request, because each of several would open a connection, and all but one of these
+                // would be left over.
+                let (count, path) = match upstream {
+                    "h2" => (1, "/"),
+                    _ => (TOGETHER, "/together"),
+                };
+                let requests = (0..count).map(|_| client.request(get(path)));
                 for response in join_all(requests).await {
                     assert_eq!(read(response.unwrap()).await.status(), 200);
                 }
