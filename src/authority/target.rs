@@ -103,10 +103,23 @@ impl<'a> Stated<'a> {
         }
     }
 
-    /// Returns whether the text is this very host, in normal form and without a port.
+    /// Returns the port if the text is this very name in normal form, with a port or without. `None` for every other
+    /// text, and if two fields state an authority.
     #[inline(always)]
-    pub(crate) fn is_spelled(&self, host: &Host) -> bool {
-        self.beside.is_none() && host.is_spelled(self.authority)
+    pub(crate) fn port_after(&self, name: &Host) -> Option<Option<u16>> {
+        if self.beside.is_some() {
+            return None;
+        }
+        match name.is_spelled(self.authority) {
+            true => Some(None),
+            false => self.some_port_after(name),
+        }
+    }
+
+    #[inline(never)]
+    fn some_port_after(&self, name: &Host) -> Option<Option<u16>> {
+        let port = name.port_after(self.authority)?;
+        host::parse_port(port).ok()
     }
 
     /// Returns the text of the host, which has not been checked, and the port. `None` if the port is none, or if two

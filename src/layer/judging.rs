@@ -12,18 +12,18 @@ use crate::verdict::{self, Evidence, Rejection, Rules};
 /// Judges a request. Returns whether `Host` differs from the authority that was judged, and why the request is to be
 /// refused.
 ///
-/// Most requests name the server name of their connection, in normal form and without a port. They are judged here, and
-/// all others apart, so that nothing has to be kept in memory for most requests.
+/// Most requests name the server name of their connection, in normal form. They are judged here, and all others apart, so
+/// that nothing has to be kept in memory for most requests.
 #[inline(always)]
 pub(super) fn judge<B>(rules: &Rules, request: &Request<B>) -> (bool, Option<Rejection>) {
     let connection = connection_info(request.extensions());
     let stated = Stated::of(request);
     if let (Ok(stated), Some(info)) = (&stated, connection) {
         if let Some(name) = info.server_name_host().filter(|_| info.is_tls()) {
-            if stated.is_spelled(name) {
+            if let Some(port) = stated.port_after(name) {
                 let host = Sought::new(name.as_ref());
                 let evidence = Some(Evidence::of_server_name(info, name));
-                let verdict = verdict::judge(stated, &host, None, evidence, rules);
+                let verdict = verdict::judge(stated, &host, port, evidence, rules);
                 return (false, verdict.err());
             }
         }
@@ -31,7 +31,7 @@ pub(super) fn judge<B>(rules: &Rules, request: &Request<B>) -> (bool, Option<Rej
     judge_other(rules, stated, connection)
 }
 
-/// Judges a request that does not name the server name, or with a port, or in another form.
+/// Judges a request that does not name the server name, or in another form.
 #[inline(never)]
 fn judge_other(
     rules: &Rules,
@@ -40,13 +40,6 @@ fn judge_other(
 ) -> (bool, Option<Rejection>) {
     if let (Ok(stated), Some(info)) = (&stated, connection) {
         if let Some((text, port)) = stated.parts().filter(|_| info.is_tls()) {
-            let server_name = info.server_name_host();
-            if let Some(name) = server_name.filter(|name| name.is_spelled(text)) {
-                let host = Sought::new(name.as_ref());
-                let evidence = Some(Evidence::of_server_name(info, name));
-                let verdict = verdict::judge(stated, &host, port, evidence, rules);
-                return (false, verdict.err());
-            }
             // The names of the certificate have been checked, so a host that is one of them need not be checked again.
             let read = info.certificate_names().read(text);
             let covered = read.is_ok();
