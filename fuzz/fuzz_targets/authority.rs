@@ -1,5 +1,5 @@
 //! Rules A1 to A9. The input is text: a line `VERSION METHOD TARGET`, then a line for each `Host` field.
-//! Every line is also read as an authority by itself.
+//! Every line is also read as an authority by itself. Any other text is the `Host` field of a request.
 #![no_main]
 
 use std::sync::LazyLock;
@@ -9,7 +9,10 @@ use http::{HeaderValue, Method, Request, Uri, Version};
 use libfuzzer_sys::fuzz_target;
 use oracle::request::Head;
 use oracle::{exchange, grammar, request};
-use tower_misdirected::{Coalescing, EffectiveAuthority, Host, MisdirectedLayer, Rejection};
+use tower_misdirected::{
+    CertificateNames, Coalescing, ConnectionInfo, EffectiveAuthority, Host, MisdirectedLayer,
+    Rejection,
+};
 
 const DEFAULT: &str = "Default.test:8080";
 
@@ -25,9 +28,12 @@ fuzz_target!(|data: &[u8]| {
             host_alone(text);
         }
     }
-    if let Some(head) = read(data) {
-        in_a_request(&head);
-    }
+    in_a_request(&read(data).unwrap_or(Head {
+        version: Version::HTTP_11,
+        method: Method::GET,
+        target: "/",
+        hosts: vec![data],
+    }));
 });
 
 /// Accepted exactly where the grammar accepts it, and what it is read as is a fixed point.
@@ -110,28 +116,67 @@ fn in_a_request(head: &Head<'_>) {
         };
         request.headers_mut().append(HOST, host);
     }
-    for (layer, default) in [(&LAYER, None), (&LAYER_WITH_DEFAULT, Some(DEFAULT))] {
-        let seen = exchange::send(layer, request.clone());
-        let expected = head.target(default);
-        let (seen, expected) = match (seen, expected) {
-            (Err(Rejection::Malformed(_)), None) => continue,
-            (Ok(seen), Some(expected)) => (seen, expected),
-            (seen, expected) => panic!("{head:?}: {seen:?}, not {expected:?}"),
-        };
-        let judged = EffectiveAuthority::of_parts(&seen).expect("what was served");
-        assert!(
-            expected.authority == judged,
-            "{head:?}: {judged:?}, not {expected:?}"
-        );
-        let mut hosts = seen.headers.get_all(HOST).iter();
-        if let Some(host) = hosts.next() {
-            let host = grammar::authority(host.as_bytes()).expect("a valid Host goes in");
-            let scheme = expected.scheme.as_deref();
-            assert!(
-                request::same(&host, &expected.authority, scheme),
-                "A2: {head:?}"
-            );
+    judged_by_the_rules(head, &request, &LAYER, None);
+    judged_by_the_rules(head, &request, &LAYER_WITH_DEFAULT, Some(DEFAULT));
+    for text in stated(&request) {
+        for connection in connections(&text) {
+            request.extensions_mut().insert(connection);
+            judged_by_the_rules(head, &request, &LAYER, None);
         }
-        assert!(hosts.next().is_none());
     }
+}
+
+/// Returns the texts that may state an authority.
+fn stated(request: &Request<()>) -> Vec<String> {
+    let fields = request.headers().get_all(HOST).iter();
+    let fields = fields.filter_map(|host| Some(host.to_str().ok()?.to_owned()));
+    let in_target = request.uri().authority();
+    fields.chain(in_target.map(ToString::to_string)).collect()
+}
+
+/// Returns connections that know the host of the text, or the name after its first label. They change no verdict, but
+/// the layer then judges without reading the whole host.
+fn connections(text: &str) -> [ConnectionInfo; 2] {
+    let without_digits = text.trim_end_matches(|octet: char| octet.is_ascii_digit());
+    let host = without_digits.strip_suffix(':').unwrap_or(text);
+    let base = host.split_once('.').map_or(host, |(_, base)| base);
+    let ip = match grammar::host(host) {
+        Some(grammar::Host::Ip(ip)) => Some(ip),
+        _ => None,
+    };
+    let names = CertificateNames::from_sans([host.to_owned(), format!("*.{base}")], ip);
+    [
+        ConnectionInfo::tls().server_name(host).build(),
+        ConnectionInfo::tls().certificate_names(names).build(),
+    ]
+}
+
+fn judged_by_the_rules(
+    head: &Head<'_>,
+    request: &Request<()>,
+    layer: &MisdirectedLayer,
+    default: Option<&str>,
+) {
+    let seen = exchange::send(layer, request.clone());
+    let expected = head.target(default);
+    let (seen, expected) = match (seen, expected) {
+        (Err(Rejection::Malformed(_)), None) => return,
+        (Ok(seen), Some(expected)) => (seen, expected),
+        (seen, expected) => panic!("{head:?}: {seen:?}, not {expected:?}"),
+    };
+    let judged = EffectiveAuthority::of_parts(&seen).expect("what was served");
+    assert!(
+        expected.authority == judged,
+        "{head:?}: {judged:?}, not {expected:?}"
+    );
+    let mut hosts = seen.headers.get_all(HOST).iter();
+    if let Some(host) = hosts.next() {
+        let host = grammar::authority(host.as_bytes()).expect("a valid Host goes in");
+        let scheme = expected.scheme.as_deref();
+        assert!(
+            request::same(&host, &expected.authority, scheme),
+            "A2: {head:?}"
+        );
+    }
+    assert!(hosts.next().is_none());
 }
