@@ -56,6 +56,11 @@ impl<H> Cohort<H> {
         State(self.state.load(Acquire))
     }
 
+    /// Returns whether the members have the state that this map gives them, so that no update is due.
+    pub(super) fn is_up_to_date(&self, map: &Map) -> bool {
+        self.state().is_outdated() == self.who.is_outdated(&self.accepted_by, map)
+    }
+
     pub(super) fn accepted_by(&self) -> &VirtualHost {
         &self.accepted_by
     }

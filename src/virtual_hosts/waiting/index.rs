@@ -82,10 +82,14 @@ impl Index {
         let mut who = Arc::new(who);
         let place = (who.scope(map), who.clone());
         let cohorts = self.cohorts.entry(place).or_default();
-        // A cohort that is behind may still be outdated, although its configuration has come back.
+        // A cohort that is behind may still be outdated, although its configuration has come back. All others are
+        // shared during a replacement too, or each connection that begins meanwhile would have a cohort of its own.
         let behind = self.behind;
-        let same = |cohort: &&Arc<Cohort>| !behind && cohort.accepted_by().same_config(accepted_by);
-        let cohort = match cohorts.iter().find(same) {
+        let fits = |cohort: &&Arc<Cohort>| {
+            let same_config = cohort.accepted_by().same_config(accepted_by);
+            same_config && (!behind || cohort.is_up_to_date(map))
+        };
+        let cohort = match cohorts.iter().find(fits) {
             Some(cohort) => cohort.clone(),
             None => {
                 if let Some(neighbor) = cohorts.first() {
@@ -194,6 +198,22 @@ mod tests {
             before += updated;
         }
         assert_eq!(before, watches.len());
+    }
+
+    #[test]
+    fn w2_connections_that_begin_during_a_replacement_share_a_cohort() {
+        let [former, next] = [(); 2].map(|()| map(&[]));
+        let waiting = Arc::default();
+        let old = watch(&waiting, "a.test", &former);
+        assert!(waiting.lock().fall_behind());
+        let new = [(); 3].map(|()| watch(&waiting, "a.test", &next));
+        let cohorts = waiting.lock().cohorts.values().map(Vec::len).sum::<usize>();
+        assert_eq!(cohorts, 2);
+        assert!(new.iter().all(|new| !new.is_outdated()));
+
+        waiting.follow(&former, &next);
+        assert!(old.is_outdated());
+        assert!(new.iter().all(|new| !new.is_outdated()));
     }
 
     #[test]
