@@ -136,8 +136,9 @@ impl CertificateNames {
         Some(names.get(host).is_some())
     }
 
-    /// Reads a host without a port that the certificate covers. An error says nothing about the text, but may have its
-    /// hashes.
+    /// Reads a host without a port that the certificate covers. If the error has the hashes of the text, and the text
+    /// is a name in normal form, the certificate does not cover the name, because certificates have no wildcards for
+    /// several labels. An error without hashes says nothing.
     #[inline]
     pub(crate) fn read<'a>(&self, text: &'a [u8]) -> Result<Sought<'a>, Option<Hashed<'a>>> {
         self.0.as_deref().ok_or(None)?.read(text)

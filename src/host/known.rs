@@ -1,5 +1,5 @@
-//! Reading a host that a map is likely to have, for less than the whole grammar costs. Looking up a host that has been read
-//! lives in `name_map`.
+//! Reading a host that a map is likely to have, for less than the whole grammar costs. Looking up a host that has been
+//! read lives in `name_map`.
 
 use super::grammar::split_ip;
 use super::hash::hash_of_name;
@@ -13,7 +13,9 @@ impl<V> NameMap<V> {
     ///
     /// # Errors
     ///
-    /// Returns the hashes of the text if it may be a name. An error does not mean that the map has no such host.
+    /// Returns the hashes of the text if it may be a name. The map then has no such name, unless the name is not in
+    /// normal form or the map has wildcards for several labels, which are not looked up here. An error without hashes
+    /// says nothing about the map.
     #[inline]
     pub(crate) fn read<'a>(&self, text: &'a [u8]) -> Result<Sought<'a>, Option<Hashed<'a>>> {
         if let [b'[' | b'0'..=b'9', ..] = text {

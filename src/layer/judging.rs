@@ -41,6 +41,7 @@ fn judge_other(
     if let (Ok(stated), Some(info)) = (&stated, connection) {
         if let Some((text, port)) = stated.parts().filter(|_| info.is_tls()) {
             // The names of the certificate have been checked, so a host that is one of them need not be checked again.
+            // A host in normal form that is none of them need not be looked up again.
             let read = info.certificate_names().read(text);
             let covered = read.is_ok();
             let host = read.or_else(|hashed| hashed.as_ref().and_then(Hashed::check).ok_or(()));
