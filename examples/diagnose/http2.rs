@@ -6,12 +6,12 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use h2::client::{Builder, SendRequest};
 use hyper::http::uri::PathAndQuery;
-use hyper::{Request, Uri};
 use tokio::task::JoinHandle;
 
 use crate::deadline::Deadline;
 use crate::failure::Failure;
 use crate::observation::Ended;
+use crate::request::request;
 use crate::response::{MAX_BODY, MAX_HEAD, Response};
 use crate::watched::Watched;
 
@@ -41,13 +41,7 @@ impl Http2 {
         path: &PathAndQuery,
         deadline: Deadline,
     ) -> Result<Response, Failure> {
-        let uri = Uri::builder()
-            .scheme("https")
-            .authority(authority)
-            .path_and_query(path.clone());
-        let uri = uri.build().map_err(|error| Failure::of(&error))?;
-        let mut request = Request::new(());
-        *request.uri_mut() = uri;
+        let request = request(authority, path)?;
         let response = async {
             let mut sender = self.sender.clone().ready().await?;
             let (response, _) = sender.send_request(request, true)?;

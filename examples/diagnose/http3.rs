@@ -8,7 +8,6 @@ use bytes::{Buf, Bytes};
 use h3::client::SendRequest;
 use h3::error::{Code, StreamError};
 use hyper::http::uri::PathAndQuery;
-use hyper::{Request, Uri};
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint};
 use tokio::task::JoinHandle;
@@ -16,6 +15,7 @@ use tokio::task::JoinHandle;
 use crate::deadline::Deadline;
 use crate::failure::{Failure, Kind};
 use crate::observation::Ended;
+use crate::request::request;
 use crate::response::{MAX_BODY, MAX_HEAD, Response};
 
 /// h3 reads a field section as a whole, however long it claims to be. So the connection is watched from below.
@@ -128,13 +128,7 @@ impl Http3 {
         path: &PathAndQuery,
         deadline: Deadline,
     ) -> Result<Response, Failure> {
-        let uri = Uri::builder()
-            .scheme("https")
-            .authority(authority)
-            .path_and_query(path.clone());
-        let uri = uri.build().map_err(|error| Failure::of(&error))?;
-        let mut request = Request::new(());
-        *request.uri_mut() = uri;
+        let request = request(authority, path)?;
         let response = async {
             let mut stream = self.sender.send_request(request).await?;
             stream.finish().await?;

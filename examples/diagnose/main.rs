@@ -23,6 +23,7 @@ mod matrix;
 mod observation;
 mod probe;
 mod refusals;
+mod request;
 mod response;
 mod software;
 mod subject;
