@@ -69,17 +69,17 @@
 //!   the server has processed.
 //! - hyper-util does not say whether a connection was in the pool. The layer concludes it: the client takes a
 //!   connection out of the pool as soon as it is polled, whereas a new connection has to wait for I/O. The layer makes
-//!   sure of that wait by using up the [budget](tokio::task::consume_budget) that tokio gives the task for the poll.
+//!   sure of that wait by using up the [budget] that tokio gives the task for the poll.
 //! - If a layer in between defers the call, such as tower's `Buffer` or one that awaits something of tokio before it
 //!   calls the client, every connection counts as new. So there is one repeat, which may go out on a stale connection.
 //!   The same happens if another request returns a stale connection to the pool while the repeat waits for a new one.
 //! - If a request gets a connection of another request while the client opens one for it, the client finishes opening
-//!   that one in the background. The repeat may get it, and it counts as new, although the handshake may be older than
-//!   a change on the server. So shortly after a burst of first requests to a host, a 421 may reach the caller, also over
-//!   HTTP/2.
-//! - Outside a task of tokio, in [`tokio::task::unconstrained`], and with a connector that needs no I/O of tokio, such
-//!   as one in memory, a new connection may count as one from the pool. Then a request that is always refused is sent
-//!   more than twice, within the bound.
+//!   that one in the background. The repeat may get it, and it counts as new, although the handshake may be older
+//!   than a change on the server. So shortly after a burst of first requests to a host, a 421 may reach the caller,
+//!   also over HTTP/2.
+//! - Outside a task of tokio, in a future that is [`unconstrained`], and with a connector that needs no I/O of tokio,
+//!   such as one in memory, a new connection may count as one from the pool. Then a request that is always refused is
+//!   sent more than twice, within the bound.
 //! - On several threads, another request may take a connection out of the pool after the 421 arrived and before the
 //!   layer poisons the connection. That request is refused too, and repeated in its turn.
 //! - The layer captures the connection with
@@ -125,6 +125,9 @@
 //!   HTTP/1 has an empty body, hyper goes on sending the first upload, and the connection stays open until the server
 //!   has read the upload or closes the connection.
 //! - The layer sets no timeout. A timeout outside it covers all attempts together.
+//!
+//! [budget]: https://docs.rs/tokio/1/tokio/task/coop/index.html
+//! [`unconstrained`]: https://docs.rs/tokio/1/tokio/task/fn.unconstrained.html
 
 mod body;
 mod budget;

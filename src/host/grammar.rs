@@ -42,8 +42,8 @@ pub(super) fn split_ip(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
     matches!(rest, [] | [b':', ..]).then_some((HostRef::of_ip(ip), rest))
 }
 
-/// Splits four decimal octets off. `Ipv4Addr` reads the same, but only a `str`, and only if nothing follows, so the text
-/// would be walked through three times.
+/// Splits four decimal octets off. `Ipv4Addr` reads the same, but only a `str`, and only if nothing follows, so the
+/// text would be walked through three times.
 #[inline]
 pub(super) fn split_ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let (first, rest) = split_octet(text)?;

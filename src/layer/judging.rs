@@ -12,8 +12,8 @@ use crate::verdict::{self, Evidence, Rejection, Rules};
 /// Judges a request. Returns whether `Host` differs from the authority that was judged, and why the request is to be
 /// refused.
 ///
-/// Most requests name the server name of their connection, in normal form. They are judged here, and all others apart, so
-/// that nothing has to be kept in memory for most requests.
+/// Most requests name the server name of their connection, in normal form. They are judged here, and all others apart,
+/// so that nothing has to be kept in memory for most requests.
 #[inline(always)]
 pub(super) fn judge<B>(rules: &Rules, request: &Request<B>) -> (bool, Option<Rejection>) {
     let connection = connection_info(request.extensions());

@@ -90,8 +90,8 @@ impl Evidence {
     }
 }
 
-/// Returns what the virtual hosts say about a host that the certificate does not cover. Apart from other hosts, so that
-/// requests that pass cost no more.
+/// Returns what the virtual hosts say about a host that the certificate does not cover. Below `SameTlsConfig`, nobody
+/// asks them. Apart from other hosts, so that most requests that pass cost no more.
 #[cold]
 #[inline(never)]
 fn uncovered(connection: &ConnectionInfo, host: &Sought<'_>, level: Coalescing) -> Relation {

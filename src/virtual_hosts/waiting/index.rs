@@ -148,8 +148,8 @@ impl Index {
         rest
     }
 
-    /// Returns the greatest number of labels of a name in this scope. So a wildcard for several labels is not sought among
-    /// names that nobody has.
+    /// Returns the greatest number of labels of a name in this scope. So a wildcard for several labels is not sought
+    /// among names that nobody has.
     fn most_labels(&self, scope: Scope) -> u32 {
         match self.cohorts.range(..scope.end()).next_back() {
             Some(((last, who), _)) if *last == scope => who.labels(),
