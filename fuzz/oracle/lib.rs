@@ -11,6 +11,7 @@ pub mod hello;
 pub mod made;
 pub mod made_hello;
 pub mod network;
+pub mod odd_head;
 pub mod pattern;
 pub mod pem_file;
 #[path = "../../tests/proxy_protocol/oracle.rs"]
