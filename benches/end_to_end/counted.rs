@@ -3,8 +3,11 @@
 
 use std::cell::Cell;
 use std::io;
+use std::net::TcpStream;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crate::program::Program;
 use crate::results;
@@ -16,6 +19,9 @@ pub struct Counted {
     out: PathBuf,
     dumps: Cell<u32>,
 }
+
+/// How long callgrind may take to hear an order.
+const UNHEARD: Duration = Duration::from_secs(2);
 
 /// The version of valgrind, or why there is none.
 pub fn version() -> io::Result<String> {
@@ -71,8 +77,23 @@ impl Counted {
         // A server that waits for requests does not hear the order, and is interrupted after this time.
         vgdb.arg("--max-invoke-ms=1")
             .arg(format!("--pid={}", self.server.pid()))
-            .arg(order);
-        let output = vgdb.output()?;
+            .arg(order)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null());
+        let mut vgdb = vgdb.spawn()?;
+        let begun = Instant::now();
+        while vgdb.try_wait()?.is_none() {
+            // Sometimes the interruption fails, and vgdb waits for ever. A connection wakes the server too.
+            if begun.elapsed() > UNHEARD {
+                drop(TcpStream::connect(self.server.addr));
+                sleep(UNHEARD / 10);
+            }
+            if begun.elapsed() > 10 * UNHEARD {
+                vgdb.kill()?;
+            }
+            sleep(Duration::from_millis(2));
+        }
+        let output = vgdb.wait_with_output()?;
         match output.status.success() {
             true => Ok(()),
             false => {
