@@ -23,7 +23,7 @@ pub struct Counted {
 /// How long callgrind may take to hear an order.
 const UNHEARD: Duration = Duration::from_secs(2);
 
-/// The version of valgrind, or why there is none.
+/// Returns the version of valgrind, or the error of starting it.
 pub fn version() -> io::Result<String> {
     let output = Command::new("valgrind").arg("--version").output()?;
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

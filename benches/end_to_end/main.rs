@@ -30,7 +30,7 @@ use self::peers::Configured;
 use self::program::Program;
 use self::results::{Bound, Row, number};
 
-/// What the layer around a router may leave.
+/// The target for a server with the layer around its router.
 const TARGET: Bound = Bound::AtMost(1.01);
 /// What fails: a little above what is measured, because the target is missed.
 const LIMITS: [Bound; 2] = [Bound::AtMost(1.025), Bound::AtMost(1.015)];
@@ -96,7 +96,7 @@ fn main() {
 /// A server with its check and without.
 struct Compared {
     name: String,
-    /// What the check is.
+    /// Describes the check.
     check: &'static str,
     kind: Kind,
     counts: Result<[Counts; 2], String>,
@@ -257,7 +257,7 @@ fn added([with, without]: &[Counts; 2], at: usize) -> f64 {
     with[at].least - without[at].least
 }
 
-/// Whether the quartiles are within 2 % of each other.
+/// Returns whether the quartiles are within 2 % of each other.
 fn is_steady(compared: &Compared, at: usize) -> bool {
     let mut counts = compared.counts.iter().flatten();
     counts.all(|counts| {

@@ -90,7 +90,7 @@ fn wait(connection: &ConnectionInfo) -> Outdated {
     outdated
 }
 
-/// What the thread that works tells the other.
+/// State that the working thread and the measuring thread share.
 #[derive(Default)]
 struct Progress {
     stop: AtomicBool,
