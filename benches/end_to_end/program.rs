@@ -9,6 +9,6 @@ pub trait Program {
     /// Returns the command that starts the server, and the address on which it will listen.
     fn command(&self) -> io::Result<(Command, SocketAddr)>;
 
-    /// True if the server refuses misdirected requests.
+    /// Returns whether the server refuses misdirected requests.
     fn checks(&self) -> bool;
 }
