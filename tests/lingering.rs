@@ -1,6 +1,6 @@
 //! W5: the answer to a refused upload over HTTP/1.1 arrives, whatever the client does first, and no connection stays
 //! open for it that has nothing left to read. Most tests have the clock to themselves, so nothing depends on the
-//! machine.
+//! machine. The last tests are about HTTP/3.
 
 mod pki;
 mod server;
@@ -13,9 +13,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::any;
+use bytes::Bytes;
+use h3::error::{Code, StreamError};
+use http::Request;
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use quinn::Endpoint;
 use tokio::io::{AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -25,6 +29,7 @@ use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{MisdirectedLayer, TlsAcceptor};
 
 use crate::wire::PATIENCE;
+use crate::wire::http3::Client3;
 
 fn acceptor() -> TlsAcceptor {
     TlsAcceptor::new(pki::server(&["a.test"]))
@@ -444,4 +449,54 @@ async fn w5_a_thousand_that_linger_cost_the_others_nothing() {
         );
         tokio::task::yield_now().await;
     }
+}
+
+/// A QUIC connection to a server with the bridge of the example `http3`.
+async fn connect_quic() -> (Endpoint, Client3) {
+    let mut config = Arc::unwrap_or_clone(pki::server(&["a.test"]));
+    config.alpn_protocols = vec![b"h3".to_vec()];
+    let addr = server::quic(app(layer()), Arc::new(config)).await;
+    let endpoint = wire::http3::quic_client();
+    let connection = wire::http3::connect_quic(&endpoint, addr, pki::client(&[]), Some("a.test"));
+    let client = wire::http3::http3(connection.await.unwrap()).await;
+    (endpoint, client)
+}
+
+fn post3() -> Request<()> {
+    Request::post("https://b.test/").body(()).unwrap()
+}
+
+/// Clients on h3 do not read an answer if they are stopped while they send.
+#[tokio::test]
+async fn w5_http3_a_refused_request_may_end_after_its_answer() {
+    let (_endpoint, mut client) = connect_quic().await;
+    let mut upload = client.send_request(post3()).await.unwrap();
+    assert_eq!(upload.recv_response().await.unwrap().status(), 421);
+    // Its answer comes after whatever the server said about the upload.
+    let other = wire::http3::get3(&client, "a.test").await;
+    assert_eq!(other.status(), 200);
+    upload.send_data(Bytes::from("late")).await.unwrap();
+    upload.finish().await.unwrap();
+}
+
+/// RFC 9114 §4.1: H3_NO_ERROR says that the answer is complete without the rest of the request.
+#[tokio::test]
+async fn w5_http3_a_long_upload_is_stopped_without_an_error() {
+    let (_endpoint, mut client) = connect_quic().await;
+    let mut upload = client.send_request(post3()).await.unwrap();
+    let stopped = async {
+        loop {
+            let piece = Bytes::from(vec![b'x'; 10_000]);
+            if let Err(error) = upload.send_data(piece).await {
+                return error;
+            }
+        }
+    };
+    match timeout(PATIENCE, stopped).await.expect("an end in time") {
+        StreamError::RemoteTerminate { code, .. } => assert_eq!(code, Code::H3_NO_ERROR),
+        error => panic!("{error}"),
+    }
+    assert_eq!(upload.recv_response().await.unwrap().status(), 421);
+    let other = wire::http3::get3(&client, "a.test").await;
+    assert_eq!(other.status(), 200);
 }

@@ -131,7 +131,11 @@ impl Http3 {
         let request = request(authority, path)?;
         let response = async {
             let mut stream = self.sender.send_request(request).await?;
-            stream.finish().await?;
+            match stream.finish().await {
+                // The server may answer without the rest of the request (RFC 9114 §4.1).
+                Ok(()) | Err(StreamError::RemoteTerminate { .. }) => {}
+                Err(error) => return Err(error),
+            }
             let response = stream.recv_response().await?;
             Ok((response, stream))
         };

@@ -16,6 +16,7 @@ use h3_quinn::RecvStream;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use quinn::Endpoint;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -26,6 +27,10 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// How long a connection stays open at least after the last answer. h3 does not report when the client has received an
 /// answer, and closing the connection discards what has not arrived.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How long, and how many octets of it, the rest of a request is read after its answer.
+const REST: Duration = Duration::from_secs(5);
+const MAX_REST: usize = 1 << 16;
 
 /// How long open requests may take after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -175,7 +180,8 @@ async fn answer(
 ) -> Result<(), Error> {
     let (request, stream) = resolver.resolve_request().await?;
     let (mut send, receive) = stream.split();
-    let mut request: Request = request.map(|()| Body::new(RequestBody(receive)));
+    let (body, rest) = RequestBody::new(receive);
+    let mut request: Request = request.map(|()| Body::new(body));
     if let Some(info) = info {
         request.extensions_mut().insert(info);
     }
@@ -197,11 +203,45 @@ async fn answer(
         }
     }
     send.finish().await?;
+    let _ = tokio::time::timeout(REST, read_rest(rest)).await;
     Ok(())
 }
 
-/// The body of a request while it arrives.
-struct RequestBody(RequestStream<RecvStream, Bytes>);
+/// Reads what the application has left of a request. Some clients, such as those on h3, never read an answer if they are
+/// stopped while they still send.
+async fn read_rest(rest: oneshot::Receiver<Receive>) {
+    let Ok(mut receive) = rest.await else { return };
+    let mut left = MAX_REST;
+    while let Ok(Some(data)) = receive.recv_data().await {
+        match left.checked_sub(data.remaining()) {
+            Some(less) => left = less,
+            None => break,
+        }
+    }
+    // The answer is complete without the rest (RFC 9114 §4.1). If the time is up instead, quinn sends the code 0, which
+    // means the same to clients (RFC 9114 §8): `stop_sending` panics in h3-quinn 0.0.10 while a read is pending.
+    receive.stop_sending(Code::H3_NO_ERROR);
+}
+
+type Receive = RequestStream<RecvStream, Bytes>;
+
+/// The body of a request while it arrives. When it is dropped, it hands back its stream.
+struct RequestBody(Option<(Receive, oneshot::Sender<Receive>)>);
+
+impl RequestBody {
+    fn new(receive: Receive) -> (Self, oneshot::Receiver<Receive>) {
+        let (hand_back, rest) = oneshot::channel();
+        (Self(Some((receive, hand_back))), rest)
+    }
+}
+
+impl Drop for RequestBody {
+    fn drop(&mut self) {
+        if let Some((receive, hand_back)) = self.0.take() {
+            let _ = hand_back.send(receive);
+        }
+    }
+}
 
 impl HttpBody for RequestBody {
     type Data = Bytes;
@@ -211,9 +251,12 @@ impl HttpBody for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let frame = match ready!(self.0.poll_recv_data(cx)?) {
+        let Some((receive, _)) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let frame = match ready!(receive.poll_recv_data(cx)?) {
             Some(mut data) => Some(Frame::data(data.copy_to_bytes(data.remaining()))),
-            None => ready!(self.0.poll_recv_trailers(cx)?).map(Frame::trailers),
+            None => ready!(receive.poll_recv_trailers(cx)?).map(Frame::trailers),
         };
         Poll::Ready(frame.map(Ok))
     }
