@@ -1,6 +1,6 @@
 //! D7: certificates that rustls-acme orders and renews from a real ACME server, Pebble, by TLS-ALPN-01 (RFC 8737). It is
-//! many crates, so it is tested apart: with `--cfg server_recipes`.
-#![cfg(server_recipes)]
+//! many crates, so it is tested apart: by `.ci/recipes`.
+#![cfg(recipes)]
 
 #[path = "clients/installed.rs"]
 #[allow(dead_code, reason = "each test crate uses its part")]

@@ -1,6 +1,6 @@
-//! The documented recipes for salvo, warp and poem. They are many crates, so they are built only if `RUSTFLAGS` has
-//! `--cfg server_recipes`.
-#![cfg(server_recipes)]
+//! The documented recipes for salvo, warp and poem. They are many crates, so they are tested apart: by
+//! `.ci/recipes`.
+#![cfg(recipes)]
 
 mod pki;
 mod wire;

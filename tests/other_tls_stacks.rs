@@ -1,5 +1,5 @@
 //! The documented recipes for OpenSSL and BoringSSL, over real handshakes. They need C libraries that define the
-//! same symbols. So one is built at a time, if `RUSTFLAGS` has `--cfg tls_recipe="openssl"` or `"boring"`.
+//! same symbols, so a program has one of them. `.ci/recipes` builds and runs both.
 #![cfg(any(tls_recipe = "boring", tls_recipe = "openssl"))]
 
 // The recipe and the tests say `openssl`.
