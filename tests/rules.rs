@@ -113,12 +113,12 @@ impl Named {
     }
 }
 
-/// The rules on the page, each a heading such as `## B5. Certificate`, and the lines `- Test: …` below it.
+/// The rules on the page, each a heading such as `### B5. Certificate`, and the lines `- Test: …` below it.
 fn page() -> BTreeMap<String, Vec<Named>> {
     let mut rules = BTreeMap::new();
     let mut current = None;
     for line in fs::read_to_string(path(PAGE)).unwrap().lines() {
-        if let Some(heading) = line.strip_prefix("## ") {
+        if let Some(heading) = line.strip_prefix("### ") {
             let rule = leading_rule(heading, "ABCDW");
             let (rule, title) = rule.unwrap_or_else(|| panic!("no rule: {line}"));
             assert!(title.starts_with(". "), "no title: {line}");

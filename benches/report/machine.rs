@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::process::Command;
 
 pub fn table() -> String {
-    let mut text = String::from("# Measured on\n\n| | |\n|---|---|\n");
+    let mut text = String::from("## Measured on\n\n| | |\n|---|---|\n");
     let facts = [
         ("date", first_line("date", &["-u", "+%F"])),
         ("processor", processor()),

@@ -10,7 +10,7 @@ use crate::section::Section;
 pub(super) fn write(sections: &[Section]) -> String {
     let mut text = machine::table();
     for section in sections {
-        write!(text, "\n# {}\n\n{}\n", section.heading, section.what).unwrap();
+        write!(text, "\n## {}\n\n{}\n", section.heading, section.what).unwrap();
         for (group, rows) in section.groups() {
             let group = if group.is_empty() { "case" } else { group };
             write!(text, "\n| {group} | measured | target |\n|---|---|---|\n").unwrap();

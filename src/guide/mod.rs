@@ -16,7 +16,7 @@
 
 #[doc = include_str!("servers.md")]
 ///
-/// # salvo, warp and poem
+/// ## salvo, warp and poem
 ///
 /// These frameworks run in a loop over hyper, in place of their own servers. The layer is outside everything that they
 /// do, and their handlers read the connection from the extensions of the request. Their own TLS listeners bring no
@@ -60,7 +60,7 @@ pub mod servers {}
 /// name such as `1.2.0.192.in-addr.arpa` (RFC 8738 §6), which no virtual host has, so it needs `acme_challenges`.
 pub mod certificates {}
 
-/// How do I use OpenSSL, BoringSSL or another TLS stack?
+/// # How do I use OpenSSL, BoringSSL or another TLS stack?
 ///
 /// Build a [`ConnectionInfo`](crate::ConnectionInfo) when the handshake of a connection is complete, and insert it
 /// into the extensions of every request on that connection. It must say which certificate *this* handshake
@@ -72,7 +72,7 @@ pub mod certificates {}
 /// | several contexts, chosen by server name | put them into [`VirtualHosts`](crate::VirtualHosts) and follow [the recipe](#several-contexts-with-openssl-or-boringssl) |
 /// | a TLS stack that says less | [leave out what you do not know](#what-must-another-tls-stack-do) |
 ///
-/// # One context
+/// ## One context
 ///
 /// ```
 /// use tower_misdirected::{CertificateNames, ConnectionInfo};
@@ -90,7 +90,7 @@ pub mod certificates {}
 /// Do not call `single_tls_config` if a callback can change the context or what it requires. A connection for one
 /// host would then reach the other hosts without the checks of their handshakes.
 ///
-/// # Several contexts, with OpenSSL or BoringSSL
+/// ## Several contexts, with OpenSSL or BoringSSL
 ///
 /// Call `bind_sessions` for every context before you build it. Build
 /// [`VirtualHosts<SslContext>`](crate::VirtualHosts) from the contexts, and a `selector` from the virtual hosts.
@@ -114,7 +114,7 @@ pub mod certificates {}
 #[doc = include_str!("tokio_boring.rs")]
 /// ```
 ///
-/// ## With axum-server
+/// ### With axum-server
 ///
 /// Implement axum-server's `Accept` with the functions of the recipe:
 ///
@@ -125,11 +125,11 @@ pub mod certificates {}
 /// Then serve with `.acceptor(OpensslAcceptor::new(selector))`. The features `rustls` and `axum-server` of this crate
 /// are not needed.
 ///
-/// ## What the recipe cannot do
+/// ### What the recipe cannot do
 ///
 /// The recipe does not work with an acceptor that takes a single `SslAcceptor` and performs the handshake itself.
 ///
-/// ## Why does the recipe not call `set_ssl_context`?
+/// ### Why does the recipe not call `set_ssl_context`?
 ///
 /// `set_ssl_context` changes the certificate of a handshake that has begun under another context. It does not change
 /// everything else:
@@ -143,7 +143,7 @@ pub mod certificates {}
 /// So a client without a certificate could open a connection for a host that requires one. In the recipe, the
 /// selected context performs the whole handshake.
 ///
-/// ## What happens to sessions?
+/// ### What happens to sessions?
 ///
 /// A resumed handshake does not check the client certificate again. So a session must only resume under the context
 /// under which it began. Two things ensure that in the recipe:
@@ -161,13 +161,13 @@ pub mod certificates {}
 /// [id of a configuration](crate::VirtualHostsBuilder::config_id) is such a value. The id itself applies to requests
 /// only, because this crate does not see the sessions of another TLS stack.
 ///
-/// ## What happens when I replace a context?
+/// ### What happens when I replace a context?
 ///
 /// Call [`VirtualHosts::replace`](crate::VirtualHosts::replace) with a new `SslContext`. Open connections answer 421
 /// for the hosts that have a new context, and sessions of the old context do not resume. The recipe keeps the
 /// selection of the handshake, so a replacement after the handshake does not let a request through.
 ///
-/// # What must another TLS stack do?
+/// ## What must another TLS stack do?
 ///
 /// The same applies to s2n-tls, native-tls and every other stack:
 ///
@@ -187,12 +187,12 @@ pub mod certificates {}
 /// native-tls has one certificate for each acceptor and no callback for the server name. If a server has a single
 /// native-tls acceptor, it has one context.
 ///
-/// # Which hosts will get 421s?
+/// ## Which hosts will get 421s?
 ///
 /// Call [`VirtualHosts::overlaps_by`](crate::VirtualHosts::overlaps_by) with a function that returns the certificate
 /// names of a context. It lists the hosts that browsers will coalesce although their contexts differ.
 ///
-/// # How does the info reach the request?
+/// ## How does the info reach the request?
 ///
 /// In a loop over hyper, insert a clone into every request, as the example of
 /// [`TlsAcceptor`](crate::TlsAcceptor) does. With `axum::serve`, implement axum's `Listener` for your listener
@@ -205,7 +205,7 @@ pub mod virtual_hosts {}
 
 #[doc = include_str!("clients.md")]
 ///
-/// ## hyper-util
+/// ### hyper-util
 ///
 /// Wrap the client in [`RetryMisdirectedLayer`](crate::client::RetryMisdirectedLayer):
 ///
@@ -217,7 +217,7 @@ pub mod virtual_hosts {}
 /// can be repeated. For other types, see [`RepeatBody`](crate::client::RepeatBody). The example `reverse_proxy` has
 /// bodies of which some can be repeated and others are streams.
 ///
-/// ## reqwest
+/// ### reqwest
 ///
 /// Send the repeat through a second [`reqwest::Client`](https://docs.rs/reqwest) that keeps no connections. The recipe
 /// works with reqwest 0.12 and 0.13:
@@ -243,7 +243,7 @@ pub mod virtual_hosts {}
 /// - It drops the extensions of a request, so the connection of a request cannot be captured and removed from the pool.
 /// - Its `connector_layer` sees connections, but no responses.
 ///
-/// ## tonic, over hyper-util's client
+/// ### tonic, over hyper-util's client
 ///
 /// Let the generated client call hyper-util's client with the layer, in place of a `Channel`. A generated client takes
 /// any service, and adds the scheme and the host: `GreeterClient::with_origin(service(connector), origin)`.
@@ -259,7 +259,7 @@ pub mod virtual_hosts {}
 /// - What an `Endpoint` sets, such as timeouts and keep-alive, has to be set with the builder of hyper-util's client
 ///   and with layers.
 ///
-/// ## tonic, with a `Channel`
+/// ### tonic, with a `Channel`
 ///
 /// Open another `Channel`. A `Channel` has one connection, and keeps it after a 421. It does not use hyper-util's
 /// client, so the layer has no effect around it.
