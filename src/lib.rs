@@ -95,7 +95,7 @@
 //! A handler of `admin.example.com` now never runs without a client certificate. You can
 //! [replace](VirtualHosts::replace) the virtual hosts while the server runs, and ask them
 //! [where clients will get 421](VirtualHosts::overlaps). Connections that a replacement makes useless
-//! [end gracefully](guide::virtual_hosts#connections-that-are-outdated), so clients come back on new ones.
+//! [end gracefully](guide::changing#outdated-connections), so clients come back on new ones.
 //!
 //! # What the client gets
 //!

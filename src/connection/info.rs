@@ -162,7 +162,7 @@ impl ConnectionInfo {
     /// A resumed handshake presents no certificate, and it does not check the client's certificate again. The
     /// certificate may have expired since, or have been revoked. The [guide] says how to turn resumption off.
     ///
-    /// [guide]: crate::guide::virtual_hosts#client-certificates-over-time
+    /// [guide]: crate::guide::client_certificates#client-certificates-over-time
     ///
     /// ```
     /// use axum::http::StatusCode;

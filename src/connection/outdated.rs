@@ -20,7 +20,7 @@ impl ConnectionInfo {
     /// Requests for the server name get 421 on an outdated connection, and so do requests for most other hosts. A
     /// client needs a new connection, so end this one gracefully. [`TlsStream`](crate::TlsStream) does so for HTTP/2.
     /// For a WebSocket, server-sent events and HTTP/3, wait for [`outdated`](Self::outdated);
-    /// [`guide::virtual_hosts`](crate::guide::virtual_hosts#connections-that-are-outdated) shows how.
+    /// [`guide::changing`](crate::guide::changing#outdated-connections) shows how.
     ///
     /// A connection that virtual hosts did not accept is never outdated.
     ///

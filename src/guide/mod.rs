@@ -3,13 +3,18 @@
 //! | question | page |
 //! |---|---|
 //! | What do I add to my server? | [`servers`] |
-//! | How do I serve HTTPS from certbot's files, and renew the certificate? | [`certificates`] |
-//! | How do I serve hosts that differ in TLS, change them while the server runs, and revoke client certificates? | [`virtual_hosts`] |
+//! | How do I serve HTTPS, and renew the certificate? | [`certificates`] |
+//! | How do I serve hosts that differ in TLS? | [`virtual_hosts`] |
+//! | How do I protect a host with client certificates? | [`client_certificates`] |
+//! | What can I change while the server runs? | [`changing`] |
+//! | How do I serve gRPC? | [`grpc`] |
+//! | How do I serve HTTP/3? | [`http3`] |
 //! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
-//! | What do browsers and other clients do with a 421, and how do I configure HAProxy and nginx? | [`clients`] |
-//! | How do I serve behind a proxy? | [`proxies`] |
+//! | How do I serve behind a proxy or CDN? | [`proxies`] |
 //! | How do I replace a check of the host that I have? | [`migrating`] |
-//! | How do I find the cause of a 421? | [`troubleshooting`] |
+//! | What does a refused client see? | [`answers`] |
+//! | What do clients do with a 421? | [`clients`] |
+//! | I get 421s: what now? | [`troubleshooting`] |
 //! | What does the layer promise, and what is my part? | [`promises`] |
 //! | Which rules does the layer follow? | [`rules`] |
 //! | What does the layer cost? | [`speed`] |
@@ -41,6 +46,12 @@
 #[doc = include_str!("poem.rs")]
 /// ```
 pub mod servers {}
+
+#[doc = include_str!("grpc.md")]
+pub mod grpc {}
+
+#[doc = include_str!("http3.md")]
+pub mod http3 {}
 
 #[doc = include_str!("certificates.md")]
 #[doc = include_str!("acme.rs")]
@@ -203,6 +214,12 @@ pub mod other_tls_stacks {}
 #[doc = include_str!("virtual_hosts.md")]
 pub mod virtual_hosts {}
 
+#[doc = include_str!("client_certificates.md")]
+pub mod client_certificates {}
+
+#[doc = include_str!("changing.md")]
+pub mod changing {}
+
 #[doc = include_str!("clients.md")]
 ///
 /// ### hyper-util
@@ -273,6 +290,9 @@ pub mod virtual_hosts {}
 /// - tonic does not tell the program the HTTP status. The recipe recognizes the message of this crate's
 ///   [refusals](crate::guide::rules#c8-grpc). A bare 421 of another server is UNKNOWN to tonic.
 pub mod clients {}
+
+#[doc = include_str!("answers.md")]
+pub mod answers {}
 
 #[doc = include_str!("proxies.md")]
 pub mod proxies {}

@@ -64,7 +64,7 @@ use crate::host::{Host, Sought};
 /// once. Requests on open connections are judged by the new virtual hosts. If a host has a new
 /// configuration, its old connections are outdated: they answer 421 for it, and
 /// [`TlsStream`](crate::TlsStream) ends them over HTTP/2.
-/// [`guide::virtual_hosts`](crate::guide::virtual_hosts#connections-that-are-outdated) says what happens over
+/// [`guide::changing`](crate::guide::changing#outdated-connections) says what happens over
 /// other protocols. Hosts that keep their `Arc`, or the
 /// [id](VirtualHostsBuilder::config_id) of their configuration, are not affected.
 ///

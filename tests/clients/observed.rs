@@ -9,6 +9,9 @@ use crate::site::{ASIDE, Kind, Record, Site, Tls};
 /// The page of the guide that tells what clients do.
 const GUIDE: &str = include_str!("../../src/guide/clients.md");
 
+/// The page that tells what gRPC clients do.
+const GRPC: &str = include_str!("../../src/guide/grpc.md");
+
 /// A version of HTTP, as clients, ALPN and the guide's table name it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Http {
@@ -237,7 +240,8 @@ pub fn outcome(seen: &str, records: &[Record], path: &str) -> String {
 /// Holds the guide to what was seen. Its table has a client, the version that was seen, the version of HTTP,
 /// and then these cells.
 pub fn assert_row(client: &str, http: &str, cells: &[&str]) {
-    let rows = GUIDE.lines().filter(|line| line.starts_with('|'));
+    let lines = GUIDE.lines().chain(GRPC.lines());
+    let rows = lines.filter(|line| line.starts_with('|'));
     let mut rows = rows.map(|line| line.trim_matches('|').split('|').map(str::trim));
     let row = rows.find_map(|row| {
         let row: Vec<_> = row.collect();
