@@ -150,9 +150,9 @@
 //! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
 //! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) | |
 //!
-//! [`guide::servers`] has each of them in full, and [`guide::proxies`] is about proxies. [`guide::virtual_hosts`] is
-//! for hosts that differ in TLS, [`guide::troubleshooting`] starts from symptoms, and [`guide::rules`] states every
-//! rule of the layer.
+//! The [guide] has one page for each question. [`guide::servers`] has each of these servers in full,
+//! [`guide::troubleshooting`] leads from a 421 to its cause and cure, and [`guide::rules`] states every rule of the
+//! layer.
 //!
 //! # Where to put the layer
 //!

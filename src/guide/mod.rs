@@ -11,7 +11,7 @@
 //! | How do I serve HTTP/3? | [`http3`] |
 //! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
 //! | How do I serve behind a proxy or CDN? | [`proxies`] |
-//! | How do I replace a check of the host that I have? | [`migrating`] |
+//! | How do I replace a host check that I already have? | [`migrating`] |
 //! | What does a refused client see? | [`answers`] |
 //! | What do clients do with a 421? | [`clients`] |
 //! | I get 421s: what now? | [`troubleshooting`] |
@@ -23,11 +23,11 @@
 ///
 /// ## salvo, warp and poem
 ///
-/// These frameworks run in a loop over hyper, in place of their own servers. The layer is outside everything that they
-/// do, and their handlers read the connection from the extensions of the request. Their own TLS listeners bring no
-/// [`ConnectionInfo`](crate::ConnectionInfo). The example `hyper_loop` shows how to shut such a loop down gracefully.
+/// Serve these frameworks in a loop over hyper, because their own TLS listeners provide no
+/// [`ConnectionInfo`](crate::ConnectionInfo). The layer is outside the framework, and handlers read the connection from
+/// the extensions of the request. The example `hyper_loop` shows how to shut such a loop down gracefully.
 ///
-/// With salvo, which has a function for hyper, though it is hidden in salvo's documentation:
+/// With salvo. Its function for hyper is hidden in salvo's documentation:
 ///
 /// ```rust,ignore
 #[doc = include_str!("salvo.rs")]
