@@ -99,9 +99,9 @@
 //!
 //! # What the client gets
 //!
-//! A refusal is a response with `Cache-Control: no-store` and an optional JSON body. It tells the client nothing about
-//! the server. The reason goes to the operator: as a [`Rejection`] in the response's extensions, to a
-//! [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
+//! A refusal is a response with `Cache-Control: no-store` and an optional JSON body; [`guide::answers`] shows each whole.
+//! It tells the client nothing about the server. The reason goes to the operator: as a [`Rejection`] in the response's
+//! extensions, to a [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
 //!
 //! # Tests
 //!

@@ -8,7 +8,8 @@ fn pages(module: &str) -> Vec<(String, String)> {
     let mut top = None;
     for line in module.lines() {
         let file = line.strip_prefix("#[doc = include_str!(\"");
-        if let Some(name) = file.and_then(|line| line.strip_suffix("\")]")) {
+        let file = file.and_then(|line| line.strip_suffix("\")]"));
+        if let Some(name) = file.filter(|name| name.ends_with(".md")) {
             top = top.or_else(|| {
                 read(&format!("src/guide/{name}"))
                     .lines()
