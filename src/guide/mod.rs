@@ -306,6 +306,8 @@ pub mod troubleshooting {}
 #[doc = include_str!("promises.md")]
 pub mod promises {}
 
+#[doc = include_str!("rules_authority.md")]
+#[doc = include_str!("verdict.svg")]
 #[doc = include_str!("rules.md")]
 pub mod rules {}
 
