@@ -212,6 +212,10 @@ pub mod certificates {}
 pub mod other_tls_stacks {}
 
 #[doc = include_str!("virtual_hosts.md")]
+///
+/// ## The life of a connection
+///
+#[doc = include_str!("connection.svg")]
 pub mod virtual_hosts {}
 
 #[doc = include_str!("client_certificates.md")]
