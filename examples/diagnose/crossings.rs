@@ -68,8 +68,8 @@ fn opener<'v, 'a>(views: &'v [View<'a>], connection: &Connection) -> Option<&'v 
 /// 421s that browsers meet because certificates cover several hosts.
 pub fn reused(views: &[View<'_>]) -> Vec<Finding> {
     let (mut guarded, mut beside, mut shared) = (Vec::new(), Vec::new(), Vec::new());
-    let answered = |view: &&View<'_>| view.is_plain() && !view.refused_on_its_own();
-    for view in views.iter().filter(answered) {
+    let heals = |view: &&View<'_>| view.is_plain() && view.heals();
+    for view in views.iter().filter(heals) {
         for (connection, answer) in view.crossings() {
             let Some(opener) = opener(views, connection) else {
                 continue;

@@ -22,6 +22,11 @@ impl Cure {
         Self::new(SILENT_REUSE, named)
     }
 
+    /// The cure where clients of an IP address get no answer, because they send no server name.
+    pub fn of_address(named: &[Software]) -> Self {
+        Self::new(ADDRESS, named)
+    }
+
     fn new((what, settings): (&'static str, Settings), named: &[Software]) -> Self {
         let shown = match named {
             [] => &Software::ALL,
@@ -75,6 +80,14 @@ const SILENT_REUSE: (&str, Settings) = (
             "`MisdirectedLayer` around all routes, with `allowed_hosts`",
         ),
     ],
+);
+
+const ADDRESS: (&str, Settings) = (
+    "Let the client use a name. Or serve clients without a server name, under a certificate that has the address.",
+    &[(
+        Software::TowerMisdirected,
+        "an entry of `VirtualHosts` with the address",
+    )],
 );
 
 fn of(id: Id) -> (&'static str, Settings) {

@@ -125,7 +125,7 @@ pub fn finding(id: Id, severity: Severity, views: &[&View<'_>], cause: String) -
         id,
         severity,
         hosts: views.iter().map(|view| view.given.to_owned()).collect(),
-        heals: id != Id::Bypass && views.iter().all(|view| !view.refused_on_its_own()),
+        heals: id != Id::Bypass && views.iter().all(|view| view.heals()),
         cause,
         cure: Cure::of(id, &software),
     })

@@ -1,6 +1,7 @@
 //! Findings about hosts that get 421 on a connection of their own, where no other connection helps.
 
-use crate::findings::{Finding, Id, Severity, finding, names};
+use crate::cures::Cure;
+use crate::findings::{Finding, Id, Severity, finding, names, software};
 use crate::observation::{Answer, Observations};
 use crate::text::list;
 use crate::views::View;
@@ -45,7 +46,9 @@ pub fn refused_on_their_own(views: &[View<'_>], seen: &Observations) -> Vec<Find
          (RFC 6066 §3).",
         names(&silent)
     );
-    let silent = finding(Id::NoSni, Severity::Mend, &silent, cause);
+    let cure = Cure::of_address(&software(&silent));
+    let silent =
+        finding(Id::NoSni, Severity::Mend, &silent, cause).map(|found| Finding { cure, ..found });
     let cause = format!(
         "The certificate that the server presents without a server name does not cover {}.",
         names(&uncovered)

@@ -116,6 +116,11 @@ impl<'a> View<'a> {
         self.own_answers().any(Answer::misdirected)
     }
 
+    /// Whether a connection of the host's own helps after a 421.
+    pub fn heals(&self) -> bool {
+        !self.refused_on_its_own() && !self.handshake_refused()
+    }
+
     /// Whether every answer on the host's own connections is another than 421, and there is one.
     pub fn answered_on_its_own(&self) -> bool {
         !self.refused_on_its_own() && self.answered_somehow()

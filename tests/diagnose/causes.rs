@@ -117,17 +117,18 @@ fn a_host_that_is_not_found_under_a_foreign_certificate_is_unknown() {
 
 #[test]
 fn a_refused_handshake_is_an_unknown_host() {
-    let table = "
-        a.test | a.test  | 200 421
-        b.test | refused |
-        -      | refused |";
-    finds(
-        &seen(AB, table),
-        &[
-            "mend unknown-host heals: b.test",
-            "note no-sni heals: a.test",
-        ],
-    );
+    for covered in ["a.test", "*.test"] {
+        let table = format!(
+            "
+            a.test | {covered} | 200 421
+            b.test | refused |
+            -      | refused |"
+        );
+        finds(
+            &seen(AB, &table),
+            &["mend unknown-host: b.test", "note no-sni heals: a.test"],
+        );
+    }
 }
 
 #[test]
@@ -255,7 +256,10 @@ fn an_address_that_only_connections_with_a_server_name_serve_wants_one() {
     let table = "
         a.test | a.test 192.0.2.1 | 200 200
         -      | refused          |";
-    blames(&seen(hosts, table), &["mend no-sni heals: 192.0.2.1"]);
+    blames(&seen(hosts, table), &["mend no-sni: 192.0.2.1"]);
+    let found = findings(&seen(hosts, table));
+    let cure = found[0].cure.to_string();
+    assert!(cure.starts_with("Let the client use a name."), "{cure}");
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn a_host_without_a_handshake_may_be_served_on_connections_for_others() {
         b.test | refused |
         -      | refused |";
     let seen = seen(AB, table);
-    blames(&seen, &["mend unknown-host heals: b.test"]);
+    blames(&seen, &["mend unknown-host: b.test"]);
     let cause = &findings(&seen)[0].cause;
     assert!(cause.contains("it has no certificate for it"), "{cause}");
 }
