@@ -31,7 +31,7 @@ impl Network {
         let prefix = prefix.ok().filter(|prefix| *prefix <= longest);
         let Some(prefix) = prefix else {
             return Err(format!(
-                "has a longer prefix than an address has bits, which is {longest}"
+                "has a prefix of more than {longest} bits; write one from 0 to {longest}"
             ));
         };
         let first = masked(address, prefix);

@@ -56,7 +56,7 @@ impl Peers {
         match networks.is_empty() {
             true => Err(PeersError {
                 value: None,
-                problem: "the list is empty, so nobody would be trusted".to_owned(),
+                problem: "the list is empty, so nobody would be trusted; name at least one address or network".to_owned(),
             }),
             false => Ok(Self(List::Networks(networks))),
         }
@@ -104,11 +104,13 @@ impl Peers {
 
 /// Error returned when a list of [`Peers`] is invalid.
 ///
+/// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
+///
 /// ```
 /// let error = tower_misdirected::Peers::new(["load-balancer.internal"]).unwrap_err();
 /// assert_eq!(error.value(), "load-balancer.internal");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PeersError {
     value: Option<String>,
     problem: String,
@@ -134,6 +136,12 @@ impl fmt::Display for PeersError {
             Some(value) => write!(f, "peers: `{}` {}", value.escape_debug(), self.problem),
             None => write!(f, "peers: {}", self.problem),
         }
+    }
+}
+
+impl fmt::Debug for PeersError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -179,9 +187,9 @@ mod tests {
             ("10.0.0.1/8", "write `10.0.0.0/8`"),
             ("2001:db8::1/64", "write `2001:db8::/64`"),
             ("::ffff:192.0.2.0/90", "write `::ffc0:0:0/90`"),
-            ("10.0.0.0/33", "which is 32"),
-            ("::/129", "which is 128"),
-            ("10.0.0.0/99999999999", "which is 32"),
+            ("10.0.0.0/33", "from 0 to 32"),
+            ("::/129", "from 0 to 128"),
+            ("10.0.0.0/99999999999", "from 0 to 32"),
             ("10.0.0.0/+8", "not a network"),
             ("10.0.0.0/", "not a network"),
             ("10.0.0.0/8/8", "not a network"),
@@ -203,7 +211,7 @@ mod tests {
         let empty = Peers::new([""; 0]).unwrap_err();
         assert_eq!(
             empty.to_string(),
-            "peers: the list is empty, so nobody would be trusted"
+            "peers: the list is empty, so nobody would be trusted; name at least one address or network"
         );
     }
 

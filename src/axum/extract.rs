@@ -70,7 +70,7 @@ impl IntoResponse for Malformed {
 }
 
 /// Rejection of the extractor [`ConnectionInfo`]: 500 without a body, because no acceptor or listener provided the
-/// info.
+/// info. `Debug` writes the same text as `Display`.
 ///
 /// ```
 /// use axum::response::IntoResponse;
@@ -81,12 +81,18 @@ impl IntoResponse for Malformed {
 ///     rejection.into_response()
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct MissingConnectionInfo(());
 
 impl fmt::Display for MissingConnectionInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Rejection::NoConnectionInfo.fmt(f)
+    }
+}
+
+impl fmt::Debug for MissingConnectionInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

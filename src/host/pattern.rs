@@ -101,7 +101,7 @@ impl HostProblem {
             Self::Star
         } else {
             Self::Other(
-                "is neither a DNS name, nor `*.` or `**.` before a DNS name, nor an IP address",
+                "is not a host; expected a DNS name, `*.` or `**.` before a DNS name, or an IP address",
             )
         }
     }

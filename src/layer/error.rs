@@ -9,6 +9,8 @@ use crate::network::Network;
 
 /// Error returned when a [`MisdirectedLayer`](crate::MisdirectedLayer) setting is invalid.
 ///
+/// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
+///
 /// ```
 /// use tower_misdirected::MisdirectedLayer;
 ///
@@ -20,7 +22,7 @@ use crate::network::Network;
 ///     "allowed_hosts: `app.example:443` has a port; pass ports to `ports`",
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError {
     setting: &'static str,
     value: Option<String>,
@@ -77,6 +79,12 @@ impl fmt::Display for ConfigError {
             write!(f, "`{}` ", value.escape_debug())?;
         }
         f.write_str(&self.problem)
+    }
+}
+
+impl fmt::Debug for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::host::HostProblem;
 /// Each variant has the value at fault. The text of the error also names the fix. Octets of an id of a configuration
 /// that are not printable ASCII are escaped.
 ///
+/// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
+///
 /// ```
 /// use std::sync::Arc;
 /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
@@ -27,7 +29,7 @@ use crate::host::HostProblem;
 ///     assert_eq!(error, VirtualHostsError::DuplicateName("www.example".into()));
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VirtualHostsError {
     /// The builder has neither a virtual host nor a default.
@@ -66,7 +68,7 @@ pub enum VirtualHostsError {
 ///     assert_eq!(invalid.name(), "www.example:443");
 /// }
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct InvalidName {
     pub(super) name: String,
     pub(super) problem: NameProblem,
@@ -105,6 +107,12 @@ impl fmt::Display for InvalidName {
             }
         };
         write!(f, "`{}` {problem}", self.name.escape_debug())
+    }
+}
+
+impl fmt::Debug for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -167,11 +175,11 @@ impl fmt::Display for VirtualHostsError {
     }
 }
 
-impl Error for VirtualHostsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::InvalidName(invalid) => Some(invalid),
-            _ => None,
-        }
+impl fmt::Debug for VirtualHostsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
+
+// The text of `InvalidName` is already that of its variant, so it is no source.
+impl Error for VirtualHostsError {}
