@@ -35,7 +35,8 @@ pub(crate) async fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> Result<TcpLis
 ///
 /// The text names the address and the fix. `Debug` writes the same text as `Display`, because a `main` that returns an
 /// error prints it with `Debug`. In a function that returns [`io::Result`], `?` turns the error into an [`io::Error`] of
-/// the same kind.
+/// the same kind. A `main` that returns `io::Result` prints that one as `Custom { … }`, as it does with every `io::Error`,
+/// so let `main` return `Result<(), Box<dyn Error>>`.
 ///
 /// ```
 /// use std::io::ErrorKind;
@@ -79,32 +80,45 @@ impl BindError {
     }
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let error = &self.error;
-        let addr = match &self.place {
-            Place::Address(addr) => addr,
-            Place::Unresolved(given) => {
-                return write!(
-                    f,
-                    "cannot listen on {given}: {error}; give an IP address and a port, such as `0.0.0.0:443`"
-                );
-            }
+impl BindError {
+    /// Returns the problem and the fix in words of our own, if there are any.
+    fn advice(&self) -> Option<&'static str> {
+        let Place::Address(addr) = self.place else {
+            return None;
         };
-        write!(f, "cannot listen on {addr}: ")?;
-        match error.kind() {
-            ErrorKind::AddrInUse => f.write_str(
-                "the address is in use; stop the program that uses it, or choose another port",
-            ),
-            ErrorKind::PermissionDenied if addr.port() < 1024 => f.write_str(
+        match self.error.kind() {
+            ErrorKind::AddrInUse => {
+                Some("the address is in use; stop the program that uses it, or choose another port")
+            }
+            ErrorKind::PermissionDenied if addr.port() < 1024 => Some(
                 "permission denied; choose a port from 1024 on, or allow the process lower ports, on Linux with the \
                  capability CAP_NET_BIND_SERVICE",
             ),
-            ErrorKind::AddrNotAvailable => f.write_str(
+            ErrorKind::PermissionDenied => Some(
+                "permission denied; choose another port, or allow the process to listen on this one",
+            ),
+            ErrorKind::AddrNotAvailable => Some(
                 "this machine does not have the address; choose one that it has, or `0.0.0.0` or `[::]` for all of \
                  them",
             ),
-            _ => error.fmt(f),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let error = &self.error;
+        match (&self.place, self.advice()) {
+            (Place::Address(addr), Some(advice)) => write!(f, "cannot listen on {addr}: {advice}"),
+            (Place::Address(addr), None) => write!(
+                f,
+                "cannot listen on {addr}: {error}; check the address, and the limits of the process"
+            ),
+            (Place::Unresolved(given), _) => write!(
+                f,
+                "cannot listen on {given}: {error}; give an IP address and a port, such as `0.0.0.0:443`"
+            ),
         }
     }
 }
@@ -116,9 +130,9 @@ impl fmt::Debug for BindError {
 }
 
 impl Error for BindError {
-    /// The operating system's error.
+    /// The operating system's error, unless the text quotes it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
+        self.advice().map(|_| &self.error as _)
     }
 }
 
@@ -148,7 +162,7 @@ mod tests {
             (ErrorKind::AddrInUse, "choose another port"),
             (ErrorKind::PermissionDenied, "CAP_NET_BIND_SERVICE"),
             (ErrorKind::AddrNotAvailable, "`0.0.0.0` or `[::]`"),
-            (ErrorKind::OutOfMemory, "out of memory"),
+            (ErrorKind::OutOfMemory, "out of memory; check the address"),
         ] {
             let text = text(addr("192.0.2.1:443"), kind);
             assert!(
@@ -159,6 +173,10 @@ mod tests {
         }
         // There, the privilege would not help.
         let high = text(addr("[::]:8443"), ErrorKind::PermissionDenied);
-        assert_eq!(high, "cannot listen on [::]:8443: permission denied");
+        assert!(!high.contains("CAP_NET_BIND_SERVICE"), "{high}");
+        assert!(
+            high.contains("permission denied; choose another port"),
+            "{high}"
+        );
     }
 }

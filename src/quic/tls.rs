@@ -120,34 +120,49 @@ where
     }
 }
 
-/// Error returned when none of the TLS configurations can serve QUIC.
+/// Error returned when none of the TLS configurations can serve QUIC. The text has the reason of one of them. `Debug`
+/// writes the same text as `Display`.
 ///
 /// ```
 /// use tower_misdirected::QuicTlsError;
 ///
 /// fn report(error: QuicTlsError) {
-///     // no TLS configuration can serve QUIC, which needs TLS 1.3 and its cipher suite
-///     // TLS13_AES_128_GCM_SHA256: unexpected error: TLS 1.3 support is required for QUIC
+///     // no TLS configuration can serve QUIC: TLS 1.3 support is required for QUIC; enable TLS 1.3, with its
+///     // cipher suite TLS13_AES_128_GCM_SHA256, in at least one
 ///     eprintln!("{error}");
 /// }
 /// ```
-#[derive(Debug)]
 pub struct QuicTlsError(Box<dyn Error + Send + Sync>);
 
 impl fmt::Display for QuicTlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "no TLS configuration can serve QUIC, which needs TLS 1.3 and its cipher suite \
-             TLS13_AES_128_GCM_SHA256: {}",
-            self.0
+            "no TLS configuration can serve QUIC: {}; enable TLS 1.3, with its cipher suite \
+             TLS13_AES_128_GCM_SHA256, in at least one",
+            Reason(&*self.0)
         )
     }
 }
 
-impl Error for QuicTlsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.0)
+impl fmt::Debug for QuicTlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+// The text already says why, so the reason is no source.
+impl Error for QuicTlsError {}
+
+/// Writes an error of rustls without `unexpected error: ` before it.
+struct Reason<'a>(&'a (dyn Error + 'static));
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.downcast_ref() {
+            Some(rustls::Error::General(reason)) => f.write_str(reason),
+            _ => fmt::Display::fmt(self.0, f),
+        }
     }
 }
 
