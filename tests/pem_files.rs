@@ -662,7 +662,7 @@ async fn a_watch_says_each_problem_once_and_tries_until_it_is_solved() {
     assert!(reports.try_recv().is_err(), "it is renewed once");
     assert_eq!(presented(&config).await[0], new.der.to_vec());
     assert_eq!(
-        log.count("certificate not renewed, the previous one stays"),
+        log.count("certificate not renewed, so the previous one stays"),
         4
     );
     assert_eq!(log.count("certificate renewed"), 1);

@@ -9,7 +9,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
-use rustls::{Error, InconsistentKeys};
+use rustls::{CertificateError, Error, InconsistentKeys};
 
 use super::error::CertificateFilesError;
 
@@ -48,6 +48,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
             io::ErrorKind::NotFound => CertificateFilesError::NotFound(path),
             io::ErrorKind::IsADirectory => CertificateFilesError::Directory(path),
             io::ErrorKind::PermissionDenied => CertificateFilesError::PermissionDenied(path),
+            io::ErrorKind::NotADirectory => {
+                let reason = "a part of its path is not a directory".to_owned();
+                CertificateFilesError::Read(path, reason)
+            }
             _ => CertificateFilesError::Read(path, error.to_string()),
         }
     };
@@ -57,7 +61,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         return Err(CertificateFilesError::Directory(path.to_owned()));
     }
     if !file_type.is_file() {
-        let reason = "it is not a regular file; give the path of a PEM file".to_owned();
+        let reason = "it is not a regular file".to_owned();
         return Err(CertificateFilesError::Read(path.to_owned(), reason));
     }
     let mut octets = Vec::new();
@@ -77,7 +81,7 @@ impl Content {
         let chain = self.chain(paths)?;
         let key = provider.key_provider.load_private_key(self.key(paths)?);
         let key = key.map_err(|error| {
-            CertificateFilesError::UnsupportedKey(paths.key.clone(), error.to_string())
+            CertificateFilesError::UnsupportedKey(paths.key.clone(), reason(error))
         })?;
         let mut certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
@@ -100,7 +104,7 @@ impl Content {
             }
             Err(error) => Err(CertificateFilesError::UnreadableCertificate(
                 paths.chain.clone(),
-                error.to_string(),
+                reason(error),
             )),
         }
     }
@@ -161,6 +165,20 @@ fn invalid(path: &Path, error: pem::Error) -> CertificateFilesError {
 }
 
 /// Returns whether the file has a private key in any format.
+/// Returns what rustls says, without what its texts begin with: `unexpected error` for all that has no kind of its own,
+/// and `invalid peer certificate`, although this certificate is not a peer's.
+pub(super) fn reason(error: Error) -> String {
+    match error {
+        Error::General(reason) => reason,
+        Error::InvalidCertificate(CertificateError::BadEncoding) => {
+            "it is not valid X.509".to_owned()
+        }
+        Error::InvalidCertificate(CertificateError::Other(reason)) => reason.to_string(),
+        Error::InvalidCertificate(reason) => reason.to_string(),
+        error => error.to_string(),
+    }
+}
+
 fn has_key(pem: &[u8]) -> bool {
     contains(pem, b"PRIVATE KEY-----")
 }

@@ -100,7 +100,9 @@ impl fmt::Display for CertificateFilesError {
             Self::TooLarge(path) => {
                 write!(f, "{} has more than 1 MiB: give a PEM file", Quoted(path))
             }
-            Self::Read(path, reason) => write!(f, "{} cannot be read: {reason}", Quoted(path)),
+            Self::Read(path, reason) => {
+                write!(f, "{} cannot be read: {reason}; give the path of a PEM file", Quoted(path))
+            }
             Self::Truncated(path) => write!(
                 f,
                 "{} ends before an `-----END …-----` line: write the file in full",
@@ -119,7 +121,7 @@ impl fmt::Display for CertificateFilesError {
             ),
             Self::UnreadableCertificate(path, reason) => write!(
                 f,
-                "the first certificate in {} cannot be read: {reason}; give the server's certificate, in X.509",
+                "the first certificate in {} cannot be read: {reason}; give the server's certificate",
                 Quoted(path)
             ),
             Self::NoKey(path) => write!(

@@ -11,7 +11,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::content::Paths;
+use super::content::{Paths, reason};
 use super::error::CertificateFilesError;
 use super::store::Store;
 
@@ -142,7 +142,7 @@ impl CertificateFiles {
     pub fn server_config(self: &Arc<Self>) -> Result<Arc<ServerConfig>, CertificateFilesError> {
         let mut config = ServerConfig::builder_with_provider(self.0.provider().clone())
             .with_safe_default_protocol_versions()
-            .map_err(|error| CertificateFilesError::UnusableProvider(error.to_string()))?
+            .map_err(|error| CertificateFilesError::UnusableProvider(reason(error)))?
             .with_no_client_auth()
             .with_cert_resolver(self.clone());
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

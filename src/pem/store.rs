@@ -128,14 +128,24 @@ impl Store {
     /// Logs that the current certificate is not valid now, unless that was logged already.
     pub(super) fn warn_if_invalid(&self) {
         let validity = self.current().validity.clone();
-        let invalid = validity.is_some_and(|validity| !validity.contains(&SystemTime::now()));
+        let now = SystemTime::now();
+        let invalid = validity
+            .as_ref()
+            .is_some_and(|validity| !validity.contains(&now));
         let warned = self.warned.swap(invalid, Ordering::Relaxed);
         if invalid && !warned {
             #[cfg(feature = "tracing")]
-            tracing::warn!(
-                chain = ?self.paths.chain,
-                "the certificate has expired or is not valid yet, so clients reject it"
-            );
+            if validity.is_some_and(|validity| *validity.start() > now) {
+                tracing::warn!(
+                    chain = ?self.paths.chain,
+                    "the certificate is not valid yet, so clients reject it; check the clock of this machine"
+                );
+            } else {
+                tracing::warn!(
+                    chain = ?self.paths.chain,
+                    "the certificate has expired, so clients reject it; renew it, or check the clock of this machine"
+                );
+            }
         }
     }
 

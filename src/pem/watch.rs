@@ -106,7 +106,7 @@ async fn run(
                 let text = error.to_string();
                 if reported.as_ref() != Some(&text) {
                     #[cfg(feature = "tracing")]
-                    tracing::error!(%error, "certificate not renewed, the previous one stays");
+                    tracing::error!(%error, "certificate not renewed, so the previous one stays");
                     report(Err(&error));
                     reported = Some(text);
                 }
