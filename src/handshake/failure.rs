@@ -164,7 +164,22 @@ impl HandshakeFailure<'_> {
 
 impl fmt::Display for HandshakeFailure<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Excerpt(self.error).fmt(f)
+        match of_verifier(self.error) {
+            Some(reason) => Excerpt(format_args!("invalid peer certificate: {reason}")).fmt(f),
+            None => Excerpt(self.error).fmt(f),
+        }
+    }
+}
+
+/// Returns what a verifier of client certificates says, if rustls has no kind of its own for that. rustls would write its
+/// `Debug` form.
+fn of_verifier<'a>(
+    error: &'a (dyn Error + Send + Sync + 'static),
+) -> Option<&'a rustls::OtherError> {
+    let error: &dyn Error = error.downcast_ref::<io::Error>()?.get_ref()?;
+    match error.downcast_ref()? {
+        rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => Some(other),
+        _ => None,
     }
 }
 
@@ -180,7 +195,6 @@ impl fmt::Debug for HandshakeFailure<'_> {
 }
 
 /// Why this crate ended a handshake.
-#[derive(Debug)]
 pub(crate) enum Ended {
     TimedOut,
     TooManyPending,
@@ -217,23 +231,32 @@ impl From<Ended> for io::Error {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut => f.write_str("the TLS handshake took too long"),
-            Self::TooManyPending => {
-                f.write_str("too many TLS handshakes are pending, and this is the oldest")
-            }
-            Self::UnrecognizedName(Some(name)) => {
-                write!(
-                    f,
-                    "no virtual host for the server name {name:?}, and no default"
-                )
-            }
-            Self::UnrecognizedName(None) => {
-                f.write_str("no default virtual host, which a client without a server name needs")
-            }
+            Self::TimedOut => f.write_str(
+                "the TLS handshake took longer than `handshake_timeout` allows; raise it if honest clients are that slow",
+            ),
+            Self::TooManyPending => f.write_str(
+                "more TLS handshakes are pending than `max_pending_handshakes` allows, and this is the oldest; raise it \
+                 if honest clients are cut off",
+            ),
+            Self::UnrecognizedName(Some(name)) => write!(
+                f,
+                "no virtual host has the server name `{}`, and there is no default; add the name, or set a default",
+                name.escape_debug()
+            ),
+            Self::UnrecognizedName(None) => f.write_str(
+                "the client sent no server name, and there is no default virtual host; set a default to serve such \
+                 clients",
+            ),
             Self::Challenge => f.write_str(
-                "the connection was an ACME challenge (RFC 8737), which carries no HTTP",
+                "the connection was an ACME challenge (RFC 8737), which is complete and carries no HTTP",
             ),
         }
+    }
+}
+
+impl fmt::Debug for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

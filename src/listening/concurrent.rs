@@ -104,7 +104,10 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
             return;
         }
         #[cfg(feature = "tracing")]
-        tracing::error!(%error, "cannot accept connections, trying again");
+        tracing::error!(
+            %error,
+            "cannot accept connections, trying again; if too many files are open, raise the limit of the process"
+        );
         // Only connections that have been pending for a whole pause end. Otherwise honest clients would be cut off
         // as soon as there are more of them than file descriptors. It does not matter whether accepting succeeded
         // in between, because silent clients can take turns.

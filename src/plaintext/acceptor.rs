@@ -97,7 +97,12 @@ impl ProxyProtocol {
                 });
                 client = header.await.inspect_err(|_error| {
                     #[cfg(feature = "tracing")]
-                    tracing::debug!(error = %_error, "connection refused");
+                    tracing::debug!(
+                        error = %_error,
+                        network.peer.address = peer.map(|peer| tracing::field::display(peer.ip())),
+                        network.peer.port = peer.map(|peer| peer.port()),
+                        "connection closed: no valid PROXY protocol header"
+                    );
                 })?;
             }
             let mut info = ConnectionInfo::plaintext();
@@ -123,10 +128,11 @@ fn late_header(late: Late) -> io::Error {
     match late {
         Late::TimedOut => io::Error::new(
             io::ErrorKind::TimedOut,
-            "the PROXY protocol header took too long",
+            "the PROXY protocol header took longer than `header_timeout` allows; check that the peer sends one",
         ),
         Late::TooManyPending => io::Error::other(
-            "too many connections wait for their PROXY protocol header, and this is the oldest",
+            "more connections wait for their PROXY protocol header than `max_pending_headers` allows, and this is the \
+             oldest; check that the peers send one",
         ),
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<SocketAddr>, Invalid> {
         // The rest of the line has no meaning (PROXY protocol §2.1).
         Some(b"UNKNOWN") => return Ok(None),
         other => {
-            let problem = "is no protocol; expected `TCP4`, `TCP6` or `UNKNOWN`";
+            let problem = "is not a protocol; expected `TCP4`, `TCP6` or `UNKNOWN`";
             return Err(Invalid::octets(other.unwrap_or_default(), problem));
         }
     };

@@ -39,7 +39,7 @@ fn version(begin: &[u8]) -> Result<Version, Invalid> {
         Ok(Version::Two)
     } else {
         Err(Invalid::new(format!(
-            "the connection begins with `{}`, which is no PROXY protocol header; configure the peer to send one, \
+            "the connection begins with `{}`, which is not a PROXY protocol header; configure the peer to send one, \
              or remove it from the list of peers that do",
             quoted(begin)
         )))
