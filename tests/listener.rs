@@ -88,7 +88,10 @@ async fn d3_places_are_given_back_and_the_bound_is_exact() {
     let (fourth, fourth_client) = begin();
     let evicted = second.await.unwrap().unwrap_err();
     assert_eq!(evicted.kind(), std::io::ErrorKind::Other);
-    assert!(evicted.to_string().contains("too many"), "{evicted}");
+    assert!(
+        evicted.to_string().contains("this is the oldest"),
+        "{evicted}"
+    );
     assert!(completes(third, third_client).await);
     assert!(completes(fourth, fourth_client).await);
 }

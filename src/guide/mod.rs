@@ -15,6 +15,7 @@
 //! | What does a refused client see? | [`answers`] |
 //! | What do clients do with a 421? | [`clients`] |
 //! | I get 421s: what now? | [`troubleshooting`] |
+//! | What does this error mean? | [`errors`] |
 //! | What does the layer promise, and what is my part? | [`promises`] |
 //! | Which rules does the layer follow? | [`rules`] |
 //! | What does the layer cost? | [`speed`] |
@@ -306,6 +307,9 @@ pub mod migrating {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}
+
+#[doc = include_str!("errors.md")]
+pub mod errors {}
 
 #[doc = include_str!("promises.md")]
 pub mod promises {}

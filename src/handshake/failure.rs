@@ -16,7 +16,7 @@ pub(super) type OnFailure = Arc<dyn Fn(&HandshakeFailure<'_>) + Send + Sync>;
 /// [`TlsAcceptor::on_handshake_failure`](crate::TlsAcceptor::on_handshake_failure).
 ///
 /// Its [`Display`](fmt::Display) form is the text of the error in at most 400 octets of printable ASCII, because a
-/// client can choose parts of an error.
+/// client can choose parts of an error. [`guide::errors`](crate::guide::errors) explains these texts.
 ///
 /// ```
 /// use tower_misdirected::{FailureReason, HandshakeFailure};

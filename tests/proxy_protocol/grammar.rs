@@ -154,13 +154,13 @@ fn d6_version_1_is_read_exactly() {
         ),
         (
             "PROXY UDP4 192.0.2.7 203.0.113.1 1 2\r\n",
-            "`UDP4` is no protocol",
+            "`UDP4` is not a protocol",
         ),
         (
             "PROXY tcp4 192.0.2.7 203.0.113.1 1 2\r\n",
-            "`tcp4` is no protocol",
+            "`tcp4` is not a protocol",
         ),
-        ("PROXY UNKNOWNx\r\n", "`UNKNOWNx` is no protocol"),
+        ("PROXY UNKNOWNx\r\n", "`UNKNOWNx` is not a protocol"),
         ("PROXY TCP4 192.0.2.7 203.0.113.1 1 2\n\r\n", "CR and LF"),
         ("PROXY TCP4 192.0.2.7 203.0.113.1 1 2\r\r\n", "CR and LF"),
         ("PROXY TCP4 192.0.2.7\r203.0.113.1 1 2\r\n", "CR and LF"),

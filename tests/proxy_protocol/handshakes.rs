@@ -116,7 +116,7 @@ async fn d6_a_connection_that_waits_for_its_header_is_among_the_pending_handshak
     let error = tokio::time::timeout(wire::PATIENCE, oldest).await;
     let error = error.expect("an end in time").unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Other);
-    assert!(error.to_string().contains("too many"), "{error}");
+    assert!(error.to_string().contains("this is the oldest"), "{error}");
     // The newer ones go on.
     slow.write_all(&V1[9..]).await.unwrap();
     let client = wire::handshake(slow, pki::client(&[]), None);
@@ -138,7 +138,7 @@ async fn d6_without_a_header_the_connection_ends_at_once() {
         let error = ended(&acceptor(), octets).await;
         assert_eq!(error.kind(), ErrorKind::InvalidData);
         let text = error.to_string();
-        assert!(text.contains("no PROXY protocol header"), "{text}");
+        assert!(text.contains("is not a PROXY protocol header"), "{text}");
         assert!(text.contains("configure the peer"), "{text}");
     }
 }
