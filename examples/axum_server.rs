@@ -98,24 +98,21 @@ async fn manage(
 }
 
 fn from_pem(chain: &str, key: &str) -> Result<Arc<ServerConfig>> {
-    let certificates = rustls_pemfile::certs(&mut &*common::read(chain)?).collect::<Result<_, _>>();
-    let private_key = rustls_pemfile::private_key(&mut &*common::read(key)?)?;
-    let private_key = private_key.ok_or_else(|| format!("there is no private key in {key}"))?;
-    let config = server_config(certificates?, private_key);
-    config.map_err(|error| format!("cannot use {chain} with {key}: {error}").into())
+    let config = server_config(common::certificates(chain)?, common::private_key(key)?);
+    config.map_err(|error| common::unusable(chain, key, &error).into())
 }
 
 fn in_memory() -> Result<Arc<ServerConfig>> {
     let names = ["app.localhost", "api.localhost"].map(String::from);
     let key = rcgen::generate_simple_self_signed(names)?;
     let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
-    server_config(vec![key.cert.der().clone()], private_key)
+    Ok(server_config(vec![key.cert.der().clone()], private_key)?)
 }
 
 fn server_config(
     chain: Vec<CertificateDer<'static>>,
     key: PrivateKeyDer<'static>,
-) -> Result<Arc<ServerConfig>> {
+) -> Result<Arc<ServerConfig>, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

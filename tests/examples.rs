@@ -202,6 +202,77 @@ async fn examples_name_the_file_that_is_missing_or_wrong() {
 }
 
 #[tokio::test]
+async fn examples_say_what_is_wrong_with_a_pem_file_and_the_fix() {
+    let directory = Directory::new();
+    directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);
+    directory.write_certificate("other.pem", "other-key.pem", &["app.localhost"]);
+    let section = |content: &str| {
+        format!("-----BEGIN CERTIFICATE-----\n{content}\n-----END CERTIFICATE-----\n")
+    };
+    directory.write("half.pem", &section("AAAA")[..30]);
+    directory.write("symbols.pem", section("????"));
+    directory.write("strange.pem", section("AAAA"));
+    directory.write("empty.pem", "");
+    let path = |file: &str| directory.path(file);
+    let (chain, key) = (path("chain.pem"), path("key.pem"));
+    for (file, problem) in [
+        ("missing.pem", "; check the path"),
+        ("half.pem", " is not well-formed PEM: write the file again"),
+        (
+            "symbols.pem",
+            " is not well-formed PEM: write the file again",
+        ),
+        ("empty.pem", ": give a PEM file with one"),
+        ("strange.pem", " cannot be read: give "),
+    ] {
+        let file = path(file);
+        let diagnosed = ["a.test", "--connect-to", "127.0.0.1:1"];
+        for (example, arguments) in [
+            ("axum_server", &[&*file, &key][..]),
+            ("client_certificates", &[&chain, &key, &file, &chain]),
+            (
+                "reverse_proxy",
+                &["--upstream", "https://127.0.0.1:1", "--ca", &file],
+            ),
+            ("diagnose", &[&diagnosed[..], &["--ca", &file]].concat()),
+            (
+                "diagnose",
+                &[&diagnosed[..], &["--cert", &file, "--key", &key]].concat(),
+            ),
+        ] {
+            let errors = failure(example, arguments).await;
+            // Read in another order.
+            if example == "client_certificates" && file.ends_with("empty.pem") {
+                assert!(
+                    errors.contains("there is no revocation list in "),
+                    "{errors}"
+                );
+                continue;
+            }
+            assert!(
+                errors.contains(&file) && errors.contains(problem),
+                "{example}: {file}, {problem} in {errors}"
+            );
+            assert_eq!(errors.lines().count(), 1, "{example}: {errors}");
+            for raw in ["[67", "InvalidCharacter", "BadEncoding", "peer", "(\""] {
+                assert!(!errors.contains(raw), "{example}: {raw} in {errors}");
+            }
+        }
+    }
+    let other = path("other-key.pem");
+    for (example, arguments) in [
+        ("axum_server", &[&*chain, &other][..]),
+        ("diagnose", &["a.test", "--cert", &chain, "--key", &other]),
+    ] {
+        let errors = failure(example, arguments).await;
+        assert!(
+            errors.contains("does not belong to the certificate in"),
+            "{errors}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn examples_name_the_address_that_is_taken() {
     let directory = Directory::new();
     directory.write_certificate("chain.pem", "key.pem", &["app.localhost"]);

@@ -45,17 +45,14 @@ async fn serve(arguments: &[String]) -> Result<()> {
     let content = files.read().await?;
     let provider = Arc::new(ring::default_provider());
     // Both hosts have this verifier, whatever is in it.
-    let verifier = Arc::new(Replaceable::new(content.verifier(&provider)?));
+    let verifier = Arc::new(Replaceable::new(content.verifier(&files, &provider)?));
 
-    let certificates =
-        rustls_pemfile::certs(&mut &*common::read(chain)?).collect::<Result<Vec<_>, _>>();
-    let private_key = rustls_pemfile::private_key(&mut &*common::read(key)?)?
-        .ok_or_else(|| format!("there is no private key in {key}"))?;
+    let (certificates, private_key) = (common::certificates(chain)?, common::private_key(key)?);
     let mut app = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
         .with_client_cert_verifier(verifier.clone())
-        .with_single_cert(certificates?, private_key)
-        .map_err(|error| format!("cannot use {chain} with {key}: {error}"))?;
+        .with_single_cert(certificates, private_key)
+        .map_err(|error| common::unusable(chain, key, &error))?;
     app.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     // No session resumes without a session store and a ticketer. A configuration has no ticketer by default.
     let mut admin = app.clone();
@@ -99,7 +96,9 @@ async fn refresh(
         tokio::time::sleep(INTERVAL).await;
         let refreshed = match files.read().await {
             Ok(content) if content == present => Ok(None),
-            Ok(content) => content.verifier(&provider).map(|new| Some((content, new))),
+            Ok(content) => content
+                .verifier(&files, &provider)
+                .map(|new| Some((content, new))),
             Err(error) => Err(error),
         };
         match refreshed {
@@ -133,7 +132,7 @@ impl Files {
     async fn read(&self) -> Result<Content> {
         let read = async |path: &PathBuf| {
             let content = tokio::fs::read(path).await;
-            content.map_err(|error| format!("cannot read {}: {error}", path.display()))
+            content.map_err(|error| common::cannot_read(path, &error))
         };
         let Self([authorities, lists]) = self;
         Ok(Content([read(authorities).await?, read(lists).await?]))
@@ -141,23 +140,36 @@ impl Files {
 }
 
 impl Content {
-    fn verifier(&self, provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>> {
+    /// Makes a verifier. The paths of the files are for errors.
+    fn verifier(
+        &self,
+        Files([ca, crl]): &Files,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Arc<dyn ClientCertVerifier>> {
         let Self([authorities, lists]) = self;
+        let (named_ca, named_crl) = (ca.display(), crl.display());
         let mut roots = RootCertStore::empty();
         for authority in rustls_pemfile::certs(&mut &**authorities) {
-            roots.add(authority?)?;
+            let authority = authority.map_err(|_| common::not_pem(ca))?;
+            common::add_authority(&mut roots, authority, ca)?;
         }
-        let lists = rustls_pemfile::crls(&mut &**lists).collect::<Result<Vec<_>, _>>()?;
+        let lists = rustls_pemfile::crls(&mut &**lists).collect::<Result<Vec<_>, _>>();
+        let lists = lists.map_err(|_| common::not_pem(crl))?;
         // An empty file revokes nothing, and would let everybody in again.
         if lists.is_empty() {
-            return Err("there is no revocation list".into());
+            return Err(format!(
+                "there is no revocation list in {named_crl}: give a PEM file with one"
+            )
+            .into());
         }
         // A certificate without a list of its issuer is refused, and so is one whose list is out of date.
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
                 .with_crls(lists)
                 .enforce_revocation_expiration()
-                .build()?;
+                .build();
+        let verifier =
+            verifier.map_err(|error| format!("cannot use {named_ca} with {named_crl}: {error}"))?;
         Ok(verifier)
     }
 }

@@ -100,7 +100,10 @@ async fn diagnose(options: &Options, tls: Tls) -> Result<u8> {
     }
     let tcp = options.http != Some(Version::Http3);
     let transport = Transport::find((&address, port), options.timeout, tcp, tls).await;
-    let transport = transport.map_err(|failure| failure.text)?;
+    let transport = transport.map_err(|failure| {
+        let fix = "check the name and the port, or give --connect-to";
+        format!("{}; {fix}", failure.text)
+    })?;
     let mut probe = Probe::new(&transport, options);
     let connections = probe.run(&plan).await;
     let requests = probe.requests;
@@ -160,7 +163,7 @@ fn silence(seen: &Observations) -> String {
         .chain(errors)
         .next();
     format!(
-        "{} answers no request: {}",
+        "{} answers no request: {}; check that it serves HTTPS on this port",
         seen.target,
         reason.unwrap_or("nothing was asked")
     )

@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{ResolvesClientCert, Resumption, WebPkiServerVerifier};
 use rustls::crypto::{CryptoProvider, ring};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{
     CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, Error, OtherError,
@@ -16,7 +15,7 @@ use rustls::{
 };
 use tower_misdirected::CertificateNames;
 
-use crate::common::{Result, read};
+use crate::common::{self, Result};
 use crate::observation::Certificate;
 use crate::text;
 
@@ -60,20 +59,16 @@ impl Tls {
     /// Reads the authorities, from the system if no file is named, and the client certificate.
     pub fn new(ca: Option<&str>, credentials: Option<(&str, &str)>) -> Result<Self> {
         let provider = Arc::new(ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        match ca {
+        let roots = match ca {
             None => {
                 // A system without authorities is reported with each certificate.
                 let system = rustls_native_certs::load_native_certs();
+                let mut roots = RootCertStore::empty();
                 roots.add_parsable_certificates(system.certs);
+                roots
             }
-            Some(file) => {
-                for certificate in certificates(file)? {
-                    let added = roots.add(certificate);
-                    added.map_err(|error| format!("{file}: not an authority: {error}"))?;
-                }
-            }
-        }
+            Some(file) => common::authorities(file)?,
+        };
         let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider.clone());
         let verifier = verifier.build().ok();
         let credentials = match credentials {
@@ -112,22 +107,10 @@ impl Tls {
     }
 }
 
-fn certificates(file: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let content = read(file)?;
-    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&content).collect();
-    let certificates = certificates.map_err(|error| format!("{file}: {error}"))?;
-    match certificates.is_empty() {
-        true => Err(format!("{file}: no certificate in PEM form").into()),
-        false => Ok(certificates),
-    }
-}
-
 fn client_certificate(cert: &str, key: &str, provider: &CryptoProvider) -> Result<CertifiedKey> {
-    let chain = certificates(cert)?;
-    let private_key = PrivateKeyDer::from_pem_slice(&read(key)?);
-    let private_key = private_key.map_err(|error| format!("{key}: {error}"))?;
+    let (chain, private_key) = (common::certificates(cert)?, common::private_key(key)?);
     let certified = CertifiedKey::from_der(chain, private_key, provider);
-    Ok(certified.map_err(|error| format!("{cert} and {key}: {error}"))?)
+    Ok(certified.map_err(|error| common::unusable(cert, key, &error))?)
 }
 
 impl Recorder {

@@ -109,7 +109,9 @@ pub async fn serve_connection(
         let request = answer(resolver, info.clone(), app.clone());
         requests.spawn(async {
             if let Err(error) = request.await {
-                eprintln!("HTTP/3: {error:?}");
+                // A client may have chosen parts of the text.
+                let error = error.to_string();
+                eprintln!("an HTTP/3 request failed: {}", error.escape_debug());
             }
         });
     };

@@ -24,6 +24,9 @@ use crate::upstream::{Client, Payload, Upstream};
 /// length is not known, are streams, and are not repeated. In octets.
 const IN_MEMORY: u64 = 64 * 1024;
 
+/// How much is printed of the reason for which the upstream does not answer, in characters.
+const MAX_REASON: usize = 400;
+
 /// What every request needs.
 #[derive(Clone)]
 pub struct Proxy {
@@ -107,7 +110,10 @@ async fn send(
     *request.headers_mut() = head.headers;
 
     proxy.client.oneshot(request).await.map_err(|error| {
-        eprintln!("the upstream does not answer: {}", chain(&error));
+        let (host, reason) = (authority.host(), chain(&error));
+        eprintln!(
+            "the upstream does not answer for {host}: {reason}; does it run, and does --ca fit?"
+        );
         StatusCode::BAD_GATEWAY
     })
 }
@@ -141,7 +147,8 @@ fn to_client(response: http::Response<Incoming>, to_head: bool, pause: Duration)
     response
 }
 
-/// An error with its causes. hyper-util's says no more than which step failed.
+/// An error with its causes, because hyper-util's says no more than which step failed. The upstream may have chosen parts
+/// of the text, so it is bounded, and one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -149,5 +156,6 @@ fn chain(error: &dyn Error) -> String {
         text = format!("{text}: {error}");
         cause = error.source();
     }
-    text
+    let one_line = text.replace(char::is_control, " ");
+    one_line.chars().take(MAX_REASON).collect()
 }

@@ -100,19 +100,10 @@ impl Upstream {
 }
 
 fn client_config(ca: Option<&str>) -> Result<Arc<ClientConfig>> {
-    let mut roots = RootCertStore::empty();
-    if let Some(ca) = ca {
-        for certificate in rustls_pemfile::certs(&mut &*common::read(ca)?) {
-            let certificate = certificate.and_then(|certificate| {
-                let added = roots.add(certificate);
-                added.map_err(std::io::Error::other)
-            });
-            certificate.map_err(|error| format!("cannot use {ca}: {error}"))?;
-        }
-        if roots.is_empty() {
-            return Err(format!("there is no certificate in {ca}").into());
-        }
-    }
+    let roots = match ca {
+        Some(ca) => common::authorities(ca)?,
+        None => RootCertStore::empty(),
+    };
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)

@@ -104,7 +104,8 @@ impl<'a> Pems<'a> {
         let file = File::open(path)
             .map_err(|error| format!("{error}: give a path relative to the configuration file"))?;
         for item in rustls_pemfile::read_all(&mut BufReader::new(file)) {
-            let private = match item.map_err(|error| format!("cannot be read as PEM: {error}"))? {
+            let item = item.map_err(|_| "is not well-formed PEM: write it again, in full")?;
+            let private = match item {
                 Item::X509Certificate(certificate) => {
                     certificates.push(certificate);
                     continue;

@@ -125,7 +125,8 @@ async fn a_server_that_never_answers_is_asked_three_times_at_most() {
     let run = diagnose(addr, &hosts, &["--timeout", "2"]).await;
     assert_eq!(run.status, Some(3), "{}", run.report);
     let expected = format!("{addr} answers no request: ");
-    assert!(run.errors.starts_with(&expected) && run.errors.ends_with(" within 2 s\n"));
+    let fix = " within 2 s; check that it serves HTTPS on this port\n";
+    assert!(run.errors.starts_with(&expected) && run.errors.ends_with(fix));
     assert!(asked.load(Ordering::SeqCst) <= 3);
 }
 

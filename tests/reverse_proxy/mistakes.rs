@@ -94,7 +94,7 @@ async fn an_upstream_that_cannot_be_reached_makes_a_502() {
         read(answer).await.assert_is_bare(502);
         let errors = front
             .program
-            .complains("the upstream does not answer: ")
+            .complains("the upstream does not answer for ")
             .await;
         assert!(
             errors.contains("refused") && !errors.contains("Os {"),
@@ -113,7 +113,7 @@ async fn an_upstream_with_the_wrong_certificate_makes_a_502() {
     read(answer).await.assert_is_bare(502);
     let errors = front
         .program
-        .complains("the upstream does not answer: ")
+        .complains("the upstream does not answer for ")
         .await;
     assert!(errors.contains("certificate"), "{errors}");
 }
