@@ -31,7 +31,7 @@ async fn failure<F: Future<Output = ()>>(
         () = client => unreachable!(),
         () = tokio::time::sleep(wire::PATIENCE) => panic!("no end in time"),
     };
-    let error = accepted.err().expect("a failure");
+    let error = accepted.expect_err("a failure");
     let reports = reports.lock().unwrap();
     let [report] = &reports[..] else {
         // A challenge is no failure, and only the caller learns of it.

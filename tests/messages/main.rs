@@ -245,11 +245,7 @@ fn every_sentence_of_the_source_is_in_a_text() {
             let part = part.trim_matches(['`', ':', ';', ' ']);
             let is_exempt =
                 |(path, text): &(&str, &str)| *path == file.path && part.contains(text.trim());
-            if EXEMPT
-                .iter()
-                .chain(&IMPOSSIBLE)
-                .any(|exempt| is_exempt(exempt))
-            {
+            if EXEMPT.iter().chain(&IMPOSSIBLE).any(is_exempt) {
                 unused.retain(|exempt| !is_exempt(exempt));
                 continue;
             }
