@@ -1,11 +1,15 @@
 //! The example `diagnose` on real servers, each with one mistake: the tool has to name the mistake first, the hosts
 //! that it concerns, and the server's setting that mends it. What the tool prints beyond that is not here.
+//!
+//! [`compared`] runs the same servers without mistakes, and holds the table of the README against their answers.
 #![cfg(unix)]
 
 #[path = "../clients/installed.rs"]
 mod installed;
 #[path = "../clients/launched.rs"]
 mod launched;
+#[path = "../bypass/memory.rs"]
+mod memory;
 #[path = "../pki/mod.rs"]
 mod pki;
 #[path = "../program/mod.rs"]
@@ -17,6 +21,7 @@ mod wire;
 
 mod cases;
 mod certificates;
+mod compared;
 mod origin;
 mod ours;
 mod servers;

@@ -19,11 +19,11 @@ use crate::{certificates, ours, pki, wire};
 
 /// A server that is a program of its own.
 pub struct Kind {
-    program: Program,
+    pub program: Program,
     /// Its configuration file, with a port for each mistake.
-    configuration: &'static str,
+    pub configuration: &'static str,
     /// More files of its own.
-    files: &'static [(&'static str, &'static str)],
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 pub const NGINX: Kind = Kind {
