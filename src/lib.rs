@@ -1,33 +1,33 @@
-//! Tower middleware that answers **421 Misdirected Request** (RFC 9110 §15.5.20) when a request's authority cannot
-//! be served on the connection it arrived on.
+//! Tower middleware that answers **421 Misdirected Request** (RFC 9110 §15.5.20) when a request's authority cannot be
+//! served on the connection it arrived on. It works with axum, hyper, tonic and other servers, over HTTP/1, HTTP/2 and
+//! HTTP/3.
 //!
 //! # The problem
 //!
-//! One server has one address and one certificate for `www.example.com` and `admin.example.com`, and only `admin`
-//! requires a client certificate. A browser opens an HTTP/2 connection for `www`. It sees that the certificate covers
-//! `admin` too, and sends the requests for `admin` *on the same connection* (RFC 9113 §9.1.1). The handshake never
-//! ran the checks that `admin` requires. The same happens with any client that sends one name in its TLS handshake
-//! (SNI) and another in `Host`.
+//! A server has one IP address and one certificate for `www.example.com` and `admin.example.com`. Only `admin` requires
+//! a client certificate. A browser opens an HTTP/2 connection for `www`. The server's certificate also covers `admin`,
+//! so the browser sends requests for `admin` *on the same connection* (RFC 9113 §9.1.1). The handshake never ran the
+//! checks that `admin` requires. The same happens if a client sends one name in the TLS handshake (SNI) and another
+//! name in `Host`.
 //!
-//! The right answer is 421: the client then retries on a connection of the host's own, whatever the method. Browsers
-//! do so by themselves, and the page rarely notices. [`guide::clients`] says what each client does. Rust clients on
-//! hyper-util do so with [`client::RetryMisdirectedLayer`].
+//! The right answer is 421. It allows the client to retry on another connection, whatever the method. Browsers retry by
+//! themselves, and the page rarely notices. Rust clients on hyper-util retry with [`client::RetryMisdirectedLayer`].
+//! [`guide::clients`] lists what each client does.
 //!
 //! # Two mistakes
 //!
-//! - *No check.* An open connection then bypasses the checks of the handshake. nginx, Apache httpd and Traefik all
-//!   had CVEs of this kind.
-//! - *Comparing `Host` with SNI as strings.* That refuses every request that a browser coalesced legitimately, and
-//!   also ports, capitals, trailing dots and IP addresses.
+//! - *No check.* Requests on an open connection bypass the checks of other handshakes. nginx, Apache httpd and Traefik
+//!   have all had CVEs of this kind.
+//! - *Comparing `Host` with SNI as strings.* This refuses every request that a browser coalesced legitimately. It also
+//!   refuses IP addresses, and hosts with a port, capitals or a trailing dot.
 //!
-//! This crate does neither. By default it asks whether the connection is *as good as* a connection of the host's own:
-//! does the certificate that this handshake presented cover the host, and is its TLS configuration the host's? See
-//! [`Coalescing`] for other levels.
+//! This crate makes neither. By default it checks two things: the certificate that this handshake presented covers the
+//! host, and the handshake used the TLS configuration of the host. See [`Coalescing`] for other levels.
 //!
 //! # How to use it
 //!
-//! A listener or an acceptor records what each handshake presented, and the layer reads it. This server gets its
-//! certificate from the two PEM files that certbot writes, and speaks HTTP/2 and HTTP/1.1:
+//! A listener or an acceptor records what each handshake presented, and the layer reads the record. This server reads
+//! its certificate from the two PEM files that certbot writes, and speaks HTTP/2 and HTTP/1.1:
 //!
 //! ```toml
 //! [dependencies]
@@ -65,13 +65,13 @@
 //! }
 //! ```
 //!
-//! The listener takes any other `Arc<rustls::ServerConfig>` too. [`guide::certificates`] has more about certificates.
+//! The listener also takes an `Arc<rustls::ServerConfig>` of your own. See [`guide::certificates`].
 //!
 //! # Virtual hosts
 //!
-//! If hosts differ in TLS, because one asks for client certificates or each has its own certificate, pass
-//! [`VirtualHosts`] to the acceptor. They choose the configuration of each handshake by its server name, and the
-//! layer looks up every request in the same virtual hosts:
+//! If hosts differ in TLS, because one requires client certificates or each has its own certificate, pass
+//! [`VirtualHosts`] to the acceptor. The acceptor uses them to select the TLS configuration for each server name, and
+//! the layer looks up the host of every request in the same virtual hosts:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -85,27 +85,27 @@
 //! ) -> Result<TlsAcceptor, VirtualHostsError> {
 //!     let hosts = VirtualHosts::builder()
 //!         .host("www.example.com", public.clone())
-//!         .host("*.example.com", public) // shares its connections with www
-//!         .host("admin.example.com", mutual_tls) // asks for client certificates
+//!         .host("*.example.com", public) // may share connections with www
+//!         .host("admin.example.com", mutual_tls) // requires client certificates
 //!         .build()?;
 //!     Ok(hosts.into())
 //! }
 //! ```
 //!
-//! A handler of `admin.example.com` now never runs without a client certificate. You can
-//! [replace](VirtualHosts::replace) the virtual hosts while the server runs, and ask them
-//! [where clients will get 421](VirtualHosts::overlaps). Connections that a replacement makes useless
-//! [end gracefully](guide::changing#outdated-connections), so clients come back on new ones.
+//! Handlers of `admin.example.com` now never run without a client certificate. You can [replace](VirtualHosts::replace)
+//! the virtual hosts while the server runs. Connections that become outdated [end
+//! gracefully](guide::changing#outdated-connections), and their clients reconnect.
+//! [`VirtualHosts::overlaps`] lists where clients will get 421.
 //!
 //! # What the client gets
 //!
 //! A refusal is a response with `Cache-Control: no-store` and an optional JSON body; [`guide::answers`] shows each whole.
-//! It tells the client nothing about the server. The reason goes to the operator: as a [`Rejection`] in the response's
-//! extensions, to a [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
+//! It tells the client nothing about the server. The operator gets the reason as a [`Rejection`] in the response's extensions, in a
+//! [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
 //!
 //! # Tests
 //!
-//! Tests often have no connections. Build a [`ConnectionInfo`] by hand:
+//! A test without connections builds a [`ConnectionInfo`] by hand:
 //!
 //! ```
 //! use axum::{Extension, Router, body::Body, http::Request, routing::get};
@@ -156,29 +156,31 @@
 //!
 //! # Where to put the layer
 //!
-//! Put it outside everything that routes, authenticates or reads `Host`. In axum `.layer()` covers the routes and the
-//! fallback that were added before it, and none that are added after it. Around the router the layer covers all routes,
-//! and costs less; [`guide::speed`](guide::speed#which-form-in-axum) shows how.
+//! Put the layer outside everything that routes, authenticates or reads `Host`. In axum, `.layer()` covers only the
+//! routes and the fallback that were added before it. A layer around the whole router covers all routes and costs less;
+//! [`guide::speed`](guide::speed#which-form-in-axum) shows how.
 //!
 //! The layer is for origin servers and for gateways. A forward proxy must not send 421 (RFC 9110 §15.5.20).
 //!
 //! # What is promised
 //!
-//! - The inner service sees no other name than the one that was judged. If a request names two hosts, the layer answers
-//!   400, or replaces the `Host` field if the request target overrides it (RFC 9112 §3.2.2).
-//!   [`EffectiveAuthority`] computes that name. The layer never reads `Forwarded` and `X-Forwarded-Host`.
-//! - With [`VirtualHosts`], at the default level and above, a request is served only under the TLS configuration that
-//!   its host has now. So no handler of a host that requires client certificates runs without one, whether the client
-//!   coalesces, resumes a session or sends 0-RTT data, over HTTP/1, 2 or 3.
-//! - With [`TlsAcceptor::from_fn`] and axum-server's `RustlsConfig`, open connections keep the configuration they began
-//!   under.
-//! - If the layer needs connection info and there is none, it answers 500. It never serves such a request unchecked.
+//! - The inner service sees only the authority that the layer judged. If a request names two hosts, the layer answers
+//!   400. If the request target overrides `Host` (RFC 9112 §3.2.2), the layer replaces the `Host` field instead.
+//!   [`EffectiveAuthority`] gives handlers the judged authority. The layer never reads `Forwarded` or
+//!   `X-Forwarded-Host`.
+//! - With [`VirtualHosts`], at the default level and above, a request is served only under the current TLS
+//!   configuration of its host. So no handler of a host that requires client certificates runs without one. This holds
+//!   for coalesced connections, resumed sessions and 0-RTT data, over HTTP/1, HTTP/2 and HTTP/3.
+//! - With [`TlsAcceptor::from_fn`] and axum-server's `RustlsConfig`, open connections keep their TLS configuration.
+//! - If the layer needs connection info and a request has none, it answers 500. It never serves such a request
+//!   unchecked.
 //! - A refused request does not reach the inner service, and its body is not read.
-//! - A request that passes costs no allocation. Its cost does not grow with the number of names or hosts.
+//! - A request that passes costs no allocation, unless the layer changes it. The cost does not grow with the number of
+//!   names or hosts.
 //! - The crate has no `unsafe` code.
 //!
-//! A layer that is [report-only](MisdirectedLayer::report_only) refuses nothing, so it gives none of these guarantees.
-//! [`guide::promises`] says what else is your part, and names a test for each sentence.
+//! A [report-only](MisdirectedLayer::report_only) layer refuses nothing, so it gives none of these guarantees.
+//! [`guide::promises`] has the full list, with a test for each promise, and says what remains your part.
 //!
 //! # Features
 //!
