@@ -1,5 +1,4 @@
-//! The setting that leaves the certificate out of the verdict, and what it is for. The levels of strictness are in
-//! `verdict`.
+//! The setting that turns the certificate check off. The levels of strictness live in `verdict`.
 
 use super::misdirected_layer::MisdirectedLayer;
 
@@ -9,22 +8,23 @@ impl<R> MisdirectedLayer<R> {
     ///
     /// Turn it off in two cases:
     ///
-    /// - The server is behind a proxy that opens TLS connections of its own, and its certificate is an internal one
-    ///   that does not cover the public hosts.
-    /// - The server is a gateway that must decide by virtual hosts alone, as the Gateway API (GEP-3567) prescribes. Use
-    ///   it with [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost).
+    /// - The server is behind a proxy that re-encrypts, and its internal certificate does not cover the public hosts.
+    /// - The server is a gateway that must compare only virtual hosts, as the Gateway API (GEP-3567) prescribes. Use
+    ///   [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) too.
     ///
     /// All other checks stay. At `SameTlsConfig`, the default level, a host is served only under its own TLS
-    /// configuration. So with [`VirtualHosts`](crate::VirtualHosts), a connection without a server name reaches the
-    /// hosts that share the configuration of the default, and no host that requires client certificates. At
-    /// [`Coalescing::Never`](crate::Coalescing::Never), an IP address still passes only if the certificate covers it.
+    /// configuration. So with [`VirtualHosts`](crate::VirtualHosts), a connection without a server name reaches only
+    /// the hosts that share the TLS configuration of the default virtual host. At
+    /// [`Coalescing::Never`](crate::Coalescing::Never), a connection without a server name serves an IP address only if
+    /// the certificate covers the address.
     ///
     /// # Security
     ///
-    /// Without virtual hosts, nothing is left to compare on a server with one TLS configuration: below
-    /// `Coalescing::Never`, every connection serves every host. Set
-    /// [`allowed_hosts`](Self::allowed_hosts) too. Leave the check on if clients connect directly: an `https` request
-    /// must come over a connection that a certificate for its host secured (RFC 9110 §7.4).
+    /// On a server with one TLS configuration and no virtual hosts, no check is left: below `Coalescing::Never`, every
+    /// connection serves every host. Set [`allowed_hosts`](Self::allowed_hosts) too.
+    ///
+    /// If clients connect directly, leave the check on. An `https` request must arrive on a connection that is secured
+    /// with a certificate for its host (RFC 9110 §7.4).
     ///
     /// ```
     /// use tower_misdirected::{Coalescing, MisdirectedLayer};

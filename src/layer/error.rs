@@ -1,4 +1,4 @@
-//! The error of a setting that cannot work, found when the layer is built. Each setting checks its own value.
+//! The error type of invalid settings, found when the layer is built. Each setting checks its own value.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -61,12 +61,12 @@ impl ConfigError {
         }
     }
 
-    /// Returns the name of the method that refused the value.
+    /// Returns the name of the setting, such as `allowed_hosts`.
     pub fn setting(&self) -> &str {
         self.setting
     }
 
-    /// Returns the value that was given. It is empty for an empty list.
+    /// Returns the invalid value. It is empty if the setting got an empty list.
     pub fn value(&self) -> &str {
         self.value.as_deref().unwrap_or_default()
     }

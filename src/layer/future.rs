@@ -1,5 +1,4 @@
-//! The future of the service: that of the inner service, or an answer that is ready. Who writes the answer is
-//! decided in `service`.
+//! The response future: the future of the inner service, or an answer that is ready. `service` creates both.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -34,7 +33,7 @@ pin_project! {
         Inner {
             #[pin]
             future: F,
-            // Why the layer would have refused the request if it did not only report.
+            // The reason for which the layer would have refused the request, if it is report-only.
             reported: Option<Rejection>,
         },
         Refused {
@@ -78,7 +77,7 @@ where
                 }
                 poll.map_ok(|response| seal(response, *reported))
             }
-            // Polling after completion is a mistake of the caller. Pending does no harm, a panic would.
+            // Polling after completion is a mistake of the caller. `Pending` is harmless, a panic would not be.
             KindProj::Refused { response } => match response.take() {
                 Some(response) => Poll::Ready(Ok(response)),
                 None => Poll::Pending,
@@ -93,7 +92,7 @@ fn seal<B>(mut response: Response<B>, reported: Option<Rejection>) -> Response<B
         answer::forbid_caching(response.headers_mut());
     }
     if let Some(rejection) = reported {
-        // An inner layer that refused the request has put in its own reason, which explains the status.
+        // If an inner layer refused the request, its own reason explains the status.
         response.extensions_mut().get_or_insert(rejection);
     }
     response

@@ -1,20 +1,20 @@
-//! The settings for a server behind a gateway that terminates TLS. Who the gateways are is said in `peers`, and what
-//! they may do is decided in `verdict`.
+//! The settings for a server behind a gateway that terminates TLS. The list of gateways lives in `peers`, and `verdict`
+//! decides what they may do.
 
 use super::error::ConfigError;
 use super::misdirected_layer::MisdirectedLayer;
 use crate::peers::Peers;
 
 impl MisdirectedLayer {
-    /// Creates a layer for a plaintext server behind gateways that terminate TLS, which serves these hosts. It is short
-    /// for [`new`](Self::new), [`gateway`](Self::gateway) and [`allowed_hosts`](Self::allowed_hosts).
+    /// Creates a layer for a plaintext server behind gateways that terminate TLS. The layer serves only these hosts. It
+    /// is short for [`new`](Self::new), [`gateway`](Self::gateway) and [`allowed_hosts`](Self::allowed_hosts).
     ///
-    /// With [`Peers::any()`] this needs no connection info. With a list of networks it does: serve the application with
-    /// `into_make_service_with_connect_info::<ConnectionInfo>()`.
+    /// With [`Peers::any()`], the layer needs no connection info. With a list of networks, it does: serve the
+    /// application with `into_make_service_with_connect_info::<ConnectionInfo>()`.
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError`] if an entry of the hosts is invalid, or if there is none.
+    /// Returns [`ConfigError`] if a host is invalid or the list of hosts is empty.
     ///
     /// ```
     /// use tower_misdirected::{MisdirectedLayer, Peers};
@@ -36,28 +36,29 @@ impl MisdirectedLayer {
 }
 
 impl<R> MisdirectedLayer<R> {
-    /// Says which peers are gateways that terminate TLS. The default is none.
+    /// Sets which peers are gateways that terminate TLS. The default is none.
     ///
-    /// A plaintext connection from such a peer is a [trusted gateway's](crate::ConnectionInfo::trusted_gateway), so
-    /// `https` requests pass on it. A plaintext connection from any other peer is refused, whatever the scheme
-    /// ([`InsecureConnection`](crate::Rejection::InsecureConnection)), also at
-    /// [`Coalescing::Unchecked`](crate::Coalescing::Unchecked). TLS connections of this server are judged as without
-    /// this setting, whoever the peer is.
+    /// The layer treats a plaintext connection from such a peer like a [trusted
+    /// gateway](crate::ConnectionInfo::trusted_gateway), so `https` requests pass. On a plaintext connection from any
+    /// other peer, the layer refuses every request with [`InsecureConnection`](crate::Rejection::InsecureConnection),
+    /// whatever the scheme, and even at [`Coalescing::Unchecked`](crate::Coalescing::Unchecked). The setting does not
+    /// affect TLS connections to this server.
     ///
-    /// The peer is [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr), the real end of the connection.
-    /// Neither [`client_addr`](crate::ConnectionInfo::client_addr) nor `Forwarded` and `X-Forwarded-*` change it. A
-    /// peer without an IP address, as on a Unix socket, is a gateway only under [`Peers::any()`].
+    /// The peer's address is [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr), the other end of the
+    /// connection. [`client_addr`](crate::ConnectionInfo::client_addr), `Forwarded` and `X-Forwarded-*` do not change
+    /// it. A peer without an IP address, such as on a Unix socket, is a gateway only under [`Peers::any()`].
     ///
-    /// Set the [`allowed_hosts`](Self::allowed_hosts) too, as [`behind_gateway`](Self::behind_gateway) does. Nothing
-    /// else limits which hosts a gateway may ask for.
+    /// Also set [`allowed_hosts`](Self::allowed_hosts), as [`behind_gateway`](Self::behind_gateway) does. Nothing else
+    /// limits the hosts that a gateway may request.
     ///
     /// # Security
     ///
-    /// Under [`Peers::any()`] and with allowed hosts, a request without a [`ConnectionInfo`](crate::ConnectionInfo) is
-    /// the gateway's too, because every connection is. If the server also accepts TLS connections of its own, list the
-    /// networks of the gateways. A missing info is then answered 500.
+    /// Under [`Peers::any()`] every connection comes from a gateway. So if allowed hosts are set, a request without a
+    /// [`ConnectionInfo`](crate::ConnectionInfo) passes too. If the server also terminates TLS itself, list the
+    /// networks of the gateways instead. A request without a `ConnectionInfo` then gets 500.
     ///
-    /// The layer relies on the gateway to match the client's connection with the host, client certificates included.
+    /// The layer relies on the gateway to check that the client's connection suits the host, including client
+    /// certificates.
     ///
     /// ```
     /// use axum::Router;

@@ -1,5 +1,5 @@
-//! From a request to its verdict. Most requests name their host as the connection knows it, so the host need not be
-//! taken apart; every way ends in the one function of `verdict`. What follows a verdict is decided in `service`.
+//! Gathers what a verdict needs from a request. Fast paths skip the parsing of hosts that the connection already knows;
+//! every path ends in `verdict::judge`. `service` acts on the verdict.
 
 use http::Request;
 
@@ -9,11 +9,11 @@ use crate::host::{Hashed, Sought};
 use crate::malformed::Malformed;
 use crate::verdict::{self, Evidence, Rejection, Rules};
 
-/// Judges a request. Returns whether `Host` differs from the authority that was judged, and why the request is to be
+/// Judges a request. Returns whether `Host` differs from the judged authority, and the reason if the request must be
 /// refused.
 ///
-/// Most requests name the server name of their connection, in normal form. They are judged here, and all others apart,
-/// so that nothing has to be kept in memory for most requests.
+/// Most requests name the server name of their connection, in normal form. Only such requests are judged here, so that
+/// the common case keeps little on the stack.
 #[inline(always)]
 pub(super) fn judge<B>(rules: &Rules, request: &Request<B>) -> (bool, Option<Rejection>) {
     let connection = connection_info(request.extensions());
@@ -31,7 +31,7 @@ pub(super) fn judge<B>(rules: &Rules, request: &Request<B>) -> (bool, Option<Rej
     judge_other(rules, stated, connection)
 }
 
-/// Judges a request that does not name the server name, or in another form.
+/// Judges a request that names another host than the server name, or the server name in another form.
 #[inline(never)]
 fn judge_other(
     rules: &Rules,
@@ -40,8 +40,8 @@ fn judge_other(
 ) -> (bool, Option<Rejection>) {
     if let (Ok(stated), Some(info)) = (&stated, connection) {
         if let Some((text, port)) = stated.parts().filter(|_| info.is_tls()) {
-            // The names of the certificate have been checked, so a host that is one of them need not be checked again.
-            // A host in normal form that is none of them need not be looked up again.
+            // The names of the certificate have been validated, so a host that equals one of them is valid. A host in
+            // normal form that equals none of them is not looked up there again, and its hash is reused.
             let read = info.certificate_names().read(text);
             let covered = read.is_ok();
             let host = read.or_else(|hashed| hashed.as_ref().and_then(Hashed::check).ok_or(()));
@@ -55,7 +55,7 @@ fn judge_other(
     judge_in_full(rules, stated, connection)
 }
 
-/// Judges a request, whatever it names and on whatever connection.
+/// Judges any request on any connection. The slow path.
 #[inline(never)]
 fn judge_in_full(
     rules: &Rules,
@@ -206,7 +206,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
-        /// The short ways are for speed, and must not be seen otherwise.
+        /// The fast paths must not change any verdict.
         #[test]
         fn every_way_to_the_verdict_gives_the_same_verdict(
             authority in authority(),

@@ -1,5 +1,5 @@
-//! The layer, and the methods that set it up. Choosing hosts lives in `allowed_hosts`, choosing who writes the answer
-//! in `responders`, handling a request in `service`.
+//! The layer and its builder methods. The methods for hosts live in `allowed_hosts`, the methods for responders in
+//! `responders`, and handling a request in `service`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,19 +17,18 @@ use crate::verdict::{Coalescing, Verdict};
 /// Layer that answers 421 Misdirected Request (RFC 9110 §15.5.20) to requests whose authority cannot be served on
 /// the connection they arrived on, and 400 to requests without a valid authority.
 ///
-/// [`new`](Self::new) is the safe default: it serves a host only on connections that are as good as a connection
-/// of the host's own ([`Coalescing::SameTlsConfig`]). It needs a [`ConnectionInfo`](crate::ConnectionInfo) with
-/// every request, which this crate's acceptors provide. A request without one gets 500, and the log says which
-/// acceptor to install.
+/// [`new`](Self::new) is the safe default. It serves a host only on connections whose certificate covers the host and
+/// whose TLS configuration is that of the host ([`Coalescing::SameTlsConfig`]). It needs a
+/// [`ConnectionInfo`](crate::ConnectionInfo) with every request, which this crate's acceptors provide. A request
+/// without a `ConnectionInfo` gets 500, and the log event says which acceptor to install.
 ///
 /// Put the layer outside everything that routes, reads `Host` or authenticates. In axum,
-/// [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer) covers the routes and the
+/// [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer) covers only the routes and the
 /// fallback that were added *before* it.
 ///
 /// # Not for forward proxies
 ///
-/// Origin servers may send 421, and so may gateways, which answer in the name of an origin. A forward proxy must
-/// not generate it (RFC 9110 §15.5.20).
+/// Origin servers and gateways may send 421. A forward proxy must not generate it (RFC 9110 §15.5.20).
 ///
 /// # Example
 ///
@@ -76,11 +75,11 @@ pub struct MisdirectedLayer<R = EmptyBody> {
 }
 
 impl MisdirectedLayer {
-    /// Creates the safe default: [`Coalescing::SameTlsConfig`], any host and any port, answers without a body, and
-    /// HTTP/1 connections closed after a refusal.
+    /// Creates a layer with the safe defaults: [`Coalescing::SameTlsConfig`], any host, any port, answers without a
+    /// body, and `Connection: close` on HTTP/1 refusals.
     ///
-    /// On a plaintext connection there is no certificate to compare with the host, so every host passes. For a
-    /// plaintext server use [`loopback`](Self::loopback), [`behind_gateway`](Self::behind_gateway), or set the
+    /// A plaintext connection has no certificate to compare with the host, so every host passes. For a plaintext
+    /// server, use [`loopback`](Self::loopback) or [`behind_gateway`](Self::behind_gateway), or set
     /// [`allowed_hosts`](Self::allowed_hosts).
     ///
     /// ```
@@ -108,8 +107,7 @@ impl<R> MisdirectedLayer<R> {
         self
     }
 
-    /// Sets how far one connection may serve several hosts. The default is
-    /// [`Coalescing::SameTlsConfig`].
+    /// Sets which hosts one connection may serve. The default is [`Coalescing::SameTlsConfig`].
     ///
     /// ```
     /// use tower_misdirected::{Coalescing, MisdirectedLayer};
@@ -120,16 +118,18 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.rules.coalescing = level)
     }
 
-    /// Serves only these ports, and answers 421 to an authority with any other. An absent port stands for the
-    /// default of the scheme, 443 or 80. If the layer does not see the scheme of the request, the scheme is that of
-    /// the connection.
+    /// Serves only these ports, and answers 421 to an authority with any other port. The default is every port.
     ///
-    /// Without this setting the layer ignores the port, because behind a port mapping clients use another port
-    /// than the one that the server listens on.
+    /// An absent port counts as the default port of the scheme, 443 or 80. If the request names no scheme, the
+    /// connection decides: 443 for TLS and for a gateway, 80 for plaintext. Without connection info, the request passes
+    /// if the list contains 443 or 80.
+    ///
+    /// Without this setting, the layer ignores the port: behind a port mapping, clients use a different port from the
+    /// port that the server listens on.
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError`] for an empty list, which would refuse every request.
+    /// Returns [`ConfigError`] if the list is empty, because it would refuse every request.
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
@@ -145,8 +145,8 @@ impl<R> MisdirectedLayer<R> {
         Ok(self.set(|settings| settings.rules.ports = Some(ports)))
     }
 
-    /// Sets the authority of HTTP/1.0 requests without `Host`, as `host` or `host:port`. Without this setting they
-    /// get 400.
+    /// Sets the authority of HTTP/1.0 requests without `Host`, as `host` or `host:port`. Without this setting, such
+    /// requests get 400.
     ///
     /// The inner service sees the authority in the `Host` field. The layer judges it like any other, so the
     /// connection must be able to serve it.
@@ -169,15 +169,15 @@ impl<R> MisdirectedLayer<R> {
         Ok(self.set(|settings| settings.default_host = Some(value)))
     }
 
-    /// Sets whether the layer answers 421 if the scheme of a request is not that of the connection
-    /// (RFC 9110 §7.4). Off by default.
+    /// Sets whether the layer answers 421 if the scheme of a request does not match the connection (RFC 9110 §7.4). Off
+    /// by default.
     ///
-    /// By default `http` over TLS passes. `https` over plaintext passes only at [`Coalescing::Unchecked`], and never
-    /// under this setting. From a [gateway](Self::gateway) both schemes pass.
+    /// By default, `http` over TLS passes, and `https` over plaintext passes only at [`Coalescing::Unchecked`]. With
+    /// this setting, neither passes. On a connection from a [gateway](Self::gateway), both schemes pass.
     ///
-    /// HTTP/2, HTTP/3 and the absolute-form of HTTP/1 name a scheme. An HTTP/2 request with `Host` in place of
-    /// `:authority` loses its scheme on the way to the layer. This setting refuses such a request, and a plaintext
-    /// connection does not serve it either.
+    /// Requests over HTTP/2 and HTTP/3 name a scheme, and so do HTTP/1 requests in absolute-form. If an HTTP/2 request
+    /// has `Host` in place of `:authority`, the layer cannot see its scheme. With this setting, the layer refuses such
+    /// a request. Without it, the layer treats the request as `https` on a plaintext connection.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new().strict_scheme(true);
@@ -186,9 +186,9 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.rules.strict_scheme = strict)
     }
 
-    /// Sets whether the layer answers 421 to every request on a plaintext connection, except from a
-    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway). Off by default. [`gateway`](Self::gateway) does the
-    /// same, and says who the gateways are.
+    /// Sets whether the layer answers 421 to every request on a plaintext connection, except from a [trusted
+    /// gateway](crate::ConnectionInfo::trusted_gateway). Off by default. [`gateway`](Self::gateway) implies this
+    /// setting.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new().require_tls(true);
@@ -197,8 +197,8 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.rules.require_tls = require)
     }
 
-    /// Sets whether a refusal closes an HTTP/1 connection, through `Connection: close`. On by default, because the
-    /// client has to use another connection anyway. HTTP/2 and HTTP/3 connections stay open.
+    /// Sets whether a refusal closes an HTTP/1 connection with `Connection: close`. On by default, because the client
+    /// needs another connection anyway. HTTP/2 and HTTP/3 connections stay open.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new().close_http1(false);
@@ -207,15 +207,15 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.close_http1 = close)
     }
 
-    /// Sets whether the layer judges and reports every request but refuses none, malformed ones included. Off by
-    /// default. Use it to see what the layer would do before you enforce it.
+    /// Sets whether the layer judges and reports every request but refuses none, not even malformed requests. Off by
+    /// default. Use it to see what the layer would refuse.
     ///
-    /// The response to a request that would have been refused carries the [`Rejection`](crate::Rejection) in its
-    /// extensions, like a refusal. If an inner layer has put a `Rejection` there, it stays, because it is the reason
-    /// of the status.
+    /// If a request would have been refused, the extensions of its response contain the
+    /// [`Rejection`](crate::Rejection). A `Rejection` that an inner layer inserted stays, because it is the reason for
+    /// the status.
     ///
-    /// The log event of such a request comes before the inner service runs and has no status. To log the status and
-    /// the reason together, read both from the response in a layer outside this one.
+    /// The log event of such a request is emitted before the inner service runs, so it has no status. To log the status
+    /// and the reason together, read both from the response in an outer layer.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new()
@@ -226,10 +226,10 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.report_only = report_only)
     }
 
-    /// Sets a callback that gets the verdict on every request. The last call wins.
+    /// Sets a callback that receives the verdict on every request. The last call wins. The default is no callback.
     ///
-    /// The callback runs before the inner service, or before the responder if the request is refused. So it does not
-    /// see the response. The method and the authority in a verdict are the client's choice; for labels of metrics use
+    /// The callback runs before the inner service, or before the responder if the request is refused, so it does not
+    /// see the response. The client chooses the method and the authority in a verdict. For metric labels use
     /// [`Verdict::method_name`].
     ///
     /// ```

@@ -1,5 +1,5 @@
-//! The layer, its settings and its service. What the service asks for each request lives in `authority`, `verdict`
-//! and `answer`.
+//! The layer, its settings and its service. Reading the authority, deciding and answering live in `authority`,
+//! `verdict` and `answer`.
 
 mod allowed_hosts;
 mod certificate_check;

@@ -1,4 +1,4 @@
-//! The choice of who writes the answer to a refused request. The responders themselves live in `answer`.
+//! The builder methods that choose a responder. The responders themselves live in `answer`.
 
 use http::Response;
 
@@ -6,8 +6,8 @@ use super::misdirected_layer::MisdirectedLayer;
 use crate::answer::{JsonBody, ProblemJsonBody, Refusal, ResponderFn};
 
 impl<R> MisdirectedLayer<R> {
-    /// Answers with the body `{"error":"misdirected_request"}` of type `application/json`. The response body
-    /// type must be `From<Bytes>`.
+    /// Answers with the body `{"error":"misdirected_request"}` of type `application/json`. The response body type must
+    /// implement `From<Bytes>`.
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
@@ -19,7 +19,7 @@ impl<R> MisdirectedLayer<R> {
     }
 
     /// Answers with problem details (RFC 9457) of type `application/problem+json`. The response body type must
-    /// be `From<Bytes>`.
+    /// implement `From<Bytes>`.
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
@@ -30,16 +30,16 @@ impl<R> MisdirectedLayer<R> {
         self.with_responder(ProblemJsonBody)
     }
 
-    /// Answers with the response that a closure writes.
+    /// Answers with the response that a closure returns.
     ///
-    /// The layer calls it for every refusal, also for malformed requests (400) and for missing connection info
-    /// (500). The response then gets `Cache-Control: no-store`, and the status of the rejection if its own status
-    /// is not an error. For a `HEAD` request the layer removes the body and states its length. Over HTTP/2 and HTTP/3
-    /// some servers state the length 0 for a body of unknown length, so prefer bodies of known length.
+    /// The layer calls the closure for every refusal, including malformed requests (400) and missing connection info
+    /// (500). The layer then adds `Cache-Control: no-store`, and replaces a status that is not an error by the status
+    /// of the rejection. For a `HEAD` request, it removes the body and sets `Content-Length`. Prefer a body of known
+    /// length: without one, some servers send `Content-Length: 0` over HTTP/2 and HTTP/3.
     ///
     /// # Security
     ///
-    /// Do not tell the client the reason. It would show how the server is set up.
+    /// Do not send the reason to the client. It reveals how the server is set up.
     ///
     /// ```
     /// use axum::response::IntoResponse;
@@ -60,7 +60,7 @@ impl<R> MisdirectedLayer<R> {
         self.with_responder(ResponderFn::new(responder))
     }
 
-    /// Answers with what a [`Responder`](crate::Responder) writes, such as a type of your own. For a closure use
+    /// Answers with the response of a [`Responder`](crate::Responder). For a closure use
     /// [`responder`](Self::responder).
     ///
     /// ```

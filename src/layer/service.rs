@@ -1,5 +1,5 @@
-//! The service that handles a request: it reads the authority, asks for the verdict, then calls the inner service or
-//! answers. How each of these steps works lives in `authority`, `verdict` and `answer`.
+//! The service that handles a request: it reads the authority, judges the request, then calls the inner service or
+//! answers. The steps themselves live in `authority`, `verdict` and `answer`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,9 +19,9 @@ use crate::verdict::{Rejection, Verdict};
 
 /// Middleware service produced by [`MisdirectedLayer`](crate::MisdirectedLayer).
 ///
-/// Its error type is that of the inner service, because a refusal is a response. The service drops a refused
-/// request with its body unread and does not call the inner service. `poll_ready` has already been forwarded to the
-/// inner service, so a permit that it reserved stays reserved until the next call on this clone.
+/// Its error type is the error type of the inner service, because a refusal is a response. If the service refuses a
+/// request, it drops the request with its body unread and does not call the inner service. `poll_ready` has already
+/// been forwarded to the inner service, so a permit that it reserved stays reserved until the next call on this clone.
 ///
 /// ```
 /// use tower::Layer;
@@ -57,7 +57,7 @@ impl<S, R> Misdirected<S, R> {
         &mut self.inner
     }
 
-    /// Returns the inner service, dropping the layer.
+    /// Consumes the middleware and returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -98,7 +98,7 @@ where
     }
 }
 
-/// Calls the callback. Apart, so that requests cost no more if there is none.
+/// Calls the callback. A separate function, so that requests cost no more without a callback.
 #[cold]
 #[inline(never)]
 fn report<B>(settings: &Settings, request: &Request<B>, rejection: Option<Rejection>) {
@@ -107,8 +107,8 @@ fn report<B>(settings: &Settings, request: &Request<B>, rejection: Option<Reject
     }
 }
 
-/// Returns the report on a request. The target is read again here, because keeping it until now would cost the requests
-/// that nobody asks for a report on.
+/// Returns the report on a request. It reads the target again, because keeping the target would slow down requests
+/// without a report.
 #[inline(never)]
 fn verdict_on<'a, B>(
     settings: &Settings,
@@ -128,7 +128,7 @@ fn verdict_on<'a, B>(
 }
 
 impl<S, R> Misdirected<S, R> {
-    /// Writes the response, unless the layer only reports, and logs the rejection.
+    /// Logs the rejection, and writes the response unless the layer is report-only.
     #[cold]
     fn act_on<B, ResBody>(
         &self,
@@ -146,9 +146,9 @@ impl<S, R> Misdirected<S, R> {
         if refused.is_some() {
             tell_connection(request);
         }
-        // The event comes after the response, because the responder may have chosen another status. The status of
-        // a request that only gets reported is not known before its handler is done, which may be much later or
-        // never. Its event does not wait, so that no report gets lost, and has no status.
+        // The event comes after the response, because the responder may choose another status. In report-only mode, the
+        // status is unknown until the handler is done, which may be much later or never. The event does not wait for
+        // it, so that no report gets lost.
         #[cfg(feature = "tracing")]
         if crate::verdict::is_logged(rejection) {
             let verdict = verdict_on(&self.settings, request, Some(rejection));
@@ -169,8 +169,8 @@ impl<S, R> Misdirected<S, R> {
     }
 }
 
-/// Tells the connection if the body of a refused request may still be on its way, so that it does not close too early
-/// for the answer to arrive.
+/// Tells the connection if the body of a refused request may still be arriving. The connection then does not close
+/// before the client has received the answer.
 fn tell_connection<B>(request: &Request<B>) {
     if let Some(unread) = Unread::of(request) {
         if let Some(connection) = connection_info(request.extensions()) {

@@ -1,5 +1,5 @@
-//! The settings of a layer, shared by all services it makes. Setting them lives in `misdirected_layer`, acting on
-//! them in `service`.
+//! The settings of a layer, shared by all services that it creates. The builder methods live in `misdirected_layer`,
+//! and `service` acts on the settings.
 
 use std::fmt;
 use std::sync::Arc;

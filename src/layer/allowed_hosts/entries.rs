@@ -5,7 +5,7 @@ use crate::layer::error::{ConfigError, allowed_host, allowed_network};
 use crate::network::Network;
 use crate::verdict::HostSet;
 
-/// What one entry of a list allows.
+/// One entry of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Entry {
     Host(Pattern),
@@ -13,7 +13,7 @@ pub(super) enum Entry {
 }
 
 impl Entry {
-    /// Reads a host, a wildcard, an IP address, or a network of IP addresses.
+    /// Parses a host, a wildcard, an IP address, or a network of IP addresses.
     pub(super) fn parse(text: &str) -> Result<Self, ConfigError> {
         let is_network = |(address, _): (&str, &str)| address.parse::<std::net::IpAddr>().is_ok();
         match text.split_once('/').is_some_and(is_network) {
@@ -23,8 +23,8 @@ impl Entry {
     }
 }
 
-/// A list of hosts. The cost of a look-up does not grow with the number of names and addresses. Networks are compared
-/// one by one, and only with addresses that are no entry themselves.
+/// A list of hosts. The cost of a look-up does not grow with the number of names and addresses. An address that is not
+/// an entry itself is compared with each network in turn.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Entries {
     hosts: NameMap<()>,
@@ -32,7 +32,7 @@ pub(super) struct Entries {
 }
 
 impl Entries {
-    /// Reads every entry of a list, which must have one.
+    /// Parses every entry of a list. An empty list is the error `empty`.
     pub(super) fn parse<I>(texts: I, empty: fn() -> ConfigError) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: AsRef<str>>,

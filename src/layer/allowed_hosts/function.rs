@@ -1,4 +1,4 @@
-//! A function of the user's in place of a list of hosts. The form in which it sees a host is made in `host`.
+//! A user's function in place of a list of hosts. `host` writes the host in the form that the function sees.
 
 use std::fmt;
 

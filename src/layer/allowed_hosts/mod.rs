@@ -1,5 +1,5 @@
-//! The settings for which hosts a layer serves, and the kinds of lists that they take. That a host on no list is
-//! refused is decided in `verdict`.
+//! The settings for the hosts that a layer serves, and the kinds of lists that they take. `verdict` decides what
+//! happens to a host that is on no list.
 
 mod entries;
 mod function;

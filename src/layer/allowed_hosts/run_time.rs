@@ -1,4 +1,4 @@
-//! The public `AllowedHosts`: a list of hosts that changes while a server runs. What an entry is lives in `entries`.
+//! The public `AllowedHosts`: a list of hosts that can change while a server runs. The entries live in `entries`.
 
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -10,11 +10,11 @@ use crate::verdict::HostSet;
 
 /// A list of allowed hosts that can change while the server runs, such as the domains of tenants.
 ///
-/// All clones are handles to one list. Give one to [`allowed_hosts_in`] and keep another. A change is effective from
-/// the next request on, on open connections too.
+/// All clones are handles to the same list. Pass one clone to [`allowed_hosts_in`] and keep another. A change takes
+/// effect with the next request, also on open connections.
 ///
-/// A look-up allocates nothing. A change holds requests up only while it writes its entry: inserting or removing one does
-/// not copy the list, and a replacement is built before.
+/// A look-up does not allocate. A change blocks requests only briefly: inserting or removing an entry does not copy the
+/// list, and [`replace`](Self::replace) builds the new list first.
 ///
 /// ```
 /// use tower_misdirected::{AllowedHosts, Coalescing, MisdirectedLayer};
@@ -36,21 +36,21 @@ use crate::verdict::HostSet;
 #[derive(Clone, Default)]
 pub struct AllowedHosts(Arc<List>);
 
-/// Locked only for a look-up or for a change of one entry. Everything else, such as parsing, happens outside.
+/// Locked only for a look-up or for a change. Everything else, such as parsing, happens without the lock.
 #[derive(Default)]
 struct List(RwLock<Entries>);
 
 impl AllowedHosts {
-    /// Creates a list of the entries that [`MisdirectedLayer::allowed_hosts`] takes.
+    /// Creates a list from the same kinds of entries as [`MisdirectedLayer::allowed_hosts`].
     ///
-    /// [`AllowedHosts::default()`](Default::default) is an empty list, which refuses every host until the first
-    /// [`insert`](Self::insert).
+    /// [`AllowedHosts::default()`](Default::default) creates an empty list. The layer refuses every host until the
+    /// first [`insert`](Self::insert).
     ///
     /// [`MisdirectedLayer::allowed_hosts`]: crate::MisdirectedLayer::allowed_hosts
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError`] if an entry is invalid, or if there is none.
+    /// Returns [`ConfigError`] if an entry is invalid or the list is empty.
     pub fn new<I>(hosts: I) -> Result<Self, ConfigError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -59,7 +59,7 @@ impl AllowedHosts {
         Ok(Self(Arc::new(List(RwLock::new(entries)))))
     }
 
-    /// Adds an entry. Returns whether it is new.
+    /// Adds an entry. Returns `true` if the entry was not in the list.
     ///
     /// # Errors
     ///
@@ -77,10 +77,10 @@ impl AllowedHosts {
         Ok(self.0.change(|entries| entries.insert(entry)))
     }
 
-    /// Removes an entry. Returns whether it was in the list.
+    /// Removes an entry. Returns `true` if the entry was in the list.
     ///
-    /// A host that another entry matches stays allowed: if the list has `*.app.example`, removing `shop.app.example`
-    /// returns `false` and changes nothing.
+    /// A host stays allowed if another entry matches it. If the list contains only `*.app.example`, removing
+    /// `shop.app.example` returns `false` and changes nothing.
     ///
     /// # Errors
     ///
@@ -90,11 +90,11 @@ impl AllowedHosts {
         Ok(self.0.change(|entries| entries.remove(&entry)))
     }
 
-    /// Replaces all entries at once. No request sees a part of the old list and a part of the new one.
+    /// Replaces all entries atomically. Every request sees either the old list or the new list.
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError`] if an entry is invalid, or if there is none. The list stays as it was.
+    /// Returns [`ConfigError`] if an entry is invalid or the new list is empty. The list then stays unchanged.
     ///
     /// ```
     /// let tenants = tower_misdirected::AllowedHosts::new(["old.example"])?;
@@ -108,12 +108,12 @@ impl AllowedHosts {
     {
         let next = Entries::parse(hosts, ConfigError::empty_run_time_list)?;
         let former = self.0.change(|entries| std::mem::replace(entries, next));
-        // Without the lock, because freeing a long list takes time.
+        // Freed without the lock, because freeing a long list takes time.
         drop(former);
         Ok(())
     }
 
-    /// Returns whether the list allows a host, be it by name, by a wildcard or by a network.
+    /// Returns whether an entry matches the host: a name, a wildcard, an address or a network.
     pub fn contains(&self, host: &Host) -> bool {
         HostSet::contains(&*self.0, &Sought::new(host.as_ref()))
     }

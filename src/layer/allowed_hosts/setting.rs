@@ -1,4 +1,4 @@
-//! The methods of `MisdirectedLayer` that say which hosts it serves. The lists themselves live beside this file.
+//! The methods of `MisdirectedLayer` that choose the hosts it serves. The lists themselves live beside this file.
 
 use std::sync::Arc;
 
@@ -10,23 +10,23 @@ use crate::layer::misdirected_layer::MisdirectedLayer;
 use crate::verdict::{Coalescing, HostSet};
 
 /// The names and addresses that always mean the machine itself (RFC 6761 §6.3, RFC 1122 §3.2.1.3, RFC 4291 §2.5.3).
-/// `0.0.0.0` is not among them: it is no address that a client may use.
+/// `0.0.0.0` is not one of them: clients must not use it as a destination.
 const LOOPBACK: [&str; 4] = ["localhost", "**.localhost", "127.0.0.0/8", "::1"];
 
 impl MisdirectedLayer {
-    /// Creates a layer for a development server, or another plain HTTP server that only programs on the same machine
-    /// use. It protects the server against DNS rebinding: if a page of `evil.example` makes its own name resolve to
-    /// 127.0.0.1, its requests still say `Host: evil.example`, and the layer answers 421.
+    /// Creates a layer for a development server, or for another plain HTTP server that only the same machine uses. It
+    /// protects the server against DNS rebinding: if `evil.example` makes its own name resolve to 127.0.0.1, requests
+    /// of its pages still have `Host: evil.example`, and the layer answers 421.
     ///
-    /// The layer serves these hosts on any port, and needs no TLS and no connection info:
+    /// The layer needs no TLS and no connection info. It serves these hosts on any port:
     ///
     /// - `localhost` and every name below it, such as `app.localhost`
-    /// - all addresses of 127.0.0.0/8, also mapped to IPv6 (`[::ffff:127.0.0.1]`)
+    /// - all addresses in 127.0.0.0/8, including their IPv4-mapped IPv6 form (`[::ffff:127.0.0.1]`)
     /// - `[::1]`
     ///
-    /// It refuses `0.0.0.0`. That is not a loopback address, although browsers on Linux and macOS connect to the
-    /// machine itself by it. Browsers keep pages from calling 127.0.0.1, and pages used `0.0.0.0` to avoid that. If
-    /// people open your server by it, allow it with [`loopback_and`](Self::loopback_and).
+    /// It refuses `0.0.0.0`, which is not a loopback address. On Linux and macOS, browsers connect to the machine
+    /// itself when they open `0.0.0.0`, and pages used it to evade the browser's protection of 127.0.0.1. If people
+    /// open your server as `0.0.0.0`, allow it with [`loopback_and`](Self::loopback_and).
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
@@ -36,17 +36,17 @@ impl MisdirectedLayer {
     ///
     /// # Security
     ///
-    /// The layer compares names. It does not look at who connects, so bind the listener to a loopback address too. It
-    /// does not stop a page of another origin from sending requests to `http://localhost/`, which needs
-    /// [protection against CSRF](crate::guide::migrating#beside-csrflayer).
+    /// The layer checks only the host, not the peer, so bind the listener to a loopback address too. The layer does not
+    /// stop pages of other origins from sending requests to `http://localhost/`. For that, add [protection against
+    /// CSRF](crate::guide::migrating#beside-csrflayer).
     pub fn loopback() -> Self {
         let entries = LOOPBACK.into_iter().map(Entry::parse);
         Self::unchecked(entries.filter_map(Result::ok).collect())
     }
 
-    /// Creates a layer that serves what [`loopback`](Self::loopback) serves, and these hosts: the name of a dev
-    /// container, of a tunnel, or addresses in the local network. The entries are those of
-    /// [`allowed_hosts`](Self::allowed_hosts).
+    /// Creates a layer like [`loopback`](Self::loopback) that also serves these hosts, such as the name of a dev
+    /// container or addresses in the local network. The entries have the syntax of
+    /// [`allowed_hosts`](Self::allowed_hosts), and the list may be empty.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl MisdirectedLayer {
 }
 
 impl<R> MisdirectedLayer<R> {
-    /// Serves only these hosts, and answers 421 to any other.
+    /// Serves only these hosts, and answers 421 to any other host. The default is every host.
     ///
     /// | entry | matches |
     /// |---|---|
@@ -88,22 +88,24 @@ impl<R> MisdirectedLayer<R> {
     /// | `10.0.0.0/8`, `2001:db8::/32` | the IP addresses of this network |
     /// | `0.0.0.0/0` and `::/0` | every IP address |
     ///
-    /// No wildcard matches `app.example` itself. Case and a trailing dot do not matter. An IPv4 network also contains
-    /// its addresses mapped to IPv6, which no IPv6 network contains; an IPv4 address is only itself. A client that uses
-    /// an IP address asked no DNS server, so allowing addresses does not allow DNS rebinding.
+    /// No wildcard matches `app.example` itself. Case and a trailing dot do not matter.
     ///
-    /// The last call wins, also over [`allowed_hosts_in`](Self::allowed_hosts_in) and
-    /// [`allowed_hosts_by`](Self::allowed_hosts_by). For a server that only the machine itself uses, see
+    /// An IPv4 network also matches the IPv4-mapped IPv6 form of its addresses (`[::ffff:10.0.0.1]`), and no IPv6
+    /// network does. A single IPv4 address matches only itself. Allowing IP addresses does not allow DNS rebinding,
+    /// because no DNS look-up is involved.
+    ///
+    /// The last call of `allowed_hosts`, [`allowed_hosts_in`](Self::allowed_hosts_in) and
+    /// [`allowed_hosts_by`](Self::allowed_hosts_by) wins. For a server that only the same machine uses, see
     /// [`loopback`](Self::loopback).
     ///
-    /// With [`Coalescing::Unchecked`] this needs no TLS and no connection info, and protects a plain HTTP server
+    /// With [`Coalescing::Unchecked`], the list needs no TLS and no connection info. It protects a plain HTTP server
     /// against DNS rebinding.
     ///
     /// # Errors
     ///
-    /// Returns [`ConfigError`] if an entry has a port, a scheme or a `*` elsewhere, or is not ASCII: such a name
-    /// must be given in Punycode (`xn--…`, RFC 5890). An empty list is an error too, because it would refuse every
-    /// request.
+    /// Returns [`ConfigError`] if an entry is invalid. A port, a scheme and a `*` in any other place are errors. A name
+    /// that is not ASCII is an error too: pass its `xn--…` form (RFC 5890). An empty list is an error, because it would
+    /// refuse every request.
     ///
     /// ```
     /// use tower_misdirected::{Coalescing, MisdirectedLayer};
@@ -125,8 +127,8 @@ impl<R> MisdirectedLayer<R> {
         Ok(self.set_hosts(Arc::new(entries)))
     }
 
-    /// Serves only the hosts in a list that can change while the server runs, and answers 421 to any other. Otherwise
-    /// it is like [`allowed_hosts`](Self::allowed_hosts).
+    /// Serves only the hosts in a list that can change while the server runs, and answers 421 to any other host.
+    /// Otherwise like [`allowed_hosts`](Self::allowed_hosts).
     ///
     /// ```
     /// use tower_misdirected::{AllowedHosts, MisdirectedLayer};
@@ -140,14 +142,14 @@ impl<R> MisdirectedLayer<R> {
         self.set_hosts(hosts.into_set())
     }
 
-    /// Serves only the hosts for which a function returns `true`, and answers 421 to any other.
+    /// Serves only the hosts for which a function returns `true`, and answers 421 to any other host.
     ///
-    /// The function gets the host in normal form, as [`Host`](crate::Host) displays it: a name in lower case and
-    /// without a trailing dot, an IPv4 address, or an IPv6 address in brackets and in its shortest form
-    /// (`[2001:db8::1]`, RFC 5952). The port is not part of it.
+    /// The function gets the host without the port, in normal form as [`Host`](crate::Host) displays it: a name in
+    /// lower case without a trailing dot, an IPv4 address, or an IPv6 address in brackets and in its shortest form
+    /// (`[2001:db8::1]`, RFC 5952).
     ///
-    /// The function runs for every request, on the thread that handles the request, so it should return at once. A
-    /// panic in it is a panic of the service's `call`.
+    /// The function runs for every request, on the thread that handles the request, so it must not block. If it panics,
+    /// the service's `call` panics.
     ///
     /// ```
     /// use tower_misdirected::{Coalescing, MisdirectedLayer};
