@@ -1,4 +1,4 @@
-//! The `tracing` event of a refusal, for the people who operate the server. What a callback gets lives in `report`.
+//! The `tracing` event of a refusal, for operators. The callback's view of a verdict lives in `report`.
 
 use http::StatusCode;
 use tracing::{Level, enabled};
@@ -8,13 +8,13 @@ use super::report::Verdict;
 use crate::connection::ConnectionInfo;
 use crate::host::Sought;
 
-/// What a field says where something is known to be absent. No host and no virtual host of a builder has this name.
+/// The value of a field if the thing is known to be absent. No host and no virtual host of a builder has this name.
 const NONE: &str = "(none)";
 
-/// How many names of a certificate an event lists.
+/// The number of certificate names that an event lists.
 const NAMES: usize = 3;
 
-/// Returns whether anybody listens to the event of a rejection.
+/// Returns whether a subscriber wants the event of a rejection.
 pub(crate) fn is_logged(rejection: Rejection) -> bool {
     match rejection {
         Rejection::NoConnectionInfo => enabled!(Level::ERROR),
@@ -23,11 +23,11 @@ pub(crate) fn is_logged(rejection: Rejection) -> bool {
 }
 
 impl Verdict<'_> {
-    /// Emits one event for a refusal. `status` is that of the response, if the request was refused.
+    /// Emits one event for a refusal. `status` is the status of the response, if the request was refused.
     ///
-    /// The client chooses a host and a server name of at most 253 octets each, and a port. Both names have passed the
-    /// grammar of a DNS name, so they cannot forge a line. All other values are from fixed sets, are addresses, or are
-    /// the operator's own: at most three names of the certificate, and names of virtual hosts.
+    /// The client chooses the host and the server name, of at most 253 octets each, and the port. Both names have
+    /// passed the grammar of a DNS name, so they cannot forge a log line. All other values are addresses, values from
+    /// fixed sets, or values from the operator: names of virtual hosts, and at most three names of the certificate.
     pub(crate) fn trace(&self, rejection: Rejection, status: Option<StatusCode>) {
         let authority = self.target.ok().map(|target| target.authority);
         let connection = self.connection;

@@ -1,5 +1,4 @@
-//! What a connection is to the host of a request, found out before anything is decided. Locks and look-ups in virtual
-//! hosts happen here, decisions in `judge`.
+//! The facts about a connection and a host that a verdict needs. Locks and look-ups happen here, decisions in `judge`.
 
 use super::coalescing::Coalescing;
 use super::rules::Rules;
@@ -10,12 +9,12 @@ use crate::virtual_hosts::Relation;
 /// The facts about a connection that a verdict on one host needs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Evidence {
-    /// Who terminated TLS. Without TLS at this server the other facts have no meaning.
+    /// Who terminated TLS. If this server did not, the other facts have no meaning.
     pub(super) security: Security,
     pub(super) server_name: ServerName,
-    /// The certificate covers the host. True if the level does not ask.
+    /// Whether the certificate covers the host. `true` if the level does not check it.
     pub(super) covered: bool,
-    /// What the virtual hosts say about the host. [`Relation::SameVirtualHost`] if the level does not ask.
+    /// What the virtual hosts say about the host. [`Relation::SameVirtualHost`] if the level does not check it.
     pub(super) relation: Relation,
 }
 
@@ -26,8 +25,8 @@ pub(super) enum ServerName {
     Same,
     /// The host is another name, or there is no server name.
     Different,
-    /// The host is an address, and there is no server name. SNI cannot carry an address (RFC 6066 §3), so the
-    /// client had no way to name it.
+    /// The host is an address, and there is no server name. SNI cannot carry an address (RFC 6066 §3), so the client
+    /// could not send it.
     Unsayable,
 }
 
@@ -63,8 +62,8 @@ impl Evidence {
         Self::of_other(connection, host, covered, rules)
     }
 
-    /// Gathers the evidence if the host is not the server name of a TLS connection, and is covered by its certificate or
-    /// not.
+    /// Gathers the evidence if the host is not the server name of a TLS connection. `covered` says whether the
+    /// certificate covers the host.
     #[inline(always)]
     pub(crate) fn of_other(
         connection: &ConnectionInfo,
@@ -90,8 +89,8 @@ impl Evidence {
     }
 }
 
-/// Returns what the virtual hosts say about a host that the certificate does not cover. Below `SameTlsConfig`, nobody
-/// asks them. Apart from other hosts, so that most requests that pass cost no more.
+/// Returns what the virtual hosts say about a host that the certificate does not cover. Below `SameTlsConfig`, the
+/// level does not check it. A separate function, so that it costs nothing for other hosts.
 #[cold]
 #[inline(never)]
 fn uncovered(connection: &ConnectionInfo, host: &Sought<'_>, level: Coalescing) -> Relation {

@@ -1,5 +1,5 @@
-//! The verdict: one pure function over the target of a request, what its connection is to it, and the rules. It takes
-//! no lock, does no I/O and reads no clock; the first rule that fails is the reason.
+//! The verdict: one pure function of the target of a request, the evidence about its connection, and the rules. It
+//! takes no lock, does no I/O and reads no clock; the first rule that fails is the reason.
 
 use super::coalescing::Coalescing;
 use super::evidence::{Evidence, ServerName};
@@ -18,7 +18,7 @@ pub(crate) fn judge(
     connection: Option<Evidence>,
     rules: &Rules,
 ) -> Result<(), Rejection> {
-    // The last rules, computed first: only their result has to be kept until the others have passed.
+    // The last rules are computed first, so that only their result must be kept while the others are checked.
     let (last, security) = match connection {
         Some(connection) => (judge_host(connection, rules), Some(connection.security)),
         None => (Ok(()), rules.security_of_unknown()),
@@ -49,7 +49,7 @@ pub(crate) fn judge(
     last
 }
 
-/// Refuses a request, unless no virtual host matches the host. That is rule B1, which comes before the others.
+/// Refuses a request for this reason, unless no virtual host matches the host: rule B1 comes before the others.
 #[cold]
 fn unless_nobodys(last: Result<(), Rejection>, rejection: Rejection) -> Result<(), Rejection> {
     match last {
@@ -58,12 +58,12 @@ fn unless_nobodys(last: Result<(), Rejection>, rejection: Rejection) -> Result<(
     }
 }
 
-/// Judges the host on a connection, by rule B1 about virtual hosts and by rules B5 to B8. Without TLS at this server
-/// they do not apply.
+/// Judges the host on a connection by the virtual host part of rule B1 and by rules B5 to B8. These rules do not apply
+/// if this server does not terminate TLS.
 #[inline(always)]
 fn judge_host(connection: Evidence, rules: &Rules) -> Result<(), Rejection> {
     let level = rules.coalescing;
-    // Most requests pass here, by the same rules in short.
+    // A fast path for most requests, with the same result as the rules below.
     let suits = match connection.relation {
         Relation::SameVirtualHost => true,
         Relation::SameConfig => level < Coalescing::SameVirtualHost,
@@ -94,7 +94,7 @@ fn judge_host(connection: Evidence, rules: &Rules) -> Result<(), Rejection> {
             Relation::Nobodys | Relation::SameConfig | Relation::SameVirtualHost => {}
         }
     }
-    // Without a server name only the certificate can say that the connection is meant for an address.
+    // Without a server name, only the certificate can show that the connection is meant for an address.
     let mismatch = match connection.server_name {
         ServerName::Same => false,
         ServerName::Different => true,
@@ -108,9 +108,8 @@ fn judge_host(connection: Evidence, rules: &Rules) -> Result<(), Rejection> {
 
 /// Returns whether a list of ports contains the port of the target.
 ///
-/// An absent port is the default of the scheme. In origin-form the scheme is that of the connection
-/// (RFC 9110 §7.1), and so it is if the scheme of the request is unseen. If the connection is unknown too, either
-/// default may be listed.
+/// An absent port counts as the default port of the scheme. In origin-form, or if the scheme is unseen, the connection
+/// decides the scheme (RFC 9110 §7.1). If the connection is unknown too, the list may contain either default port.
 fn port_listed(
     stated: &Stated<'_>,
     port: Option<u16>,
@@ -130,13 +129,13 @@ fn port_listed(
     scheme.default_port().is_some_and(listed)
 }
 
-/// A scheme that is lost on the way here may have been `https`.
+/// Returns whether the scheme is `https` or unseen. An unseen scheme may have been `https`.
 fn may_be_https(scheme: Option<Scheme>) -> bool {
     matches!(scheme, Some(Scheme::Https | Scheme::Unseen))
 }
 
-/// Returns whether the scheme is the connection's (RFC 9110 §7.4). Behind a gateway both schemes fit, because
-/// some gateways name the client's scheme and others that of the plaintext hop.
+/// Returns whether the scheme suits the connection (RFC 9110 §7.4). Behind a gateway both schemes do, because some
+/// gateways send the scheme of the client and others send `http`.
 fn scheme_fits(scheme: Option<Scheme>, security: Security) -> bool {
     match (scheme, security) {
         (None, _) => true,

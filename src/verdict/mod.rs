@@ -1,8 +1,7 @@
-//! The verdict on a request: may this connection serve this authority? The answer to the client lives in
-//! `answer`.
+//! The verdict on a request: may this connection serve this authority? The answer to the client lives in `answer`.
 //!
-//! `Evidence` is gathered from the request and the connection, `judge` decides by it alone, and `Verdict`
-//! reports the decision to the operator.
+//! `Evidence` gathers the facts about the connection, `judge` decides by them alone, and `Verdict` reports the decision
+//! to the operator.
 
 mod coalescing;
 #[cfg(feature = "tracing")]

@@ -1,5 +1,4 @@
-//! The reasons for which a request is refused, in words that are safe to log and to count. What the client gets
-//! lives in `answer`.
+//! The reasons for refusing a request, safe to log and to count. The answer to the client lives in `answer`.
 
 use std::error::Error;
 use std::fmt;
@@ -8,12 +7,12 @@ use http::StatusCode;
 
 use crate::malformed::Malformed;
 
-/// Why the layer refused a request, or would have refused it without
+/// The reason for which the layer refused a request, or would have refused it without
 /// [`report_only`](crate::MisdirectedLayer::report_only).
 ///
-/// The reason is for the people who operate the server and never reaches the client. The layer puts it into
-/// the response's extensions, passes it to [`on_verdict`](crate::MisdirectedLayer::on_verdict) and logs it. It
-/// contains nothing that the client sent.
+/// The reason is for operators and never reaches the client. The layer inserts it into the response's extensions,
+/// passes it to [`on_verdict`](crate::MisdirectedLayer::on_verdict) and logs it. It contains nothing that the client
+/// sent.
 ///
 /// ```
 /// use http::StatusCode;
@@ -30,42 +29,42 @@ use crate::malformed::Malformed;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rejection {
-    /// 400: the request names no authority, several, or one that the grammar forbids.
+    /// 400: the request has no authority, more than one authority, or an invalid authority.
     Malformed(Malformed),
     /// 421: the layer's [`allowed_hosts`](crate::MisdirectedLayer::allowed_hosts) do not contain the host, or no
-    /// virtual host matches it and there is no default.
+    /// virtual host matches the host and there is no default virtual host.
     UnknownHost,
     /// 421: the layer's [`ports`](crate::MisdirectedLayer::ports) do not contain the port.
     UnknownPort,
-    /// 500: the layer needs a [`ConnectionInfo`](crate::ConnectionInfo) and the request carries none. The server
-    /// is set up wrong.
+    /// 500: the layer needs a [`ConnectionInfo`](crate::ConnectionInfo), and the request has none. The server is
+    /// misconfigured.
     NoConnectionInfo,
-    /// 421: an `https` request, or any request to a layer that requires TLS, came over a plaintext connection
-    /// (RFC 9110 §7.4), and the peer is not one of the layer's [gateways](crate::MisdirectedLayer::gateway).
+    /// 421: the request arrived on a plaintext connection, and is an `https` request (RFC 9110 §7.4) or the layer
+    /// [requires TLS](crate::MisdirectedLayer::require_tls). The peer is not one of the layer's
+    /// [gateways](crate::MisdirectedLayer::gateway).
     InsecureConnection,
-    /// 421: the scheme of the request is not that of the connection, under
+    /// 421: the scheme of the request does not match the connection. Only with
     /// [`strict_scheme`](crate::MisdirectedLayer::strict_scheme).
     SchemeMismatch,
-    /// 421: the certificate that this connection's handshake presented is not known to cover the host, and the host is
-    /// not the server name.
+    /// 421: the certificate of this connection's handshake does not cover the host, or its names are unknown. The host
+    /// is not the server name.
     NotInCertificate,
-    /// 421: the host is the server name of the handshake, and the certificate that the handshake presented for it does
-    /// not cover it. The certificate is set up wrong.
+    /// 421: the host is the server name of the handshake, but the certificate of the handshake does not cover it. The
+    /// certificate is misconfigured.
     ServerNameNotInCertificate,
-    /// 421: the host is not known to have the TLS configuration that the connection was accepted under. The current
-    /// virtual hosts give it another one, or nobody said which configurations the server has.
+    /// 421: the TLS configuration of the host is not the configuration that accepted the connection. Either the current
+    /// virtual hosts select another configuration for the host, or the configuration of the host is unknown.
     DifferentTlsConfig,
-    /// 421: the host is matched by another virtual host than the one that served the handshake, under
-    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost).
+    /// 421: the host matches another virtual host than the handshake did. Only at
+    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) and above.
     OtherVirtualHost,
-    /// 421: the host is not the server name of the handshake, under
-    /// [`Coalescing::Never`](crate::Coalescing::Never).
+    /// 421: the host is not the server name of the handshake. Only at [`Coalescing::Never`](crate::Coalescing::Never).
     ServerNameMismatch,
 }
 
 impl Rejection {
-    /// Returns the status of the answer: 421, 400 for a malformed request, or 500 without connection info. A
-    /// [responder](crate::MisdirectedLayer::responder) may choose another error.
+    /// Returns the status of the answer: 400 for a malformed request, 500 without connection info, and 421 otherwise. A
+    /// [responder](crate::MisdirectedLayer::responder) may choose another error status.
     pub fn status(self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
@@ -76,15 +75,15 @@ impl Rejection {
 
     /// Returns whether the same request can succeed on another connection.
     ///
-    /// False means that the client retries in vain: no connection of this server serves such a request. The client or
-    /// the set-up of the server has to change first. True means that another connection *may* serve the request, for
-    /// example one that the client opens for the host itself.
+    /// If `false`, no connection to this server serves such a request, until the client or the configuration of the
+    /// server changes. If `true`, another connection *may* serve it, such as a connection that the client opens for the
+    /// host itself.
     ///
     /// | rejection | can a retry help? |
     /// |---|---|
     /// | [`Malformed`](Self::Malformed), [`UnknownHost`](Self::UnknownHost), [`UnknownPort`](Self::UnknownPort), [`NoConnectionInfo`](Self::NoConnectionInfo), [`ServerNameNotInCertificate`](Self::ServerNameNotInCertificate) | no |
     /// | [`InsecureConnection`](Self::InsecureConnection) | yes, over TLS |
-    /// | [`SchemeMismatch`](Self::SchemeMismatch) | yes, on a connection of the scheme |
+    /// | [`SchemeMismatch`](Self::SchemeMismatch) | yes, on a connection that matches the scheme |
     /// | [`NotInCertificate`](Self::NotInCertificate), [`DifferentTlsConfig`](Self::DifferentTlsConfig), [`OtherVirtualHost`](Self::OtherVirtualHost), [`ServerNameMismatch`](Self::ServerNameMismatch) | yes, on a connection with the host as server name |
     ///
     /// ```
@@ -114,7 +113,7 @@ impl Rejection {
         }
     }
 
-    /// Returns a short name in snake case that stays the same from release to release, for metrics and logs.
+    /// Returns a short name in snake case, for metrics and logs. The name stays the same from release to release.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Malformed(malformed) => malformed.as_str(),

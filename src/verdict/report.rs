@@ -1,5 +1,4 @@
-//! The report to the operator that a callback gets. The `tracing` event lives in `event`, the answer to the client in
-//! `answer`.
+//! The verdict as a callback sees it. The `tracing` event lives in `event`, the answer to the client in `answer`.
 
 use std::fmt;
 
@@ -11,7 +10,7 @@ use crate::connection::ConnectionInfo;
 use crate::malformed::Malformed;
 use crate::method_name::method_name;
 
-/// The verdict on one request, for [`on_verdict`](crate::MisdirectedLayer::on_verdict).
+/// The verdict on one request, passed to the callback of [`on_verdict`](crate::MisdirectedLayer::on_verdict).
 ///
 /// ```
 /// use tower_misdirected::{MisdirectedLayer, Outcome};
@@ -51,15 +50,15 @@ pub struct Verdict<'a> {
 pub enum Outcome {
     /// The connection can serve the request.
     Served,
-    /// The connection can serve the request, but was opened for another server name (RFC 9113 §9.1.1).
+    /// The connection can serve the request, although its server name is another name (RFC 9113 §9.1.1).
     Coalesced,
-    /// The layer refused the request. Under [`report_only`](crate::MisdirectedLayer::report_only) the request
-    /// is served all the same.
+    /// The layer refuses the request. With [`report_only`](crate::MisdirectedLayer::report_only), the request is served
+    /// nevertheless.
     Refused(Rejection),
 }
 
 impl Verdict<'_> {
-    /// Returns the result.
+    /// Returns whether the layer serves or refuses the request.
     pub fn outcome(&self) -> Outcome {
         match self.outcome {
             Ok(()) if self.is_coalesced() => Outcome::Coalesced,
@@ -68,7 +67,7 @@ impl Verdict<'_> {
         }
     }
 
-    /// Returns whether the connection is a TLS connection that was opened for another server name.
+    /// Returns whether the connection is a TLS connection with another server name than the host.
     fn is_coalesced(&self) -> bool {
         let connection = self.connection.filter(|connection| connection.is_tls());
         let server_name = connection.and_then(ConnectionInfo::server_name_host);
@@ -78,36 +77,37 @@ impl Verdict<'_> {
         }
     }
 
-    /// Returns whether the layer only reports, so that a refused request is served all the same.
+    /// Returns whether the layer is [report-only](crate::MisdirectedLayer::report_only), so that a refused request is
+    /// served nevertheless.
     pub fn is_report_only(&self) -> bool {
         self.report_only
     }
 
-    /// Returns the authority that was judged, or `None` for a malformed request.
+    /// Returns the judged authority, or `None` for a malformed request.
     ///
-    /// The client chose the value. It has at most 259 octets: a host of 253, a colon and a port. As a label of a
-    /// metric it can have any number of distinct values. Use the
-    /// [virtual host](ConnectionInfo::virtual_host) of the [`connection`](Self::connection) instead.
+    /// The client chose the value. It has at most 259 octets: a host of 253, a colon and a port. Do not use it as a
+    /// metric label, because the number of distinct values is unbounded. Use the [virtual
+    /// host](ConnectionInfo::virtual_host) of the [`connection`](Self::connection) instead.
     pub fn authority(&self) -> Option<EffectiveAuthority> {
         let target = self.target.as_ref().ok()?;
         Some(EffectiveAuthority::of_ref(target.authority))
     }
 
-    /// Returns what is known about the connection.
+    /// Returns the connection info of the request, or `None` if the request has none.
     pub fn connection(&self) -> Option<&ConnectionInfo> {
         self.connection
     }
 
     /// Returns the method of the request, as the client sent it.
     ///
-    /// The client chose the value: a method can be any text, with hundreds of thousands of octets. For logs and
-    /// metrics use [`method_name`](Self::method_name).
+    /// The client chose the value. A method can be any token, and can have hundreds of thousands of octets. For logs
+    /// and metrics use [`method_name`](Self::method_name).
     pub fn method(&self) -> &Method {
         self.method
     }
 
-    /// Returns the name of the method if it is a known one, or `_OTHER`. There are eleven values, so the name is fit
-    /// for logs and for a label of a metric.
+    /// Returns the name of a known method, or `_OTHER`. With eleven possible values, the name is suitable for logs and
+    /// as a metric label.
     ///
     /// The known methods are those of OpenTelemetry's semantic conventions: `GET`, `HEAD`, `POST`, `PUT`, `DELETE`,
     /// `CONNECT`, `OPTIONS`, `TRACE`, `PATCH` and `QUERY`. Case matters, so `get` is `_OTHER`.
@@ -131,8 +131,8 @@ impl Verdict<'_> {
         method_name(self.method)
     }
 
-    /// Returns the version of HTTP, in the form of OpenTelemetry's `network.protocol.version`: `1.0`, `1.1`, `2` or `3`.
-    /// Any other version is `_OTHER`, so the value is fit for a label of a metric.
+    /// Returns the HTTP version in the form of OpenTelemetry's `network.protocol.version`: `1.0`, `1.1`, `2` or `3`.
+    /// For any other version, returns `_OTHER`. The value is suitable as a metric label.
     ///
     /// ```
     /// use tower_misdirected::{MisdirectedLayer, Outcome};

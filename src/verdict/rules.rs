@@ -1,4 +1,4 @@
-//! The settings that a verdict depends on. The layer's other settings live in `layer`, and so do the lists of hosts.
+//! The settings that a verdict depends on. The other settings and the lists of hosts live in `layer`.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct Rules {
     pub(crate) ports: Option<Arc<[u16]>>,
     pub(crate) strict_scheme: bool,
     pub(crate) require_tls: bool,
-    /// Who may speak plaintext, because they terminate TLS. If nobody is named, anyone may.
+    /// The peers that may use plaintext, because they terminate TLS. `None` allows every peer.
     pub(crate) gateways: Option<Peers>,
 }
 
@@ -57,8 +57,8 @@ impl Rules {
         }
     }
 
-    /// Returns who terminated TLS on a connection that nobody described. That is known if every peer is a gateway. With
-    /// no list of hosts there would be nothing left to check, so a list must be there too.
+    /// Returns who terminated TLS if a request has no connection info. It is known if every peer is a gateway. Without
+    /// a list of hosts nothing would be checked, so a list is required too.
     #[inline]
     pub(super) fn security_of_unknown(&self) -> Option<Security> {
         let gateways = self
