@@ -1,4 +1,4 @@
-//! The responders that come with the crate. Their bodies tell the client nothing but the status.
+//! The responders of this crate. Their bodies contain only the status.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use super::refusal::Refusal;
 use super::responder::Responder;
 
-/// The default [`Responder`]: no body. The response body type must be [`Default`].
+/// The default [`Responder`]: sends no body. The response body type must implement [`Default`].
 ///
 /// ```
 /// use tower_misdirected::{EmptyBody, MisdirectedLayer};
@@ -24,8 +24,8 @@ impl<B: Default> Responder<B> for EmptyBody {
     }
 }
 
-/// The [`Responder`] of [`MisdirectedLayer::json`](crate::MisdirectedLayer::json): the JSON object
-/// `{"error":"misdirected_request"}`. The response body type must be `From<Bytes>`.
+/// The [`Responder`] of [`MisdirectedLayer::json`](crate::MisdirectedLayer::json): sends the JSON object
+/// `{"error":"misdirected_request"}`. The response body type must implement `From<Bytes>`.
 ///
 /// The value of `error` is `bad_request` in a 400 and `internal_server_error` in a 500.
 ///
@@ -49,10 +49,9 @@ impl<B: From<Bytes>> Responder<B> for JsonBody {
     }
 }
 
-/// The [`Responder`] of [`MisdirectedLayer::problem_json`](crate::MisdirectedLayer::problem_json):
-/// problem details (RFC 9457) with the type `about:blank`,
-/// `{"type":"about:blank","title":"Misdirected Request","status":421}`. The response body type must be
-/// `From<Bytes>`.
+/// The [`Responder`] of [`MisdirectedLayer::problem_json`](crate::MisdirectedLayer::problem_json): sends problem
+/// details (RFC 9457), `{"type":"about:blank","title":"Misdirected Request","status":421}`. The response body type must
+/// implement `From<Bytes>`.
 ///
 /// ```
 /// use tower_misdirected::{MisdirectedLayer, ProblemJsonBody};

@@ -1,5 +1,5 @@
-//! The answer to a refused request (RFC 9110 §15.5.20): who writes it, and what every refusal carries whoever wrote
-//! it. Which requests are refused is decided in `verdict`.
+//! The answer to a refused request (RFC 9110 §15.5.20): the responders, and what the layer adds to every response.
+//! `verdict` decides which requests are refused.
 
 mod bodies;
 mod grpc;

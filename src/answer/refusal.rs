@@ -1,4 +1,4 @@
-//! What a responder gets to see: the reason and the head of the request. The body of the request is never read.
+//! The view of a refused request that a responder gets: the reason and the request's head. Nothing here reads the body.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use http::{HeaderMap, Method, Request, StatusCode, Version};
 use crate::method_name::method_name;
 use crate::verdict::Rejection;
 
-/// A refused request, as a [`Responder`](crate::Responder) sees it.
+/// A refused request, passed to a [`Responder`](crate::Responder).
 ///
-/// The head of the request makes it possible to answer browsers, API clients and others differently. The
-/// client chose everything in it.
+/// A responder can use the head of the request to answer, for example, browsers and API clients differently. The client
+/// chose everything in the head.
 ///
 /// ```
 /// use axum::response::{Html, IntoResponse};
@@ -43,17 +43,17 @@ impl<'a> Refusal<'a> {
         }
     }
 
-    /// Returns why the request was refused.
+    /// Returns the reason for the refusal.
     ///
     /// # Security
     ///
-    /// The reason is for the operator. Do not tell it to the client, because it shows how the server is set up.
+    /// The reason is for the operator. Do not send it to the client, because it reveals how the server is set up.
     pub fn rejection(&self) -> Rejection {
         self.rejection
     }
 
-    /// Returns the status that the answer should have: 421, 400 for a malformed request, or 500 without
-    /// connection info. A responder may choose another error, and the log event has the status that it chose.
+    /// Returns the status that the answer should have: 400 for a malformed request, 500 without connection info, and
+    /// 421 otherwise. A responder may choose another error status. The log event contains the status of the response.
     pub fn status(&self) -> StatusCode {
         self.rejection.status()
     }
@@ -74,8 +74,8 @@ impl<'a> Refusal<'a> {
     }
 }
 
-/// Shows nothing that the client chose freely. The method is a known one or `_OTHER`, and only the number of header
-/// fields is shown.
+/// Prints nothing that the client chose freely: the method is a known method or `_OTHER`, and the header fields are
+/// only counted.
 impl fmt::Debug for Refusal<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")

@@ -1,4 +1,4 @@
-//! The trait of those who write the response to a refused request. What the layer then adds to it lives in `seal`.
+//! The trait for writing the response to a refused request. What the layer adds to the response lives in `seal`.
 
 use std::fmt;
 
@@ -6,16 +6,17 @@ use http::Response;
 
 use super::refusal::Refusal;
 
-/// Writes the response to a refused request.
+/// A type that writes the response to a refused request.
 ///
-/// Most users never name it: [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder) takes a closure, and
-/// [`json`](crate::MisdirectedLayer::json) and [`problem_json`](crate::MisdirectedLayer::problem_json) choose the
-/// responders of this crate. Implement it for a type of your own that other layers or other programs reuse, and pass
-/// that type to [`with_responder`](crate::MisdirectedLayer::with_responder).
+/// Most users do not implement this trait: [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder) takes a
+/// closure, and [`json`](crate::MisdirectedLayer::json) and [`problem_json`](crate::MisdirectedLayer::problem_json)
+/// select the responders of this crate. To reuse a response in several layers or programs, implement the trait for your
+/// own type and pass the type to [`with_responder`](crate::MisdirectedLayer::with_responder).
 ///
-/// A responder need not treat `HEAD` requests in any special way. The layer removes the body and keeps its length in
-/// `Content-Length` (RFC 9110 §9.3.2). Nor need it know gRPC: the layer removes the body of the answer to a gRPC call,
-/// and adds the gRPC status UNAVAILABLE to a 421, unless the responder set `grpc-status` or another HTTP status.
+/// A responder does not need special cases for `HEAD` and gRPC. For a `HEAD` request, the layer removes the body and
+/// keeps its length in `Content-Length` (RFC 9110 §9.3.2). For a gRPC call, the layer removes the body and adds a gRPC
+/// status: UNAVAILABLE to a 421, INTERNAL to a 400 or 500. If the responder sets `grpc-status` or another HTTP status,
+/// the response of a gRPC call stays unchanged.
 ///
 /// ```
 /// use http::Response;
@@ -43,11 +44,11 @@ use super::refusal::Refusal;
             `Responder<{B}>` for `{Self}`"
 )]
 pub trait Responder<B> {
-    /// Writes the response. The layer then adds what every refusal carries, such as `Cache-Control: no-store`.
+    /// Writes the response. The layer then adds header fields such as `Cache-Control: no-store`.
     fn respond(&self, refusal: &Refusal<'_>) -> Response<B>;
 }
 
-/// A closure as a [`Responder`], made by [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder).
+/// The [`Responder`] of [`MisdirectedLayer::responder`](crate::MisdirectedLayer::responder): calls a closure.
 ///
 /// ```
 /// use axum::response::IntoResponse;

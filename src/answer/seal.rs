@@ -1,5 +1,5 @@
-//! What every refusal carries, whatever its responder wrote: an error status, no permission to cache, and the
-//! connection header fields. The body is the responder's, except for `HEAD` and gRPC.
+//! What the layer adds to every refusal: an error status, `Cache-Control: no-store`, and the connection header fields.
+//! The body stays as the responder wrote it, except for `HEAD` and gRPC.
 
 use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
@@ -13,8 +13,8 @@ pub(crate) fn seal<B: Body + Default>(
     refusal: &Refusal<'_>,
     close_http1: bool,
 ) {
-    // A responder may choose another error, such as 404 for an unknown host. It must not turn a refusal into a
-    // success, which happens if it forgets to set a status.
+    // A responder may choose another error, such as 404 for an unknown host. A responder that forgets to set a status
+    // must not turn a refusal into a success.
     if response.status() < StatusCode::BAD_REQUEST {
         *response.status_mut() = refusal.status();
     }
@@ -26,7 +26,7 @@ pub(crate) fn seal<B: Body + Default>(
     } else if close_http1 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
-        // hyper would add `keep-alive` to an HTTP/1.1 answer for an HTTP/1.0 client that asked for it.
+        // For an HTTP/1.0 client that asked for `keep-alive`, hyper would add it to an HTTP/1.1 answer.
         *response.version_mut() = version;
     }
     response.extensions_mut().insert(refusal.rejection());
@@ -37,25 +37,25 @@ pub(crate) fn seal<B: Body + Default>(
     }
 }
 
-/// Removes the body of an answer to `HEAD`, and states its length (RFC 9110 §9.3.2). Not every server removes
-/// it, and some would state the length of what is left.
+/// Removes the body of an answer to `HEAD`, and sets `Content-Length` to its length (RFC 9110 §9.3.2). Not every server
+/// removes the body, and some would send the length of the empty body.
 fn remove_body<B: Body + Default>(response: &mut Response<B>, version: Version) {
     match response.body().size_hint().exact() {
         Some(length) => {
             let headers = response.headers_mut();
             headers.entry(CONTENT_LENGTH).or_insert(length.into());
         }
-        // hyper sends no body here, but the fields that announce one of unknown length. An empty body in its place
-        // would be stated as one of length 0.
+        // hyper drops the body itself, and sends the fields of a body of unknown length. With an empty body, it would
+        // send `Content-Length: 0`.
         None if version < Version::HTTP_2 => return,
         None => {}
     }
     *response.body_mut() = B::default();
 }
 
-/// Keeps a refusal out of caches. It describes the connection and never the resource, while 421 was cacheable
-/// by default in RFC 7540 §9.1.2. Some caches obey other fields before `Cache-Control`: targeted ones
-/// (RFC 9213) and their predecessors. These are removed.
+/// Keeps a refusal out of caches. A refusal describes the connection, not the resource, but RFC 7540 §9.1.2 made 421
+/// cacheable by default. Some caches prefer other fields to `Cache-Control`: targeted fields (RFC 9213) and their
+/// predecessors. Those fields are removed.
 pub(crate) fn forbid_caching(headers: &mut HeaderMap) {
     while let Some(name) = headers.keys().find(|name| controls_caches(name)).cloned() {
         headers.remove(name);
