@@ -16,7 +16,7 @@ use super::refusal::Refusal;
 /// A responder does not need special cases for `HEAD` and gRPC. For a `HEAD` request, the layer removes the body and
 /// keeps its length in `Content-Length` (RFC 9110 §9.3.2). For a gRPC call, the layer removes the body and adds a gRPC
 /// status: UNAVAILABLE to a 421, INTERNAL to a 400 or 500. If the responder sets `grpc-status` or another HTTP status,
-/// the response of a gRPC call stays unchanged.
+/// the layer does neither.
 ///
 /// ```
 /// use http::Response;

@@ -1,5 +1,5 @@
-//! The public form of an authority, for handlers and configuration. Requests are judged in the borrowed form
-//! of `reference`.
+//! The public form of an authority, for handlers and configuration. The layer judges requests in the borrowed form of
+//! `reference`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,21 +13,20 @@ use crate::malformed::Malformed;
 
 /// The host and port that a request targets (RFC 9110 §7.2).
 ///
-/// Use it in handlers in place of the `Host` field. With the feature `axum` it is an extractor that answers
-/// 400 if the request has no valid authority. Without that feature use [`of`](Self::of) or
-/// [`of_parts`](Self::of_parts).
+/// Use it in handlers instead of the `Host` field. With the feature `axum`, it is an extractor that answers 400 if the
+/// request has no valid authority. Elsewhere use [`of`](Self::of) or [`of_parts`](Self::of_parts).
 ///
 /// | version | authority |
 /// |---|---|
-/// | HTTP/2, HTTP/3 | `:authority`, else `Host`; if both are present they must name the same entity |
+/// | HTTP/2, HTTP/3 | `:authority`, else `Host`; if both are present, they must name the same host and port |
 /// | HTTP/1, `GET http://host/` and `CONNECT host:port` | the request target; `Host` is ignored |
 /// | HTTP/1, `GET /` and `OPTIONS *` | `Host` |
 ///
 /// # What it is computed from
 ///
-/// The value is computed from the request as it is when you ask. The layer uses the same function, so a
-/// handler right inside the layer gets the authority that the layer judged. Middleware between the two can
-/// change the answer if it changes the URI, the `Host` field, the method or the version of the request.
+/// The value is computed from the request as it is at the time of the call. The layer uses the same function, so a
+/// handler directly inside the layer gets the judged authority. If middleware between the layer and the handler changes
+/// the URI, the `Host` field, the method or the version of the request, the handler may get another authority.
 ///
 /// ```
 /// use http::Request;
@@ -51,17 +50,17 @@ impl EffectiveAuthority {
     ///
     /// # Errors
     ///
-    /// Returns [`Malformed`] where the layer answers 400.
+    /// Returns [`Malformed`] if the request has no valid authority, which the layer answers with 400.
     pub fn of<B>(request: &Request<B>) -> Result<Self, Malformed> {
         let target = Stated::of(request)?.read(None)?;
         Ok(Self::of_ref(target.authority))
     }
 
-    /// Computes the authority of a request from its head.
+    /// Computes the authority of a request from the head of the request.
     ///
     /// # Errors
     ///
-    /// Returns [`Malformed`] where the layer answers 400.
+    /// Returns [`Malformed`] if the request has no valid authority, which the layer answers with 400.
     ///
     /// ```
     /// use http::Request;
@@ -81,7 +80,7 @@ impl EffectiveAuthority {
         Ok(Self::of_ref(target.authority))
     }
 
-    /// Copies an authority out of a request.
+    /// Copies an authority from a request.
     pub(crate) fn of_ref(authority: AuthorityRef<'_>) -> Self {
         Self {
             host: Host::of_ref(authority.host),
@@ -89,23 +88,22 @@ impl EffectiveAuthority {
         }
     }
 
-    /// Returns the host, in normal form.
+    /// Returns the host in normal form.
     pub fn host(&self) -> &Host {
         &self.host
     }
 
-    /// Returns the port that the request names. `None` if it is absent or empty, which stands for the
-    /// default port of the scheme.
+    /// Returns the port, or `None` if it is absent or empty. An absent port means the default port of the scheme.
     pub fn port(&self) -> Option<u16> {
         self.port
     }
 }
 
-/// Reads `host[:port]` by the grammar that the layer applies to requests.
+/// Parses `host[:port]` by the grammar that the layer applies to requests.
 ///
 /// # Errors
 ///
-/// Returns [`Malformed::InvalidHost`] or [`Malformed::InvalidPort`].
+/// Returns [`Malformed::InvalidHost`] or [`Malformed::InvalidPort`] if that part of the text is invalid.
 impl FromStr for EffectiveAuthority {
     type Err = Malformed;
 

@@ -1,7 +1,7 @@
-//! The effective authority of a request (RFC 9110 §7.2): the host and port that it targets, whatever the HTTP
-//! version and the form of the request target. Whether the authority can be served lives in `verdict`.
+//! The effective authority of a request (RFC 9110 §7.2): the host and port that it targets, for every HTTP version and
+//! every form of the request target. `verdict` decides whether the connection can serve the authority.
 //!
-//! `Forwarded` and `X-Forwarded-Host` are never read: any client can send them.
+//! This module never reads `Forwarded` and `X-Forwarded-Host`, because any client can send them.
 
 mod effective;
 mod reference;

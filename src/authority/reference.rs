@@ -1,5 +1,4 @@
-//! An authority borrowed from a request: what the layer judges. Where in a request it stands is decided in
-//! `target`.
+//! An authority borrowed from a request, which the layer judges. `target` finds it in the request.
 
 use super::scheme::Scheme;
 use crate::host::{self, Host, HostRef};
@@ -13,8 +12,7 @@ pub(crate) struct AuthorityRef<'a> {
 }
 
 impl<'a> AuthorityRef<'a> {
-    /// Reads `host[:port]`. If the text names the `likely` host in normal form, its grammar is not checked
-    /// again.
+    /// Parses `host[:port]`. If the text is the `likely` host in normal form, its grammar is not checked again.
     pub(super) fn parse(text: &'a [u8], likely: Option<&'a Host>) -> Result<Self, Malformed> {
         if let Some(host) = likely.filter(|host| host.is_spelled(text)) {
             let host = host.as_ref();
@@ -27,7 +25,7 @@ impl<'a> AuthorityRef<'a> {
         Ok(Self { host, port })
     }
 
-    /// Returns whether both name the same entity. An absent port stands for the scheme's default.
+    /// Returns whether both name the same host and port. An absent port counts as the default port of the scheme.
     pub(super) fn same_entity(&self, other: &Self, scheme: Option<Scheme>) -> bool {
         let default = scheme.and_then(Scheme::default_port);
         self.host == other.host && self.port.or(default) == other.port.or(default)

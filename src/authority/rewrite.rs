@@ -1,11 +1,10 @@
-//! The changes that the layer makes to a request, so that inner services see the authority that was judged.
-//! When they are due is decided in `layer`.
+//! The changes that the layer makes to a request, so that inner services see the judged authority. `layer` decides when
+//! to make them.
 
 use http::header::HOST;
 use http::{HeaderValue, Request, Version};
 
-/// Gives an HTTP/1.0 request without an authority the default one. Inner services see it as the `Host`
-/// field.
+/// Sets the `Host` field of an HTTP/1.0 request without an authority to the default authority.
 pub(crate) fn supply_default<B>(request: &mut Request<B>, default: &HeaderValue) {
     let before_1_1 = request.version() < Version::HTTP_11;
     if before_1_1 && request.uri().authority().is_none() && !request.headers().contains_key(HOST) {
@@ -13,8 +12,8 @@ pub(crate) fn supply_default<B>(request: &mut Request<B>, default: &HeaderValue)
     }
 }
 
-/// Sets `Host` to the authority of the request target (RFC 9112 §3.2.2), so that nothing further in can route
-/// by another name.
+/// Sets `Host` to the authority of the request target (RFC 9112 §3.2.2), so that no inner service can route by another
+/// name.
 pub(crate) fn replace_host<B>(request: &mut Request<B>) {
     let authority = request
         .uri()

@@ -1,4 +1,4 @@
-//! The schemes that make a difference. Which scheme suits which connection is decided in `verdict`.
+//! The schemes that the rules distinguish. `verdict` decides which scheme suits which connection.
 
 use http::uri;
 
@@ -8,13 +8,13 @@ pub(crate) enum Scheme {
     Http,
     Https,
     Other,
-    /// A scheme that is lost on the way here: h2 drops `:scheme` if `:authority` is absent.
+    /// A scheme that does not reach the layer: h2 drops `:scheme` if `:authority` is absent.
     Unseen,
 }
 
 impl Scheme {
-    /// Reads a scheme in any case. `http::uri::Scheme` equals its constants only in lower case, and h2
-    /// passes `HTTPS` on.
+    /// Compares the scheme in any case. `http::uri::Scheme` equals its constants only in lower case, and h2 passes
+    /// `HTTPS` through.
     pub(super) fn of(scheme: &uri::Scheme) -> Self {
         let scheme = scheme.as_str();
         if scheme.eq_ignore_ascii_case("https") {
@@ -26,7 +26,7 @@ impl Scheme {
         }
     }
 
-    /// Returns the port that an authority without one stands for (RFC 9110 §4.2).
+    /// Returns the default port of the scheme (RFC 9110 §4.2).
     pub(crate) fn default_port(self) -> Option<u16> {
         match self {
             Self::Http => Some(80),

@@ -1,5 +1,5 @@
-//! Where in a request its authority stands, by HTTP version and form of the request target. The grammar of
-//! the authority itself lives in `host`.
+//! Finds the authority in a request, by HTTP version and form of the request target. The grammar of the authority lives
+//! in `host`.
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, Version};
@@ -9,13 +9,13 @@ use super::scheme::Scheme;
 use crate::host::{self, Host};
 use crate::malformed::Malformed;
 
-/// Where a request states its authority, which has not been read yet.
+/// The fields of a request that state its authority. They have not been parsed yet.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stated<'a> {
     version: Version,
     uri: &'a Uri,
     authority: &'a [u8],
-    /// `Host` beside an authority in the request target.
+    /// The `Host` field, if the request target has an authority too.
     beside: Option<&'a HeaderValue>,
 }
 
@@ -36,8 +36,8 @@ impl<'a> Stated<'a> {
         let host = host_field(version, headers)?;
         let http1 = version < Version::HTTP_2;
         let Some(in_target) = uri.authority() else {
-            // Origin-form, which only an extended CONNECT may have (RFC 9112 §3.2.3, RFC 8441 §4), or
-            // asterisk-form, which is for OPTIONS (RFC 9112 §3.2.4).
+            // Origin-form, or asterisk-form, which is only for OPTIONS (RFC 9112 §3.2.4). CONNECT has origin-form only
+            // if it is extended (RFC 9112 §3.2.3, RFC 8441 §4).
             let suits = match (method, uri.path()) {
                 (&Method::OPTIONS, _) => true,
                 (_, "*") => false,
@@ -57,8 +57,8 @@ impl<'a> Stated<'a> {
         };
 
         if http1 {
-            // CONNECT has authority-form, and nothing else does (RFC 9112 §3.2.3). hyper hands `GET foo` over
-            // with the authority `foo`.
+            // CONNECT has authority-form, and no other method does (RFC 9112 §3.2.3). hyper parses `GET foo` as the
+            // authority `foo`.
             if uri.scheme().is_none() != (*method == Method::CONNECT) {
                 return Err(Malformed::InvalidTarget);
             }
@@ -79,7 +79,7 @@ impl<'a> Stated<'a> {
         })
     }
 
-    /// Reads the target. `likely` is the host that it most often has: the server name of its connection.
+    /// Parses the target. `likely` is the most likely host: the server name of the connection.
     #[inline(always)]
     pub(crate) fn read(&self, likely: Option<&'a Host>) -> Result<Target<'a>, Malformed> {
         let target = Target {
@@ -92,7 +92,7 @@ impl<'a> Stated<'a> {
         }
     }
 
-    /// Compares the target with a `Host` field beside it.
+    /// Compares the target with the `Host` field of the same request.
     #[cold]
     fn compare(&self, mut target: Target<'a>, host: &HeaderValue) -> Result<Target<'a>, Malformed> {
         let host = AuthorityRef::parse(host.as_bytes(), None)?;
@@ -103,8 +103,8 @@ impl<'a> Stated<'a> {
         }
     }
 
-    /// Returns the port if the text is this very name in normal form, with a port or without. `None` for every other
-    /// text, and if two fields state an authority.
+    /// Returns the port if the authority is exactly this name in normal form, with or without a port. Returns `None`
+    /// for every other authority, and if two fields state an authority.
     #[inline(always)]
     pub(crate) fn port_after(&self, name: &Host) -> Option<Option<u16>> {
         if self.beside.is_some() {
@@ -122,8 +122,8 @@ impl<'a> Stated<'a> {
         host::parse_port(port).ok()
     }
 
-    /// Returns the text of the host, which has not been checked, and the port. `None` if the port is none, or if two
-    /// fields state an authority.
+    /// Returns the unchecked text of the host, and the port. Returns `None` if the port is invalid, or if two fields
+    /// state an authority.
     #[inline(always)]
     pub(crate) fn parts(&self) -> Option<(&'a [u8], Option<u16>)> {
         if self.beside.is_some() {
@@ -146,16 +146,16 @@ impl<'a> Stated<'a> {
     }
 }
 
-/// What a request targets.
+/// The target of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     pub(crate) authority: AuthorityRef<'a>,
-    /// `Host` names another entity than the request target. The target wins (RFC 9112 §3.2.2).
+    /// Whether `Host` names another host or port than the request target. The target wins (RFC 9112 §3.2.2).
     pub(crate) host_differs: bool,
 }
 
-/// Returns the only `Host` field, if there is one. A second one is an error in every HTTP version, whether or
-/// not the request target overrides it (RFC 9112 §3.2).
+/// Returns the `Host` field, if there is one. A second `Host` field is an error in every HTTP version, even if the
+/// request target overrides it (RFC 9112 §3.2).
 #[inline]
 fn host_field(version: Version, headers: &HeaderMap) -> Result<Option<&HeaderValue>, Malformed> {
     if version < Version::HTTP_2 {
@@ -175,7 +175,7 @@ fn host_field(version: Version, headers: &HeaderMap) -> Result<Option<&HeaderVal
     }
 }
 
-/// Returns whether there is a `Host` field. A few names are compared faster than one is hashed. Not inlined, because
+/// Returns whether there is a `Host` field. Comparing a few names is faster than hashing one name. Not inlined, because
 /// HTTP/1 rarely needs it.
 #[inline(never)]
 fn has_host(headers: &HeaderMap) -> bool {
@@ -190,8 +190,8 @@ fn many_have_host(headers: &HeaderMap) -> bool {
     headers.contains_key(&HOST)
 }
 
-/// Returns the `Host` field if it is the first of all fields, where user agents send it (RFC 9110 §7.2), and
-/// if no field name occurs twice. That is faster than a search.
+/// Returns the `Host` field if it is the first field, as user agents should send it (RFC 9110 §7.2), and no field name
+/// occurs twice. This is faster than a search.
 #[inline]
 fn leading_host(headers: &HeaderMap) -> Option<&HeaderValue> {
     let (name, value) = headers.iter().next()?;
