@@ -1,4 +1,4 @@
-//! Connection info made by hand, for tests and for TLS stacks other than rustls. The acceptors of this crate fill
+//! The builder of a `ConnectionInfo`, for tests and for TLS stacks other than rustls. The acceptors of this crate fill
 //! in `Facts` instead.
 
 use std::fmt;
@@ -12,7 +12,9 @@ use crate::certificate::CertificateNames;
 use crate::host::Host;
 use crate::virtual_hosts::Selection;
 
-/// Builds a [`ConnectionInfo`] by hand; see [`ConnectionInfo::tls`].
+/// Builder of a [`ConnectionInfo`], for tests and for TLS stacks other than rustls. It starts with
+/// [`ConnectionInfo::tls`], [`plaintext`](ConnectionInfo::plaintext) or
+/// [`trusted_gateway`](ConnectionInfo::trusted_gateway). Every fact that you do not set is unknown.
 ///
 /// ```
 /// use tower_misdirected::{ConnectionInfo, TlsVersion};
@@ -29,22 +31,23 @@ use crate::virtual_hosts::Selection;
 #[must_use]
 pub struct ConnectionInfoBuilder {
     facts: Facts,
-    /// The local address by which virtual hosts selected.
+    /// The local address that virtual hosts used for the selection.
     selected_by: Option<IpAddr>,
 }
 
 impl ConnectionInfo {
-    /// Describes a TLS connection to this server.
+    /// Creates a builder for a TLS connection that ends at this server.
     ///
-    /// The layer serves only the server name, unless the builder also gets the
+    /// At the default level, the layer serves only the server name. To serve other hosts too, set the
     /// [`certificate_names`](ConnectionInfoBuilder::certificate_names) and either a
-    /// [`selection`](ConnectionInfoBuilder::selection) among virtual hosts or
+    /// [`selection`](ConnectionInfoBuilder::selection) from virtual hosts or
     /// [`single_tls_config`](ConnectionInfoBuilder::single_tls_config).
     pub fn tls() -> ConnectionInfoBuilder {
         ConnectionInfoBuilder::new(Security::Tls)
     }
 
-    /// Describes a connection without TLS. The layer answers 421 to an `https` request on it (RFC 9110 §7.4).
+    /// Creates a builder for a connection without TLS. The layer answers 421 to an `https` request on it (RFC 9110
+    /// §7.4), except at [`Coalescing::Unchecked`](crate::Coalescing::Unchecked).
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -56,17 +59,17 @@ impl ConnectionInfo {
         ConnectionInfoBuilder::new(Security::Plaintext)
     }
 
-    /// Describes a connection without TLS from a gateway that terminated TLS for the client. The layer serves
-    /// `https` requests on it.
+    /// Creates a builder for a connection without TLS from a gateway that terminated TLS for the client. The layer
+    /// serves `https` requests on it.
     ///
-    /// If the peer's address tells whether it is a gateway, use [`MisdirectedLayer::gateway`] instead.
+    /// If the address of the peer shows that it is a gateway, use [`MisdirectedLayer::gateway`] instead.
     ///
     /// [`MisdirectedLayer::gateway`]: crate::MisdirectedLayer::gateway
     ///
     /// # Security
     ///
-    /// Use this only for peers that you control and that nobody else can pose as. The layer then relies on the
-    /// gateway to match the client's connection with the authority.
+    /// Use this only for peers that you control and that nobody else can impersonate. The layer relies on the gateway
+    /// to check that the client's connection suits the authority.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -87,12 +90,14 @@ impl ConnectionInfoBuilder {
         }
     }
 
-    /// Sets the server name of the ClientHello.
+    /// Sets the server name of the ClientHello (SNI, RFC 6066 §3). The default is no server name.
     ///
-    /// A text that is not a DNS name counts as no server name. That includes IP addresses, which SNI cannot
-    /// carry (RFC 6066 §3). Pass the name as the client sent it: if nobody said which TLS configuration the connection
-    /// has, the layer serves a server name only in normal form, because a TLS stack may have looked up `ADMIN.test.` as
-    /// another name than `admin.test`.
+    /// A text that is not a DNS name counts as no server name. This includes IP addresses, which SNI cannot carry.
+    /// After [`selection`](Self::selection), this method changes nothing.
+    ///
+    /// Pass the name exactly as the client sent it. A TLS stack may look up `ADMIN.test.` as another name than
+    /// `admin.test`. So without a `selection` or [`single_tls_config`](Self::single_tls_config), the layer serves the
+    /// server name only if it was sent in normal form.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -103,7 +108,7 @@ impl ConnectionInfoBuilder {
     /// assert_eq!(info.server_name(), None);
     /// ```
     pub fn server_name<'a>(mut self, name: impl Into<Option<&'a str>>) -> Self {
-        // That of a selection is the one that was looked up.
+        // The server name of a selection stays: it is the name that was looked up.
         if self.facts.binding.is_some() {
             return self;
         }
@@ -115,7 +120,8 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Sets the names of the certificate that the handshake presented.
+    /// Sets the names of the certificate that the handshake presented. By default the names are unknown. At the default
+    /// level, the layer then serves only the server name.
     pub fn certificate_names(mut self, names: CertificateNames) -> Self {
         self.facts.certificate_names = names;
         self
@@ -133,21 +139,22 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Sets the address of the other end of the connection. An IPv4 address that is mapped to IPv6 is recorded as IPv4;
-    /// see [`ConnectionInfo::peer_addr`].
+    /// Sets the address of the other end of the connection. An IPv4-mapped IPv6 address is recorded as IPv4; see
+    /// [`ConnectionInfo::peer_addr`].
     pub fn peer_addr(mut self, addr: SocketAddr) -> Self {
         self.facts.peer_addr = Some(addr);
         self
     }
 
-    /// Sets the address of the client that a gateway told; see [`ConnectionInfo::client_addr`].
+    /// Sets the address of the client as a gateway reported it; see [`ConnectionInfo::client_addr`].
     pub fn client_addr(mut self, addr: SocketAddr) -> Self {
         self.facts.set_client_addr(addr);
         self
     }
 
-    /// Sets the address of this end of the connection, which is recorded in the same form. If a
-    /// [`selection`](Self::selection) was made by an IP address, that address stays, and only the port is set.
+    /// Sets the address of this end of the connection. An IPv4-mapped IPv6 address is recorded as IPv4. If a
+    /// [`selection`](Self::selection) was made by an IP address, the IP address of the selection stays, and only the
+    /// port is set.
     pub fn local_addr(mut self, addr: SocketAddr) -> Self {
         self.facts.local_addr = Some(addr);
         self
@@ -157,7 +164,7 @@ impl ConnectionInfoBuilder {
     ///
     /// # Security
     ///
-    /// Set it only if the handshake has verified the client's own certificate. Handlers rely on that.
+    /// Set it only if the handshake verified the client's own certificate. Handlers rely on this.
     pub fn client_certificates<I>(mut self, chain: I) -> Self
     where
         I: IntoIterator<Item: AsRef<[u8]>>,
@@ -179,10 +186,10 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Says which virtual host accepted the connection, and for which server name. It replaces the
+    /// Sets the virtual host that accepted the connection, and the server name for which it was selected. Replaces the
     /// [`server_name`](Self::server_name), and makes the connection a TLS connection.
     ///
-    /// Make the selection *during* the handshake; see [`VirtualHosts::select`](crate::VirtualHosts::select).
+    /// Call [`VirtualHosts::select`](crate::VirtualHosts::select) *during* the handshake, not when you build the info.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -209,16 +216,16 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Says that this server has a single TLS configuration, which serves every host.
+    /// Declares that this server has a single TLS configuration for every host.
     ///
-    /// Without this and without a [`selection`](Self::selection), nobody knows which hosts have the TLS
-    /// configuration of the connection. The layer then serves only the server name under
-    /// [`Coalescing::SameTlsConfig`](crate::Coalescing::SameTlsConfig) and stricter levels.
+    /// Without this setting and without a [`selection`](Self::selection), the TLS configuration of other hosts is
+    /// unknown. At [`Coalescing::SameTlsConfig`](crate::Coalescing::SameTlsConfig) and stricter levels, the layer then
+    /// serves only the server name.
     ///
     /// # Security
     ///
-    /// Do not use this if the TLS stack chooses among several contexts, such as one that asks for client
-    /// certificates. A connection for one host would then reach the others without the checks of their handshakes.
+    /// Do not use this if the TLS stack chooses between several contexts and, for example, one of them requires client
+    /// certificates. A connection for one host would then reach the other hosts without the checks of their handshakes.
     ///
     /// ```
     /// use tower_misdirected::{CertificateNames, ConnectionInfo};
@@ -234,7 +241,7 @@ impl ConnectionInfoBuilder {
         self
     }
 
-    /// Builds the info.
+    /// Builds the [`ConnectionInfo`].
     pub fn build(mut self) -> ConnectionInfo {
         if let Some(ip) = self.selected_by {
             let given = self.facts.local_addr.map(canonical);

@@ -1,10 +1,9 @@
-//! The one form in which addresses are recorded, so that users can compare them. Where they come from is up to the
-//! acceptors.
+//! The form in which addresses are recorded, so that users can compare them. The acceptors provide the addresses.
 
 use std::net::{IpAddr, SocketAddr};
 
-/// Returns an address with an IPv4 address in place of the IPv6 address that maps it (RFC 4291 §2.5.5.2). Sockets that
-/// are bound to `[::]` show IPv4 peers in the mapped form. All other addresses stay as they are, scopes included.
+/// Converts an IPv4-mapped IPv6 address to IPv4 (RFC 4291 §2.5.5.2). Sockets that are bound to `[::]` report IPv4 peers
+/// in the mapped form. All other addresses stay unchanged, including their scopes.
 pub(crate) fn canonical(addr: SocketAddr) -> SocketAddr {
     match addr.ip().to_canonical() {
         IpAddr::V4(ip) => SocketAddr::from((ip, addr.port())),

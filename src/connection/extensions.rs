@@ -1,11 +1,11 @@
-//! Where a request carries its connection info. How it gets there lives in the integrations.
+//! Finds the connection info in a request. The integrations insert it.
 
 use http::Extensions;
 
 use super::info::ConnectionInfo;
 
-/// Returns the connection info of a request: our own extension, or the one that axum put there, `ConnectInfo`
-/// before `MockConnectInfo`.
+/// Returns the connection info of a request: the extension of this crate, else axum's `ConnectInfo`, else axum's
+/// `MockConnectInfo`.
 #[inline]
 pub(crate) fn connection_info(extensions: &Extensions) -> Option<&ConnectionInfo> {
     let own = extensions.get::<ConnectionInfo>();

@@ -9,8 +9,8 @@ use crate::certificate::CertificateNames;
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
 
-/// All facts about one connection. Acceptors fill in the fields, because each method of a builder would copy
-/// the whole.
+/// All facts about one connection. Acceptors fill in the fields directly, because each method of a builder would copy
+/// the struct.
 pub(crate) struct Facts {
     pub(super) security: Security,
     pub(super) server_name: Option<Host>,
@@ -20,36 +20,36 @@ pub(crate) struct Facts {
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) local_addr: Option<SocketAddr>,
     pub(super) client: Option<Box<Client>>,
-    /// The virtual host that accepted the connection, if virtual hosts did.
+    /// The virtual host that accepted the connection, if any.
     pub(super) binding: Option<Binding>,
-    /// A refused request whose body nobody reads.
+    /// A refused request whose body is not read.
     pub(super) unread: UnreadSlot,
     flags: u8,
 }
 
-/// What only some connections know of their client. Apart from the rest, so that others are smaller.
+/// Facts about the client that only some connections have. Boxed, so that other connections stay smaller.
 #[derive(Default)]
 pub(super) struct Client {
-    /// The certificates that it sent, in DER, its own first.
+    /// The certificates that the client sent, in DER, starting with its own.
     pub(super) certificates: Box<[Box<[u8]>]>,
-    /// Its address, if a gateway told.
+    /// The address of the client, if a gateway reported it.
     pub(super) addr: Option<SocketAddr>,
 }
 
-/// What is true of a connection or not. All of it takes one octet, because every open connection keeps its facts.
+/// The boolean facts about a connection. They share one octet, because every open connection keeps its facts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Flag {
     /// The certificate names cover the server name, or are unknown and so may cover it.
     CoversServerName = 1,
-    /// The client did not send the server name in normal form, as far as that is known.
+    /// The client is known to have sent the server name in another form than the normal form.
     OddServerName = 2,
-    /// Without a binding: the TLS configuration of the connection is that of every host.
+    /// Without a binding: every host has the TLS configuration of the connection.
     SingleTlsConfig = 4,
     /// The handshake resumed a session.
     Resumed = 8,
     /// Without a binding: the TLS stack may have chosen the configuration by another name than the server name.
     DoubtfulTlsConfig = 16,
-    /// Virtual hosts selected without the local address, even if it is known now.
+    /// Virtual hosts made the selection without the local address, even if the address is known now.
     SelectedWithoutAddress = 32,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Flag {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Security {
     Plaintext,
-    /// A plaintext hop from a gateway that terminated TLS. The operator vouches for the gateway.
+    /// A plaintext connection from a gateway that terminated TLS. The operator trusts the gateway.
     TrustedGateway,
     Tls,
 }
@@ -91,7 +91,7 @@ impl Facts {
         }
     }
 
-    /// Sets the certificates of the client, its own first.
+    /// Sets the certificates of the client, starting with the client's own.
     pub(crate) fn set_client_certificates<D: AsRef<[u8]>>(
         &mut self,
         chain: impl IntoIterator<Item = D>,
@@ -102,12 +102,12 @@ impl Facts {
         }
     }
 
-    /// Sets the address of the client that a gateway told.
+    /// Sets the address of the client as a gateway reported it.
     pub(crate) fn set_client_addr(&mut self, addr: SocketAddr) {
         self.client.get_or_insert_default().addr = Some(canonical(addr));
     }
 
-    /// Says what an acceptor chose: a virtual host, or the single TLS configuration of a server without any.
+    /// Sets what an acceptor chose: a virtual host, or the single TLS configuration of a server without virtual hosts.
     #[cfg(feature = "rustls")]
     pub(crate) fn set_chosen(&mut self, binding: Option<Binding>) {
         self.set(Flag::SingleTlsConfig, binding.is_none());

@@ -1,5 +1,5 @@
-//! The public `ConnectionInfo`: the facts about a connection, for the layer and for handlers. Making one by hand
-//! lives in `builder`, and what happens when it is outdated in `outdated`.
+//! The public `ConnectionInfo`: the facts about a connection, for the layer and for handlers. Building one by hand
+//! lives in `builder`, and outdated connections live in `outdated`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use crate::certificate::CertificateNames;
 use crate::host::{Host, Sought};
 use crate::virtual_hosts::{Binding, Relation, VirtualHost};
 
-/// What the server knows about the connection that a request arrived on.
+/// The facts that the server knows about the connection of a request.
 ///
-/// The acceptors of this crate make it from the handshake. [`ConnectionInfo::tls`],
-/// [`plaintext`](ConnectionInfo::plaintext) and [`trusted_gateway`](ConnectionInfo::trusted_gateway) make it
-/// by hand, for tests and for other TLS stacks. A clone costs one reference count.
+/// The acceptors of this crate create it from the handshake. For tests and for other TLS stacks, build it by hand with
+/// [`ConnectionInfo::tls`], [`plaintext`](ConnectionInfo::plaintext) or
+/// [`trusted_gateway`](ConnectionInfo::trusted_gateway). A clone only increments a reference count.
 ///
-/// The layer looks for it in the extensions of a request: first for a `ConnectionInfo` itself, then, with the
-/// feature `axum`, inside `ConnectInfo` and `MockConnectInfo`.
+/// The layer looks in the extensions of a request: first for a `ConnectionInfo`, then, with the feature `axum`, for a
+/// `ConnectInfo<ConnectionInfo>` or a `MockConnectInfo<ConnectionInfo>`.
 ///
 /// ```
 /// use tower_misdirected::{CertificateNames, ConnectionInfo, TlsVersion};
@@ -58,42 +58,44 @@ impl ConnectionInfo {
         self.0.security == Security::Tls
     }
 
-    /// Returns whether this is a plaintext hop from a gateway that terminated TLS.
+    /// Returns whether this is a plaintext connection that was built by [`trusted_gateway`](Self::trusted_gateway). The
+    /// setting [`MisdirectedLayer::gateway`](crate::MisdirectedLayer::gateway) does not change the value.
     pub fn is_trusted_gateway(&self) -> bool {
         self.0.security == Security::TrustedGateway
     }
 
     /// Returns the DNS name in the ClientHello (SNI, RFC 6066 §3), in lower case and without a trailing dot.
     ///
-    /// `None` if the client sent no name or an IP address, which SNI cannot carry.
+    /// Returns `None` if the client sent no name, or sent an IP address, which SNI cannot carry.
     pub fn server_name(&self) -> Option<&str> {
         self.0.server_name.as_ref().and_then(Host::name)
     }
 
-    /// Returns the names of the certificate that this connection's handshake presented. They are unknown
-    /// without TLS.
+    /// Returns the names of the certificate that this connection's handshake presented. Without TLS, the names are
+    /// unknown.
     ///
-    /// A handshake that resumes a session presents no certificate. The names are then those of the current
-    /// certificate, which a full handshake would have presented. It may have been renewed since the session
-    /// began.
+    /// A handshake that resumes a session presents no certificate. For such a connection, the names are the names of
+    /// the certificate that a full handshake would have presented. The certificate may have been renewed since the
+    /// session began.
     pub fn certificate_names(&self) -> &CertificateNames {
         &self.0.certificate_names
     }
 
-    /// Returns the application protocol that the handshake negotiated (ALPN, RFC 7301), such as `h2`.
+    /// Returns the application protocol that the handshake negotiated (ALPN, RFC 7301), such as `h2`. Returns `None` if
+    /// the handshake negotiated none.
     pub fn alpn(&self) -> Option<&[u8]> {
         self.0.alpn.as_deref()
     }
 
-    /// Returns the TLS version of the connection.
+    /// Returns the TLS version of the connection, or `None` without TLS or if it is unknown.
     pub fn tls_version(&self) -> Option<TlsVersion> {
         self.0.tls_version
     }
 
     /// Returns the address of the other end of the connection: the client, or a proxy in front of the server.
     ///
-    /// The address of an IPv4 peer is always an IPv4 address. A listener on `[::]` sees such a peer as
-    /// `::ffff:192.0.2.7`, and this method returns `192.0.2.7`.
+    /// For an IPv4 peer, this is always an IPv4 address: if a listener on `[::]` reports `::ffff:192.0.2.7`, this
+    /// method returns `192.0.2.7`. Returns `None` if the address is unknown, such as for a Unix socket.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -106,10 +108,10 @@ impl ConnectionInfo {
         self.0.peer_addr
     }
 
-    /// Returns the address of the client: the address that a gateway told, or else the
-    /// [`peer_addr`](Self::peer_addr). Like that, it is an IPv4 address if the client uses IPv4.
+    /// Returns the address of the client: the address that a gateway reported, or else the
+    /// [`peer_addr`](Self::peer_addr). For an IPv4 client, this is always an IPv4 address.
     ///
-    /// It is for logs, limits and handlers. The verdict never depends on it, and neither does whom this server trusts.
+    /// Use it in logs, rate limits and handlers. Neither the verdict nor the trust in a gateway depends on it.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -127,20 +129,20 @@ impl ConnectionInfo {
         told.or(self.0.peer_addr)
     }
 
-    /// Returns the address of this end of the connection. Like [`peer_addr`](Self::peer_addr), it is an IPv4 address
-    /// if the connection uses IPv4.
+    /// Returns the address of this end of the connection. Over IPv4, this is always an IPv4 address, like
+    /// [`peer_addr`](Self::peer_addr).
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.0.local_addr
     }
 
-    /// Returns the certificate chain that the client sent, in DER, starting with the client's own
-    /// certificate. It is empty if the client sent none.
+    /// Returns the certificate chain that the client sent, in DER, starting with the client's own certificate. The
+    /// chain is empty if the client sent no certificate.
     ///
     /// # Security
     ///
-    /// The handshake has verified that the first certificate leads to a trusted root. The others may be
-    /// unrelated or forged, so read nothing from them. If the connection [resumed](Self::resumed) a session, the
-    /// handshake that began the session has verified it.
+    /// The handshake verified only the first certificate. The other certificates may be unrelated or forged, so do not
+    /// rely on them. If the connection [resumed](Self::resumed) a session, the first handshake of the session did the
+    /// verification.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -157,10 +159,11 @@ impl ConnectionInfo {
         chain.iter().map(|der| &**der)
     }
 
-    /// Returns whether the handshake resumed a session. Over QUIC, that includes handshakes with 0-RTT data.
+    /// Returns whether the handshake resumed a session. Over QUIC, this includes handshakes with 0-RTT data.
     ///
-    /// A resumed handshake presents no certificate, and it does not check the client's certificate again. The
-    /// certificate may have expired since, or have been revoked. The [guide] says how to turn resumption off.
+    /// A resumed handshake presents no server certificate and does not verify the client's certificate again. The
+    /// client's certificate may have expired or been revoked in the meantime. The [guide] explains how to turn
+    /// resumption off.
     ///
     /// [guide]: crate::guide::client_certificates#client-certificates-over-time
     ///
@@ -180,16 +183,16 @@ impl ConnectionInfo {
         self.0.is(Flag::Resumed)
     }
 
-    /// Returns the virtual host that this connection's handshake matched. `None` if the server has no
+    /// Returns the virtual host that this connection's handshake matched, or `None` if the server has no
     /// [`VirtualHosts`](crate::VirtualHosts).
     ///
-    /// On a coalesced connection a request may be for another virtual host; see
-    /// [`VirtualHosts::get`](crate::VirtualHosts::get).
+    /// On a coalesced connection, a request may be for another virtual host. To look up the virtual host of a request,
+    /// use [`VirtualHosts::get`](crate::VirtualHosts::get).
     pub fn virtual_host(&self) -> Option<&VirtualHost> {
         self.0.binding.as_ref().map(Binding::virtual_host)
     }
 
-    /// Returns the virtual host that matches the host now, among those that accepted the connection.
+    /// Looks up the host in the current state of the virtual hosts that accepted the connection.
     #[cfg(feature = "tracing")]
     pub(crate) fn virtual_host_of(&self, host: &Sought<'_>) -> Option<VirtualHost> {
         self.0.binding.as_ref()?.virtual_host_of(host)
@@ -200,7 +203,7 @@ impl ConnectionInfo {
         self.0.unread.put(unread);
     }
 
-    /// Returns what the layer has refused since this was last asked.
+    /// Returns the request that the layer has refused since the last call.
     #[cfg(feature = "rustls")]
     #[inline]
     pub(crate) fn take_unread(&self) -> Option<Unread> {
@@ -217,22 +220,21 @@ impl ConnectionInfo {
         self.0.server_name.as_ref()
     }
 
-    /// Returns whether the certificate covers the server name. A certificate with unknown names counts as
-    /// covering it.
+    /// Returns whether the certificate covers the server name. If the names are unknown, it counts as covered.
     #[inline]
     pub(crate) fn covers_server_name(&self) -> bool {
         self.0.is(Flag::CoversServerName)
     }
 
-    /// Returns whether the certificate covers a host that is not the server name. A certificate with unknown names
-    /// counts as covering none.
+    /// Returns whether the certificate covers a host that is not the server name. If the names are unknown, no host
+    /// counts as covered.
     #[inline]
     pub(crate) fn covers(&self, host: &Sought<'_>) -> bool {
         self.0.certificate_names.cover(host).unwrap_or(false)
     }
 
-    /// Returns what the server name is to this connection. Even if nobody said which configurations there are, the
-    /// server name has that of the connection, unless the TLS stack may have read another name in it.
+    /// Returns the relation of the server name to this connection. Even if the configurations are unknown, the server
+    /// name has the configuration of the connection, unless the TLS stack may have looked up another name.
     #[inline]
     pub(crate) fn relation_of_server_name(&self, server_name: &Host) -> Relation {
         match &self.0.binding {
@@ -242,7 +244,7 @@ impl ConnectionInfo {
         }
     }
 
-    /// Returns what a host that is not the server name is to this connection.
+    /// Returns the relation of a host that is not the server name to this connection.
     #[inline]
     pub(crate) fn relation(&self, host: &Sought<'_>) -> Relation {
         match &self.0.binding {

@@ -1,5 +1,5 @@
-//! What the server knows about a connection, and where a request carries it. How acceptors find it out lives in
-//! `handshake`, `tls` and `quic`.
+//! The facts about a connection, and their place in a request. The acceptors that find the facts live in `handshake`,
+//! `tls` and `quic`.
 
 mod builder;
 mod canonical;

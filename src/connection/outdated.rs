@@ -1,5 +1,5 @@
-//! Whether a connection is outdated, and the future that ends when it is. Who is woken by a replacement is kept in
-//! `virtual_hosts`.
+//! The check whether a connection is outdated, and the future that waits for it. The list of waiting connections lives
+//! in `virtual_hosts`.
 
 use std::fmt;
 use std::future::Future;
@@ -13,16 +13,17 @@ use crate::host::Host;
 use crate::virtual_hosts::Watch;
 
 impl ConnectionInfo {
-    /// Returns whether the connection is outdated: the [`VirtualHosts`](crate::VirtualHosts) that accepted it have been
-    /// [replaced](crate::VirtualHosts::replace), and would now select another TLS configuration for its server name, or
-    /// none. For a connection without a server name, its local address or the default counts.
+    /// Returns whether the connection is outdated. A connection is outdated if the
+    /// [`VirtualHosts`](crate::VirtualHosts) that accepted it have been [replaced](crate::VirtualHosts::replace), and
+    /// now select another TLS configuration for the same server name, or none. Without a server name, the selection is
+    /// by local address or the default virtual host.
     ///
-    /// Requests for the server name get 421 on an outdated connection, and so do requests for most other hosts. A
-    /// client needs a new connection, so end this one gracefully. [`TlsStream`](crate::TlsStream) does so for HTTP/2.
-    /// For a WebSocket, server-sent events and HTTP/3, wait for [`outdated`](Self::outdated);
+    /// On an outdated connection, requests for the server name and for most other hosts get 421. The client needs a new
+    /// connection, so end the outdated connection gracefully. [`TlsStream`](crate::TlsStream) does this for HTTP/2. For
+    /// WebSockets, server-sent events and HTTP/3, wait for [`outdated`](Self::outdated);
     /// [`guide::changing`](crate::guide::changing#outdated-connections) shows how.
     ///
-    /// A connection that virtual hosts did not accept is never outdated.
+    /// A connection that was accepted without virtual hosts is never outdated.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -47,10 +48,10 @@ impl ConnectionInfo {
         binding.is_some_and(|binding| binding.is_outdated(server_name, local))
     }
 
-    /// Waits until the connection [is outdated](Self::is_outdated). The future is ready at once if it is already, and
-    /// never if virtual hosts did not accept the connection.
+    /// Waits until the connection [is outdated](Self::is_outdated). If the connection is already outdated, the future
+    /// is ready at once. If the connection was accepted without virtual hosts, the future is never ready.
     ///
-    /// The future needs no runtime and holds no lock. Dropping it ends the wait.
+    /// The future needs no runtime and holds no lock between polls. Dropping it ends the wait.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;
@@ -67,13 +68,13 @@ impl ConnectionInfo {
         Outdated::new(self.watch())
     }
 
-    /// Takes a place among the connections that are woken when they become outdated. `None` if that cannot happen.
+    /// Registers for a wake-up when the connection becomes outdated. Returns `None` if it cannot become outdated.
     pub(crate) fn watch(&self) -> Option<Watch> {
         let (server_name, local) = self.selected_by();
         Some(self.0.binding.as_ref()?.watch(server_name, local))
     }
 
-    /// Returns what virtual hosts selected the configuration by: the server name, or the local address.
+    /// Returns the server name and the local address by which virtual hosts selected the configuration.
     fn selected_by(&self) -> (Option<&Host>, Option<IpAddr>) {
         let local = match self.0.is(Flag::SelectedWithoutAddress) {
             true => None,

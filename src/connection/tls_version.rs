@@ -1,9 +1,9 @@
-//! The versions of TLS, so that handlers need no TLS stack to name one. Nothing here decides which versions are
+//! The versions of TLS, so that handlers can compare them without a TLS stack. Nothing here decides which versions are
 //! acceptable.
 
 use std::fmt;
 
-/// A version of TLS. Its text is the number: `1.3`.
+/// A version of TLS. [`Display`](fmt::Display) writes the number, such as `1.3`.
 ///
 /// ```
 /// assert_eq!(tower_misdirected::TlsVersion::V1_3.to_string(), "1.3");

@@ -1,5 +1,5 @@
-//! What the layer tells the stream of a refused request: how much of it may still be on its way. What the stream does
-//! about it lives in `tls`.
+//! The message from the layer to the stream about a refused request: how much of the request may still arrive. The
+//! stream reacts in `tls`.
 
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,20 +7,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use http::{Method, Request, Version};
 
-/// A refused HTTP/1 request with a body that nobody will read.
+/// A refused HTTP/1 request whose body is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unread {
-    /// The octets of the whole request, head included, as far as they are known.
+    /// The length of the whole request in octets, including the head. `None` if it is unknown.
     pub(crate) length: Option<u64>,
-    /// The client may be waiting for leave to send the body (RFC 9110 §10.1.1).
+    /// Whether the client may be waiting for `100 (Continue)` before it sends the body (RFC 9110 §10.1.1).
     pub(crate) expects_continue: bool,
 }
 
 impl Unread {
-    /// Returns `None` if the request has no body, or if the body is of no concern to the connection, as in HTTP/2.
+    /// Returns `None` if the request has no body, or if the body does not affect the connection, as in HTTP/2.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
-        // The method comes first, because a comparison costs less than looking fields up. Content of GET and HEAD has
-        // no meaning (RFC 9110 §9.3.1), so clients send little of it or none.
+        // The method is checked first, because comparing methods is cheaper than looking up fields. Content of GET and
+        // HEAD has no defined meaning (RFC 9110 §9.3.1), so clients send little or none.
         let has_content = !matches!(*request.method(), Method::GET | Method::HEAD);
         if request.version() >= Version::HTTP_2 || !has_content {
             return None;
@@ -41,7 +41,7 @@ impl Unread {
     }
 }
 
-/// Returns the octets of a request's head as clients write it, with one space after the colon of a field.
+/// Returns the length in octets of a request's head as clients write it, with one space after the colon of a field.
 fn head_length<B>(request: &Request<B>) -> u64 {
     let uri = request.uri();
     let scheme = uri
@@ -58,11 +58,11 @@ fn head_length<B>(request: &Request<B>) -> u64 {
     (line + fields.sum::<usize>() + "\r\n".len()) as u64
 }
 
-/// A place for one [`Unread`], in the four octets that a connection has to spare for it.
+/// A slot for one [`Unread`]. It has only four octets, because every open connection keeps one.
 #[derive(Debug, Default)]
 pub(super) struct UnreadSlot(AtomicU32);
 
-/// A request that is so long, or of unknown length.
+/// The length of a request that is this long or longer, or of unknown length.
 const UNKNOWN: u32 = u32::MAX >> 1;
 
 impl UnreadSlot {
@@ -76,7 +76,7 @@ impl UnreadSlot {
     #[cfg(feature = "rustls")]
     #[inline]
     pub(super) fn take(&self) -> Option<Unread> {
-        // The layer and the stream run in turn, in the task of the connection or one that it waits for.
+        // The layer and the stream run in turn: in the task of the connection, or in a task that it waits for.
         if self.0.load(Relaxed) == 0 {
             return None;
         }
