@@ -1,5 +1,5 @@
-//! One handshake over TCP, from the first byte to the `ConnectionInfo`, within its time limit. The bound on how many
-//! handshakes are pending lives in `pending`.
+//! One handshake over TCP, from the first byte to the `ConnectionInfo`, within its time limit. The bound on pending
+//! handshakes lives in `pending`.
 
 use std::future::Future;
 use std::io;
@@ -27,7 +27,7 @@ use crate::listening::{Bounds, Given, Late, Pending, local_addr, peer_addr};
 #[cfg(feature = "proxy-protocol")]
 use crate::proxy_protocol::HeaderReader;
 
-/// What all handshakes of an acceptor share.
+/// The state that all handshakes of an acceptor share.
 #[derive(Clone)]
 pub(super) struct Handshakes {
     pub(super) chooser: Chooser,
@@ -36,13 +36,13 @@ pub(super) struct Handshakes {
     pub(super) pending: Arc<Pending>,
     pub(super) endings: Arc<Endings>,
     #[cfg(feature = "proxy-protocol")]
-    /// Who sends a header before the handshake.
+    /// The peers that send a header before the handshake.
     pub(super) proxy_protocol: Option<crate::Peers>,
 }
 
 impl Handshakes {
-    /// Returns whether the peer has to be known before the handshake: for a report if it fails, or because only some
-    /// peers send PROXY protocol headers.
+    /// Returns whether the peer must be known before the handshake: for a report if the handshake fails, or because
+    /// only some peers send PROXY protocol headers.
     #[inline]
     pub(super) fn asks_for_peer(&self) -> bool {
         #[cfg(feature = "proxy-protocol")]
@@ -54,8 +54,8 @@ impl Handshakes {
 }
 
 pin_project! {
-    /// The future of a handshake. It is written by hand because a connection is large, and every async function
-    /// that returns one copies it.
+    /// The future of a handshake. It is written by hand, because a connection is large and every async function that
+    /// returns one copies it.
     #[project = AcceptingProjection]
     pub(super) struct Accepting<IO, F> {
         handshakes: Arc<Handshakes>,
@@ -63,14 +63,14 @@ pin_project! {
         refuse: fn(IO, Option<String>) -> F,
         stage: Stage<IO, F>,
         chosen: Option<Chosen>,
-        // Set from the first poll, when the time starts, to the last.
+        // Set by the first poll, which starts the time limit, and unset by the last poll.
         #[pin]
         bounds: Option<Bounds>,
     }
 }
 
 enum Stage<IO, F> {
-    /// Reads what comes before the handshake. In a box, because most connections have nothing there.
+    /// Reads the header before the handshake. Boxed, because most connections have no header.
     #[cfg(feature = "proxy-protocol")]
     Header(Box<Header<IO>>),
     /// Waits for the ClientHello.
@@ -94,7 +94,7 @@ where
         mut given: Given,
         refuse: fn(IO, Option<String>) -> F,
     ) -> Self {
-        // The transport is gone when a handshake has failed, so its address is read before.
+        // A failed handshake drops its transport, so the address is read first.
         if handshakes.chooser.reports() {
             let peer = peer_addr(&given, &io);
             given.get_or_insert_default().peer = peer;
@@ -105,7 +105,8 @@ where
                 let header = Box::new(Header::new(io, reader));
                 return Self::at(Stage::Header(header), None, handshakes, given, refuse);
             }
-            // Nobody knows whether a header had to come. It is likely a health check.
+            // The address of the peer is gone, so it is unknown whether a header was required. Most likely this is a
+            // health check.
             if is_reset(&given, &io) {
                 given.get_or_insert_default().is_gateways_own = true;
                 return Self::at(Stage::Reset, None, handshakes, given, refuse);
@@ -180,7 +181,7 @@ where
         *this.stage = Stage::Over;
         let chosen = this.chosen.take();
         let is_challenge = chosen.as_ref().is_some_and(|chosen| chosen.is_challenge);
-        // The stream is read where it is, so that it is moved only once.
+        // The stream is read in place, so that it is moved only once.
         let info = match accepted {
             Poll::Ready(Ok(ref stream)) => {
                 info(&this.handshakes.chooser, chosen, stream, this.given)
@@ -204,8 +205,8 @@ fn ended(late: Late) -> io::Error {
     }
 }
 
-/// Closes a connection whose handshake was all there is to it. What the socket does not take at once is not sent, since
-/// the client has nothing to wait for.
+/// Closes a connection that carries nothing after its handshake. Octets that the socket does not accept at once are
+/// dropped, because the client does not wait for them.
 #[cold]
 fn end_challenge<IO: AsyncRead + AsyncWrite + Unpin, T>(
     accepted: Poll<io::Result<tokio_rustls::server::TlsStream<IO>>>,
@@ -264,7 +265,7 @@ where
         }
     }
 
-    /// Tells the operator why the handshake has failed.
+    /// Reports to the operator why the handshake failed.
     #[cold]
     fn report(&self, error: &io::Error) {
         #[cfg(feature = "proxy-protocol")]
@@ -278,14 +279,15 @@ where
             peer_addr: given.peer,
             client_addr: given.client,
         };
-        // A health check of a gateway ends behind its header, and nothing has failed.
+        // A health check of a gateway ends after its header. That is not a failure.
         let is_check = given.is_gateways_own && failure.reason == FailureReason::Closed;
         if !is_check {
             self.handshakes.chooser.report(&failure);
         }
     }
 
-    /// Reads the header, and begins the handshake behind it. Apart, so that other handshakes do not pay for it.
+    /// Reads the header, and starts the handshake after it. A separate function, so that other handshakes do not pay
+    /// for it.
     #[cfg(feature = "proxy-protocol")]
     #[cold]
     fn poll_header(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,5 +1,5 @@
-//! The acceptor. Its settings live in `settings`, running a handshake in `accepting`, and choosing the configuration of a
-//! handshake in `handshake`.
+//! The acceptor. Its settings live in `settings`, running a handshake lives in `accepting`, and choosing the
+//! configuration of a handshake lives in `handshake`.
 
 use std::fmt;
 use std::future::Future;
@@ -20,27 +20,29 @@ use crate::virtual_hosts::VirtualHosts;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PENDING_HANDSHAKES: usize = 4096;
 
-/// Accepts TLS connections with rustls and records what each handshake presented.
+/// An acceptor for TLS connections that uses rustls and records what each handshake presented.
 ///
-/// Make it from an `Arc<ServerConfig>`, from [`VirtualHosts`], or from axum-server's `RustlsConfig`. One acceptor
-/// serves a whole server: clones share the names of certificates and the bound on pending handshakes.
+/// Create it from an `Arc<ServerConfig>`, from [`VirtualHosts`], or from axum-server's `RustlsConfig`. One acceptor is
+/// enough for a server: clones share the parsed certificates and the bound on pending handshakes.
 ///
-/// - With `axum::serve` or a loop of your own over TCP, pass it to [`TlsListener`](crate::TlsListener).
-/// - With axum-server, it is an acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`.
+/// - With `axum::serve` or your own accept loop over TCP, pass it to [`TlsListener`](crate::TlsListener).
+/// - With axum-server, pass it as the acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`.
 /// - For a transport other than TCP, call [`accept`](Self::accept) or
 ///   [`accept_with_addresses`](Self::accept_with_addresses), and insert the stream's
 ///   [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request.
 ///
 /// # The configuration of a connection
 ///
-/// The acceptor accepts each connection under a copy of the configuration. In the copy, the certificate resolver
-/// records what it presented, and the session store and the ticketer resume only sessions that began under the same
-/// `Arc`, or under the same [id](crate::VirtualHostsBuilder::config_id). The copy is otherwise unchanged, with two
-/// exceptions: early data is disabled, because tokio-rustls cannot read it, and `h3` is removed from the ALPN
-/// protocols, because it only works over QUIC.
+/// The acceptor accepts each connection under a copy of the configuration, with these changes:
 ///
-/// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls has none by default, and clients then
-/// use HTTP/1.1. Only [`TlsListener`](crate::TlsListener) [offers them by itself](crate::TlsListener#http2).
+/// - The certificate resolver records the presented certificate.
+/// - The session store and the ticketer resume only sessions that began under the same `Arc`, or under the same
+///   [id](crate::VirtualHostsBuilder::config_id).
+/// - Early data is disabled, because tokio-rustls cannot read it.
+/// - `h3` is removed from the ALPN protocols, because it only works over QUIC.
+///
+/// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls sets none by default, and clients then use
+/// HTTP/1.1. Only [`TlsListener`](crate::TlsListener) [offers them by default](crate::TlsListener#http2).
 ///
 /// # Example
 ///
@@ -69,23 +71,24 @@ impl TlsAcceptor {
         Self::with_chooser(Chooser::fixed(config))
     }
 
-    /// Creates an acceptor that asks `current` for the configuration of each new connection.
+    /// Creates an acceptor that calls `current` to get the configuration of each new connection.
     ///
-    /// So the configuration can change while the server runs. The acceptor calls `current` once for each
-    /// handshake, after the ClientHello has arrived, and [`QuicTls::new`](crate::QuicTls::new) calls it once. It
-    /// must not block.
+    /// The configuration can thus change while the server runs. The acceptor calls `current` once for each handshake,
+    /// after the ClientHello has arrived. [`QuicTls::new`](crate::QuicTls::new) also calls it once. `current` must not
+    /// block.
     ///
     /// # Security
     ///
-    /// Open connections keep the configuration they began under, and the layer judges them by it. If `current`
-    /// starts to return a stricter configuration, requests on open connections are still served under the old
-    /// one. With [`VirtualHosts`], the layer judges open connections by the new configuration after
-    /// [`replace`](VirtualHosts::replace). For a server with a single configuration use virtual hosts with a
-    /// [default](crate::VirtualHostsBuilder::default) alone.
+    /// Open connections keep their configuration, and the layer judges them by it. If `current` starts to return a
+    /// stricter configuration, the layer still serves requests on open connections under the old configuration. With
+    /// [`VirtualHosts`], the layer judges open connections by the new configuration after
+    /// [`replace`](VirtualHosts::replace). For a server with a single configuration, use virtual hosts with only a
+    /// [default](crate::VirtualHostsBuilder::default).
     ///
-    /// A session resumes only under the `Arc` it began under. So return clones of one `Arc` until the configuration
-    /// changes. If `current` builds a new `Arc` for every handshake, no session ever resumes. Virtual hosts can give a
-    /// configuration an [id](crate::VirtualHostsBuilder::config_id) that outlives its `Arc`.
+    /// A session resumes only under the `Arc` under which it began. So return clones of the same `Arc` until the
+    /// configuration changes. If `current` builds a new `Arc` for every handshake, no session ever resumes. With
+    /// virtual hosts, sessions can outlive the `Arc` if the configuration has an
+    /// [id](crate::VirtualHostsBuilder::config_id).
     ///
     /// ```
     /// use std::sync::{Arc, RwLock};
@@ -113,25 +116,26 @@ impl TlsAcceptor {
         }
     }
 
-    /// Runs the server's side of a handshake. If `io` is a `TcpStream`, it also records the addresses of the socket.
+    /// Runs the server side of a handshake. If `io` is a `TcpStream`, the acceptor also records the addresses of the
+    /// socket.
     ///
-    /// The future does not borrow the acceptor. Spawn it, or poll it concurrently with the next accept, because
-    /// a client may be slow. [`TlsListener`](crate::TlsListener) does so.
+    /// The future does not borrow the acceptor. Because a client may be slow, spawn the future or poll it concurrently
+    /// with the next accept, as [`TlsListener`](crate::TlsListener) does.
     ///
     /// # Errors
     ///
-    /// An error concerns this connection only. It goes to
-    /// [`on_handshake_failure`](Self::on_handshake_failure), and with the feature `tracing` it is logged at debug level,
-    /// with at most 400 octets of its text. If you log it too, limit its length: an error of rustls can quote a client certificate
-    /// of up to 64 KiB.
+    /// An error affects only this connection. It is passed to [`on_handshake_failure`](Self::on_handshake_failure), and
+    /// with the feature `tracing` it is logged at debug level with at most 400 octets of its text. If you log the error
+    /// too, limit its length: an error of rustls can contain a client certificate of up to 64 KiB.
     ///
-    /// - the error of the transport or of rustls
-    /// - [`TimedOut`](io::ErrorKind::TimedOut), if the handshake exceeded its time limit
-    /// - [`InvalidData`](io::ErrorKind::InvalidData), if no virtual host has the server name and there is no
-    ///   default, or if a peer that has to send a PROXY protocol header sent none or an invalid one
-    /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), if the handshake was an
-    ///   [ACME challenge](Self::acme_challenges), and is complete
-    /// - [`Other`](io::ErrorKind::Other), if this handshake was ended because too many were pending
+    /// - the error of the transport or of rustls, if reading, writing or TLS failed
+    /// - [`TimedOut`](io::ErrorKind::TimedOut), if the handshake exceeded the [time limit](Self::handshake_timeout)
+    /// - [`InvalidData`](io::ErrorKind::InvalidData), if no virtual host matches the server name and there is no
+    ///   default, or if a required PROXY protocol header is missing or invalid
+    /// - [`ConnectionAborted`](io::ErrorKind::ConnectionAborted), if an [ACME challenge](Self::acme_challenges) is
+    ///   complete
+    /// - [`Other`](io::ErrorKind::Other), if [too many handshakes](Self::max_pending_handshakes) were pending and this
+    ///   one was the oldest
     pub fn accept<IO>(&self, io: IO) -> impl Future<Output = io::Result<TlsStream<IO>>> + use<IO>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -139,14 +143,14 @@ impl TlsAcceptor {
         self.accept_given(io, None)
     }
 
-    /// Runs the server's side of a handshake on a transport whose addresses the caller knows.
+    /// Runs the server side of a handshake on a transport whose addresses the caller provides.
     ///
-    /// So a wrapper of a `TcpStream`, a tunnel or a virtual socket has the same
-    /// [`peer_addr`](crate::ConnectionInfo::peer_addr) and [`local_addr`](crate::ConnectionInfo::local_addr) as a
-    /// `TcpStream`. A handshake without a server name gets the virtual host of the given local address. If `io` is a
-    /// `TcpStream`, an address that is not given is the address of the socket.
+    /// Use it for a wrapper of a `TcpStream`, a tunnel or a virtual socket. The addresses become
+    /// [`peer_addr`](crate::ConnectionInfo::peer_addr) and [`local_addr`](crate::ConnectionInfo::local_addr). A
+    /// handshake without a server name selects the virtual host of the local address. If `io` is a `TcpStream`, a
+    /// missing address is read from the socket.
     ///
-    /// In all else it is like [`accept`](Self::accept), errors included.
+    /// Otherwise like [`accept`](Self::accept), with the same errors.
     ///
     /// ```
     /// use std::io;
@@ -188,7 +192,7 @@ impl TlsAcceptor {
         Accepting::new(self.handshakes.clone(), io, given, refuse)
     }
 
-    /// Returns whether the peer has to be known before the handshake.
+    /// Returns whether the peer must be known before the handshake.
     #[inline]
     pub(super) fn asks_for_peer(&self) -> bool {
         self.handshakes.asks_for_peer()
@@ -200,10 +204,10 @@ impl TlsAcceptor {
         self
     }
 
-    /// Returns how many handshakes have failed or were refused for each reason, since the acceptor was made. All clones
-    /// of an acceptor count together, [`QuicTls`](crate::QuicTls) included.
+    /// Returns the number of failed and refused handshakes for each reason, since the acceptor was created. All clones
+    /// share the counters, and so does a [`QuicTls`](crate::QuicTls) created from the acceptor.
     ///
-    /// A [callback](Self::on_handshake_failure) gets each failure with its text and its addresses.
+    /// For the text and the addresses of each failure, set a [callback](Self::on_handshake_failure).
     ///
     /// ```
     /// use tower_misdirected::TlsAcceptor;
@@ -219,7 +223,7 @@ impl TlsAcceptor {
         self.handshakes.chooser.failures().counts()
     }
 
-    /// Returns the settings, for this acceptor and its later clones alone.
+    /// Returns the settings of this acceptor and of its later clones. Earlier clones keep the old settings.
     pub(super) fn handshakes(&mut self) -> &mut Handshakes {
         Arc::make_mut(&mut self.handshakes)
     }
@@ -228,7 +232,7 @@ impl TlsAcceptor {
         &self.handshakes.pending
     }
 
-    /// Returns what QUIC shares with this acceptor.
+    /// Returns the part of the acceptor that QUIC shares.
     #[cfg(feature = "quinn")]
     pub(crate) fn chooser(&self) -> Chooser {
         self.handshakes.chooser.clone()
@@ -241,7 +245,7 @@ impl From<Arc<ServerConfig>> for TlsAcceptor {
     }
 }
 
-/// The server name of the ClientHello chooses the virtual host, and so the configuration.
+/// Creates an acceptor that selects the configuration of each handshake by the server name of the ClientHello.
 impl From<VirtualHosts> for TlsAcceptor {
     fn from(hosts: VirtualHosts) -> Self {
         Self::with_chooser(Chooser::virtual_hosts(hosts))

@@ -1,8 +1,8 @@
-//! Ends an HTTP/2 connection that is outdated, with one GOAWAY between the frames that the server writes
-//! (RFC 9113 §6.8). Where one frame ends and the next begins is found out in `frames`.
+//! Ends an outdated HTTP/2 connection with one GOAWAY between the frames that the server writes (RFC 9113 §6.8).
+//! `frames` finds the boundaries between frames.
 //!
-//! The server's HTTP stack knows nothing of it. The client opens another connection for its next request, and closes
-//! this one when the streams under way are complete.
+//! The server's HTTP stack does not notice the GOAWAY. The client opens another connection for its next request, and
+//! closes this connection when the open streams are complete.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -18,18 +18,18 @@ use super::turn::turn;
 use crate::connection::ConnectionInfo;
 use crate::virtual_hosts::Watch;
 
-/// Last stream 2^31-1, so that no stream under way is refused, and NO_ERROR.
+/// GOAWAY with the last stream 2^31-1, so that no open stream is refused, and NO_ERROR.
 const GOAWAY: [u8; 17] = [
     0, 0, 8, 7, 0, 0, 0, 0, 0, // length, type, flags, stream
     0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0,
 ];
 
-/// What a connection does about becoming outdated.
+/// The state of a connection that may become outdated.
 pub(super) struct Draining {
     stage: Stage,
     frames: Frames,
-    /// The server waits until the transport takes more, or has taken all. Nobody else may then wait for the transport,
-    /// which wakes only one task.
+    /// Whether the server waits for the transport to accept more octets or to flush. Then nothing else may wait for the
+    /// transport, because it wakes only one task.
     writer_waits: bool,
 }
 
@@ -42,15 +42,15 @@ enum Stage {
         watch: Watch,
         spread: u32,
     },
-    /// The connection is outdated, and idle until its turn comes.
+    /// The connection is outdated and idle, and waits for its turn.
     Queued(Box<Queued>),
     /// Some octets of the GOAWAY have been written.
     Begun {
         written: u8,
     },
-    /// The GOAWAY may still be on its way to the transport.
+    /// The GOAWAY has been written, but may not have been flushed yet.
     Flushing,
-    /// The GOAWAY has been sent, or never will be.
+    /// The GOAWAY has been sent, or will never be sent.
     Over,
 }
 
@@ -61,7 +61,7 @@ struct Queued {
 }
 
 impl Draining {
-    /// Idle connections that become outdated at once are told within `spread`.
+    /// Idle connections that become outdated at the same time get the GOAWAY within `spread`.
     pub(super) fn new(spread: Duration) -> Self {
         let spread = u32::try_from(spread.as_millis()).unwrap_or(u32::MAX);
         Self {
@@ -116,7 +116,7 @@ impl Draining {
         result
     }
 
-    /// Completes a GOAWAY that has begun, and begins none after that.
+    /// Completes a partly written GOAWAY, and starts no other GOAWAY.
     pub(super) fn poll_close<W: AsyncWrite>(
         &mut self,
         io: Pin<&mut W>,
@@ -129,7 +129,8 @@ impl Draining {
         Poll::Ready(Ok(()))
     }
 
-    /// Called when the server waits for the client. Sends the GOAWAY in its turn, if the connection is outdated.
+    /// Called when the server waits for the client. Sends the GOAWAY if the connection is outdated and its turn has
+    /// come.
     pub(super) fn poll_idle<W: AsyncWrite>(
         &mut self,
         mut io: Pin<&mut W>,
@@ -139,7 +140,7 @@ impl Draining {
         if self.poll_turn(info, context).is_pending() {
             return;
         }
-        // If the server waits for the transport, it is the server that writes next, and sends the GOAWAY.
+        // If the server waits for the transport, its next write sends the GOAWAY.
         if self.writer_waits {
             return;
         }
@@ -149,7 +150,7 @@ impl Draining {
             }
             match self.poll_goaway(io.as_mut(), context) {
                 Poll::Ready(Ok(())) => self.stage = Stage::Flushing,
-                // The server will see the error too.
+                // The server will get the same error.
                 Poll::Ready(Err(_)) => self.stage = Stage::Over,
                 Poll::Pending => self.writer_waits = false,
             }
@@ -161,7 +162,7 @@ impl Draining {
         }
     }
 
-    /// Waits until the connection is outdated and its turn has come. Ready too if there is nothing to wait for.
+    /// Waits until the connection is outdated and its turn has come. Ready at once if there is nothing to wait for.
     fn poll_turn(&mut self, info: &ConnectionInfo, context: &mut Context<'_>) -> Poll<()> {
         if let Stage::Watching { watch, .. } = &mut self.stage {
             ready!(watch.poll(context));
@@ -197,7 +198,7 @@ impl Draining {
                             false => Poll::Ready(()),
                         };
                     }
-                    // Another replacement has made it current again.
+                    // A later replacement made the connection current again.
                     let Queued { watch, spread, .. } = *queued;
                     Stage::Watching { watch, spread }
                 }
@@ -229,8 +230,8 @@ impl Draining {
         }
     }
 
-    /// Sends the GOAWAY if a frame can be inserted here. Returns how much of `next` to write after that, or until a
-    /// frame can be inserted.
+    /// Sends the GOAWAY if a frame can be inserted here. Returns how many octets of `next` to write then: all of them
+    /// after the GOAWAY, or the octets before the next boundary.
     fn poll_boundary<W: AsyncWrite>(
         &mut self,
         io: Pin<&mut W>,
@@ -243,7 +244,7 @@ impl Draining {
         self.poll_goaway(io, context).map_ok(|()| next.len())
     }
 
-    /// Writes what is left of the GOAWAY.
+    /// Writes the rest of the GOAWAY.
     fn poll_goaway<W: AsyncWrite>(
         &mut self,
         mut io: Pin<&mut W>,
@@ -275,7 +276,7 @@ impl Draining {
         for slice in next {
             let written = &slice[..slice.len().min(rest)];
             if self.frames.advance(written).is_err() {
-                // It is not what ALPN said, or the client has been told.
+                // The connection does not speak HTTP/2 after all, or the server sent its own GOAWAY.
                 self.stage = Stage::Over;
                 return;
             }

@@ -1,14 +1,14 @@
-//! The settings of how connections end. Acting on them lives in `draining` and `lingering`.
+//! The settings for ending connections. `draining` and `lingering` act on them.
 
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Endings {
-    /// How long the draining of connections may take that become outdated at once. `None` turns it off.
+    /// The time within which connections that become outdated at the same time are drained. `None` turns draining off.
     pub(super) drain: Option<Duration>,
-    /// How long a connection may linger. `None` turns it off.
+    /// The time that a connection may linger. `None` turns lingering off.
     pub(super) linger: Option<Duration>,
-    /// How many octets a connection that lingers may read.
+    /// The number of octets that a lingering connection may read.
     pub(super) linger_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What is known about a connection whose handshake is complete. How the handshake got there lives in `accepting`.
+//! The facts about a connection whose handshake is complete. The handshake itself lives in `accepting`.
 
 use rustls::{HandshakeKind, ProtocolVersion};
 
@@ -6,7 +6,7 @@ use crate::connection::{ConnectionInfo, Facts, Flag, Security, TlsVersion};
 use crate::handshake::{Chooser, Chosen};
 use crate::listening::{Given, local_addr, peer_addr};
 
-/// Collects what is known about the connection after its handshake.
+/// Collects the facts about a connection after its handshake.
 pub(super) fn info<IO: 'static>(
     chooser: &Chooser,
     chosen: Option<Chosen>,

@@ -1,7 +1,7 @@
-//! The boundaries between the HTTP/2 frames that a server writes (RFC 9113 §4.1). What is written at a boundary is
-//! decided in `draining`.
+//! The boundaries between the HTTP/2 frames that a server writes (RFC 9113 §4.1). `draining` decides what to insert at
+//! a boundary.
 
-/// The octets of a frame before its payload.
+/// The length in octets of the head of a frame.
 const HEAD: u8 = 9;
 
 // RFC 9113 §6
@@ -13,32 +13,32 @@ const CONTINUATION: u8 = 9;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
-/// How far the server has come in the frame that it is writing.
+/// The position of the server in the frame that it is writing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Frames {
-    /// The octets of the payload that are still to come, as far as the head tells. Three octets, as in the head.
+    /// The number of octets of the payload that are not written yet. A 24-bit number, as in the head.
     payload: [u8; 3],
-    /// The octets of the head that have been written. 0 between frames and in a payload.
+    /// The number of octets of the head that have been written. 0 between frames and in a payload.
     head: u8,
     block: Block,
-    /// The server's SETTINGS, which are its first frame (RFC 9113 §3.4), have begun.
+    /// Whether the server has begun its first frame, which must be SETTINGS (RFC 9113 §3.4).
     begun: bool,
 }
 
-/// A field block, between whose frames no other frame may come (RFC 9113 §4.3).
+/// The state of a field block. No other frame may come between its frames (RFC 9113 §4.3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Block {
     #[default]
     Closed,
     Open,
-    /// The flags that are about to come decide.
+    /// The flags of the head decide, and have not been written yet.
     Undecided,
 }
 
-/// Why no GOAWAY may be inserted any more.
+/// The reason for which no GOAWAY may be inserted any more.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// What is written is not HTTP/2.
+    /// The server does not write HTTP/2.
     NotHttp2,
     /// The server writes a GOAWAY itself. Another one must not name a later stream (RFC 9113 §6.8).
     GoAway,
@@ -51,15 +51,15 @@ impl Frames {
         self.begun && self.head == 0 && self.payload == [0; 3] && self.block == Block::Closed
     }
 
-    /// Follows what has been written.
+    /// Follows octets that have been written.
     #[inline]
     pub(super) fn advance(&mut self, written: &[u8]) -> Result<(), End> {
         self.follow(written, false).map(drop)
     }
 
-    /// Returns how much of `next` comes before the next boundary: all of it, if none is in there.
+    /// Returns the number of octets of `next` before the next boundary, or all of them if `next` contains no boundary.
     pub(super) fn until_boundary(mut self, next: &[u8]) -> usize {
-        // An end is found out when it has been written.
+        // `advance` reports an end once it has been written.
         self.follow(next, true).unwrap_or(next.len())
     }
 

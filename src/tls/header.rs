@@ -1,5 +1,5 @@
-//! The PROXY protocol header before a TLS handshake, on the transport that the handshake then takes. Reading a header
-//! from any transport lives in `proxy_protocol`.
+//! The PROXY protocol header before a TLS handshake on the same transport. Reading a header from any transport lives in
+//! `proxy_protocol`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ impl<IO: AsyncRead + Unpin> Header<IO> {
         }
     }
 
-    /// Returns the transport behind its header, and the address of the client if the header has one.
+    /// Returns the transport after its header, and the address of the client if the header contains one.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -41,16 +41,17 @@ impl<IO: AsyncRead + Unpin> Header<IO> {
     }
 }
 
-/// Returns whether a connection with this header may be the gateway's own, as in health checks: the header names no
-/// client, or the gateway itself. HAProxy's checks do the latter in version 1.
+/// Returns whether a connection with this header may be the gateway's own connection, such as a health check: the
+/// header names no client, or names the gateway itself, as version 1 headers of HAProxy's checks do.
 ///
-/// A load balancer that keeps the addresses of clients always names the peer. Only [`Peers::any`] lists its peers.
+/// A load balancer that connects from the addresses of its clients always names the peer. Such peers are listed only by
+/// [`Peers::any`].
 pub(super) fn is_gateways_own(
     peers: &Peers,
     peer: Option<SocketAddr>,
     client: Option<SocketAddr>,
 ) -> bool {
-    // A header has no scope, which the address of a link-local peer has.
+    // The address of a link-local peer has a scope, and a header does not.
     let socket = |addr: SocketAddr| (addr.ip(), addr.port());
     client.is_none() || (client.map(socket) == peer.map(socket) && !peers.is_any())
 }

@@ -1,6 +1,6 @@
-//! Lets the answer to a refused upload arrive. If a server closes a connection while a client still sends, the client's
-//! next write fails, and many clients then never read the answer. So the stream closes its own direction, and reads on
-//! for a bounded time (RFC 9112 §9.6).
+//! Keeps a connection open after a refused upload, so that the answer arrives. If a server closes a connection while
+//! the client still sends, the client's next write fails, and many clients then never read the answer. So the stream
+//! closes its own direction, and continues to read for a bounded time (RFC 9112 §9.6).
 
 use std::future::Future;
 use std::mem::MaybeUninit;
@@ -16,30 +16,30 @@ use tokio::time::{Instant, Sleep};
 use super::endings::Endings;
 use crate::connection::{ConnectionInfo, Unread};
 
-/// How long a client that lingers may send nothing.
+/// The longest time without data from the client while a connection lingers.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// How many reads may follow each other before other tasks have their turn.
+/// The number of reads in one poll, so that other tasks get their turn.
 const READS: usize = 16;
 
-/// The end of a body in chunks without trailers (RFC 9112 §7.1), after the end of the line before. Without that, a head
-/// whose last field ends in `0` would look the same.
+/// The end of a chunked body without trailers (RFC 9112 §7.1), including the end of the line before it. Without that
+/// line end, a head whose last field ends in `0` would look the same.
 const LAST_CHUNK: [u8; 7] = *b"\r\n0\r\n\r\n";
 
-/// What an HTTP/1 connection knows about the request that it is in.
+/// The state of the current request on an HTTP/1 connection.
 pub(super) struct Lingering {
     endings: Arc<Endings>,
     time: Option<Box<Time>>,
-    /// What may still come of a refused request.
+    /// The number of octets of a refused request that may still arrive, or `CHUNKS`.
     rest: u64,
     kind: Rest,
-    /// The server has written since it last read.
+    /// Whether the server has written since it last read.
     written: bool,
-    /// The server's direction is closed.
+    /// Whether the server's direction is closed.
     begun: bool,
-    /// The last octets that it has read.
+    /// The last octets that the server has read.
     tail: [u8; LAST_CHUNK.len()],
-    /// The octets that it has read since it last began to read after it had written.
+    /// The number of octets that the server has read since its last write.
     read: u32,
 }
 
@@ -47,13 +47,13 @@ pub(super) struct Lingering {
 enum Rest {
     Nothing,
     Octets,
-    /// What comes before the last chunk.
+    /// Chunks, up to the last chunk.
     Chunks,
-    /// Perhaps octets or chunks, if the client does not wait for leave to send them.
+    /// Octets or chunks, unless the client waits for `100 (Continue)`.
     Unasked,
 }
 
-/// In place of a number of octets.
+/// Used instead of a number of octets for a chunked body.
 const CHUNKS: u64 = u64::MAX;
 
 struct Time {
@@ -76,7 +76,7 @@ impl Lingering {
         }
     }
 
-    /// Follows what the server has read.
+    /// Follows octets that the server has read.
     #[inline]
     pub(super) fn read(&mut self, octets: &[u8]) {
         if self.written {
@@ -119,7 +119,8 @@ impl Lingering {
         }
     }
 
-    /// Called when the server writes. If it is the answer to a refused request, finds out what may still come of it.
+    /// Called when the server writes. If the server answers a refused request, computes how much of the request may
+    /// still arrive.
     #[inline]
     pub(super) fn write(&mut self, info: &ConnectionInfo) {
         if let Some(unread) = info.take_unread() {
@@ -130,8 +131,8 @@ impl Lingering {
 
     #[cold]
     fn refused(&mut self, unread: Unread) {
-        // If nothing has been read since the last answer, the request came along with an earlier one, and how much of
-        // it has come is not known.
+        // If nothing has been read since the last answer, the request arrived together with an earlier request. It is
+        // then unknown how much of it has arrived.
         let read = match self.written {
             true => 0,
             false => self.read.into(),
@@ -153,14 +154,14 @@ impl Lingering {
         self.begun
     }
 
-    /// Waits until nothing more can come, or a limit is reached. Called when the server's direction is closed.
+    /// Waits until nothing more can arrive or a limit is reached. Called when the server's direction is closed.
     pub(super) fn poll<R: AsyncRead>(
         &mut self,
         io: Pin<&mut R>,
         context: &mut Context<'_>,
     ) -> Poll<()> {
         self.begun = true;
-        // Without a runtime, nobody can tell how long it takes.
+        // Without a runtime there are no timers.
         if self.endings.linger.is_some() && Handle::try_current().is_ok() {
             ready!(self.poll_rest(io, context));
         }
@@ -181,7 +182,7 @@ impl Lingering {
             let mut buf = ReadBuf::uninit(&mut space);
             match io.as_mut().poll_read(context, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                // The client has closed too, or is gone.
+                // The client has closed its direction, or the connection failed.
                 Poll::Ready(_) => return Poll::Ready(()),
                 Poll::Pending if self.kind == Rest::Unasked => return Poll::Ready(()),
                 Poll::Pending => return self.time().poll(context),
@@ -214,7 +215,7 @@ impl Lingering {
 impl Time {
     /// Ready when the limit is reached, or when the client has been silent for too long.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        // If a client sends data without end, reading it uses up the task's budget, and then no timer is ready.
+        // If a client sends data without end, reading it uses up the task's budget, and no timer becomes ready.
         match Instant::now() < self.silence.deadline() {
             true => self.silence.as_mut().poll(context),
             false => Poll::Ready(()),

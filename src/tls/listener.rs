@@ -1,5 +1,5 @@
-//! A listener whose handshakes run while it accepts the next connections. Its loop lives in `listening`, and serving the
-//! connections is up to `axum::serve` or a loop of the user's.
+//! A listener whose handshakes run while it accepts the next connections. Its loop lives in `listening`. `axum::serve`
+//! or the user's own loop serves the connections.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -12,26 +12,25 @@ use super::acceptor::TlsAcceptor;
 use super::stream::TlsStream;
 use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 
-/// A listener that speaks TLS, over TCP or over another listener.
+/// A listener that accepts TLS connections, over TCP or over another listener.
 ///
-/// Handshakes run in tasks of their own, so a slow or failed one does not delay the others. Their time limit and
-/// the bound on how many are pending are settings of [`TlsAcceptor`]. Dropping the listener ends the pending
-/// handshakes. Over TCP, `TCP_NODELAY` is set on every connection.
+/// Each handshake runs in its own task, so a slow or failed handshake does not delay the others. To change the time
+/// limit and the bound on pending handshakes, configure the [`TlsAcceptor`]. Dropping the listener ends the pending
+/// handshakes. Over TCP, the listener sets `TCP_NODELAY` on every connection.
 ///
 /// # HTTP/2
 ///
-/// If a configuration names no ALPN protocols, the listener offers `h2` and `http/1.1`. It sets them in the copy that
-/// each connection gets. The handshake then fails for a client that offers other ALPN protocols only. A configuration
-/// that names protocols is left as it is.
+/// If a configuration has no ALPN protocols, the listener offers `h2` and `http/1.1`. The handshake then fails for a
+/// client that offers only other ALPN protocols. If a configuration has ALPN protocols, the listener offers these.
 ///
-/// `axum::serve` speaks both versions, because the features `axum` and `rustls` together enable axum's feature `http2`.
-/// If your own loop speaks only HTTP/1.1, name that protocol: `config.alpn_protocols = vec![b"http/1.1".to_vec()]`.
+/// `axum::serve` supports both versions, because the features `axum` and `rustls` together enable axum's feature
+/// `http2`. If your own loop supports only HTTP/1.1, set `config.alpn_protocols = vec![b"http/1.1".to_vec()]`.
 ///
 /// # With axum
 ///
-/// With the feature `axum` it is a listener for `axum::serve`. Serve with
-/// `into_make_service_with_connect_info::<ConnectionInfo>()`, because that is how requests get their
-/// [`ConnectionInfo`](crate::ConnectionInfo).
+/// With the feature `axum`, it is a listener for `axum::serve`. Serve with
+/// `into_make_service_with_connect_info::<ConnectionInfo>()`, which inserts the
+/// [`ConnectionInfo`](crate::ConnectionInfo) into every request.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -49,13 +48,14 @@ use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 /// # }
 /// ```
 ///
-/// With [`over`](Self::over), the connections come from another listener of axum's, such as a Unix socket.
+/// With [`over`](Self::over), the connections come from another axum [`Listener`](axum::serve::Listener), such as a
+/// Unix socket.
 ///
 /// # With hyper
 ///
-/// A loop of your own calls [`accept`](Self::accept) and inserts the stream's
-/// [`ConnectionInfo`](crate::ConnectionInfo) into the extensions of every request. hyper-util's `auto::Builder` speaks
-/// the version of HTTP that was negotiated, if both of its features `http1` and `http2` are enabled:
+/// In your own loop, call [`accept`](Self::accept) and insert the stream's [`ConnectionInfo`](crate::ConnectionInfo)
+/// into the extensions of every request. hyper-util's `auto::Builder` serves HTTP/1 and HTTP/2, if its features `http1`
+/// and `http2` are both enabled:
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -94,12 +94,12 @@ pub struct TlsListener<L: InnerListener = TcpListener> {
 }
 
 impl TlsListener {
-    /// Binds a TCP listener to `addr`. `tls` is anything that makes a [`TlsAcceptor`], such as an
+    /// Binds a TCP listener to `addr`. `tls` is anything that converts into a [`TlsAcceptor`], such as an
     /// `Arc<ServerConfig>` or [`VirtualHosts`](crate::VirtualHosts).
     ///
     /// # Errors
     ///
-    /// Returns [`BindError`], which names the address.
+    /// Returns [`BindError`] if `addr` cannot be resolved or bound.
     pub async fn bind(
         addr: impl ToSocketAddrs + fmt::Debug,
         tls: impl Into<TlsAcceptor>,
@@ -107,7 +107,7 @@ impl TlsListener {
         Ok(Self::from_tcp(bind(addr).await?, tls))
     }
 
-    /// Speaks TLS on a listener that is already bound.
+    /// Creates a TLS listener from a TCP listener that is already bound.
     ///
     /// ```
     /// use tower_misdirected::{TlsAcceptor, TlsListener};
@@ -135,27 +135,27 @@ impl<L: InnerListener> TlsListener<L> {
         self.listener.inner_mut()
     }
 
-    /// Returns the address that the listener is bound to. It has the actual port if the listener was bound to
-    /// port 0.
+    /// Returns the address that the listener is bound to. If the listener was bound to port 0, the address has the
+    /// actual port.
     ///
     /// # Errors
     ///
-    /// Returns the error of [`TcpListener::local_addr`], or that of the other listener.
+    /// Returns the error of [`TcpListener::local_addr`], or of the other listener.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
         self.listener.inner().local_addr()
     }
 
-    /// Waits for the next connection whose handshake is complete, and returns it with the address of its peer. An
-    /// address of TCP has the form of [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr).
+    /// Waits for the next connection whose handshake is complete, and returns the connection and the address of its
+    /// peer. For TCP, the address has the form of [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr).
     ///
-    /// Failed handshakes are dropped, and logged at debug level with the feature `tracing`. If accepting from TCP fails,
-    /// for example because the process has no file descriptors left, the listener pauses and tries again. It ends
-    /// the older half of those handshakes that were already pending during the last pause, so clients that send
-    /// nothing give their file descriptors back.
+    /// The listener drops failed handshakes and, with the feature `tracing`, logs them at debug level. If accepting
+    /// from TCP fails, for example because the process has no file descriptors left, the listener pauses and tries
+    /// again. If it fails repeatedly, the listener ends the older half of the handshakes that were pending before the
+    /// last pause, which frees their file descriptors.
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe: in a `tokio::select!` no connection is lost if another branch completes first.
+    /// This method is cancel safe. If another branch of a `tokio::select!` completes first, no connection is lost.
     pub async fn accept(&mut self) -> (TlsStream<L::Io>, L::Addr) {
         poll_fn(|context| self.poll_accept(context)).await
     }

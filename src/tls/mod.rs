@@ -1,5 +1,5 @@
-//! TLS over TCP: the acceptor, the stream it returns, and the listener that accepts both. What QUIC has in common
-//! with it lives in `handshake`.
+//! TLS over TCP: the acceptor, the stream that it returns, and the listener. The parts that QUIC shares live in
+//! `handshake`.
 
 mod accepting;
 mod acceptor;

@@ -1,4 +1,4 @@
-//! Refuses a handshake because of its server name. Other failures of a handshake are reported by rustls.
+//! Refuses a handshake because of its server name. rustls reports other failures of a handshake.
 
 use std::io;
 
@@ -6,8 +6,8 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::handshake::{Ended, UNRECOGNIZED_NAME};
 
-/// Tells the client that no virtual host has its server name (RFC 6066 §3). The alert is not encrypted, because
-/// nothing has been negotiated yet.
+/// Tells the client that no virtual host matches its server name (RFC 6066 §3). The alert is not encrypted, because no
+/// keys have been negotiated yet.
 pub(super) async fn refuse<IO: AsyncWrite + Unpin>(
     mut io: IO,
     server_name: Option<String>,

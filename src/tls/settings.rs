@@ -1,5 +1,4 @@
-//! The settings of an acceptor. What they mean for a handshake lives in `accepting`, and for a stream in `draining` and
-//! `lingering`.
+//! The settings of an acceptor. `accepting`, `draining` and `lingering` act on them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +11,8 @@ use crate::handshake::HandshakeFailure;
 use crate::listening::Pending;
 
 impl TlsAcceptor {
-    /// Sets how long a handshake may take, counted from the first poll of [`accept`](Self::accept). The default
-    /// is 10 seconds.
+    /// Sets the time limit of a handshake, counted from the first poll of [`accept`](Self::accept). The default is 10
+    /// seconds.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -32,29 +31,29 @@ impl TlsAcceptor {
         self
     }
 
-    /// Sets how many handshakes may be pending at once, at least one. The default is 4,096.
+    /// Sets how many handshakes may be pending at the same time. The default is 4,096, and 0 counts as 1.
     ///
-    /// If the bound is reached, the oldest handshake ends, so clients that open connections and send nothing
-    /// cannot keep others out. Set the bound below the process's limit of file descriptors. If that limit is
-    /// reached first, [`TlsListener`](crate::TlsListener) ends the older handshakes.
+    /// If the bound is reached, the oldest handshake ends. So clients that open connections and send nothing cannot
+    /// block other clients. Set the bound below the process's limit of file descriptors. If the process reaches that
+    /// limit first, [`TlsListener`](crate::TlsListener) ends the older handshakes.
     #[must_use]
     pub fn max_pending_handshakes(mut self, limit: usize) -> Self {
         self.handshakes().pending = Arc::new(Pending::new(limit));
         self
     }
 
-    /// Sets how HTTP/2 connections end that [are outdated](crate::ConnectionInfo::is_outdated): within this time after
-    /// the replacement of the virtual hosts, or not at all if it is `None`. The default is one second.
+    /// Sets the time within which [outdated](crate::ConnectionInfo::is_outdated) HTTP/2 connections are told to end,
+    /// counted from the replacement of the virtual hosts. `None` turns this off. The default is one second.
     ///
     /// The stream writes one GOAWAY with the last stream 2^31-1 and NO_ERROR (RFC 9113 §6.8) between two frames of the
-    /// server. Streams under way complete. The client opens another connection for its next request, and closes this
-    /// one. Without that, most clients keep the connection and are refused on it until it ends.
+    /// server. Open streams complete. The client opens another connection for its next request, and closes the outdated
+    /// connection. Without the GOAWAY, most clients keep using the connection and get 421 until it ends.
     ///
-    /// A connection that the server writes to gets the GOAWAY before the next frame. Idle connections get it at random
-    /// moments within the time, so that not all clients come back at once. With
-    /// [`Duration::ZERO`] they get it at once.
+    /// A busy connection gets the GOAWAY before the server's next frame. An idle connection gets it at a random moment
+    /// within the time, so that not all clients reconnect at once. With [`Duration::ZERO`], it gets the GOAWAY
+    /// immediately.
     ///
-    /// Over HTTP/1.1 the next answer closes the connection; see
+    /// Over HTTP/1.1, the next refusal closes the connection; see
     /// [`close_http1`](crate::MisdirectedLayer::close_http1). For HTTP/3 and other protocols, wait for
     /// [`ConnectionInfo::outdated`](crate::ConnectionInfo::outdated).
     ///
@@ -76,18 +75,18 @@ impl TlsAcceptor {
         self
     }
 
-    /// Sets how long an HTTP/1 connection lingers after the layer has refused a request with a body: at most this time,
-    /// or not at all if it is `None`. The default is 60 seconds.
+    /// Sets the longest time that an HTTP/1 connection lingers after the layer has refused a request with a body.
+    /// `None` turns lingering off. The default is 60 seconds.
     ///
-    /// Many clients write a whole upload before they read the answer. If the server closed the connection meanwhile,
-    /// their next write would fail and they would never see the 421. So the stream sends the answer, closes its own
-    /// direction, and reads and drops what is left of the body (RFC 9112 §9.6). It stops when the body is complete,
-    /// when the client closes, after 5 seconds without data, after this time, or after
-    /// [`max_linger_bytes`](Self::max_linger_bytes).
+    /// Many clients write a whole upload before they read the answer. If the server closed the connection in the
+    /// meantime, the next write would fail and the client would never see the 421. So the stream sends the answer,
+    /// closes its own direction, and reads and drops the rest of the body (RFC 9112 §9.6). The stream stops when the
+    /// body is complete, when the client closes the connection, after 5 seconds without data, after the set time, or
+    /// after [`max_linger_bytes`](Self::max_linger_bytes).
     ///
-    /// A connection does not linger if nothing of the request can be left: the request has no body, or all of it has
-    /// arrived. A graceful shutdown of the server waits for connections that linger. Only TLS connections of this
-    /// crate's acceptors linger, because the crate does not own the streams of plaintext connections.
+    /// If the request has no body, or all of it has arrived, the connection does not linger. A graceful shutdown of the
+    /// server waits for lingering connections. Only a [`TlsStream`](crate::TlsStream) lingers; plaintext connections do
+    /// not.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -106,33 +105,33 @@ impl TlsAcceptor {
         self
     }
 
-    /// Sets how many octets of a refused request a connection reads at most while it [lingers](Self::linger). The
-    /// default is 256 MiB.
+    /// Sets the number of octets that a connection reads at most while it [lingers](Self::linger). The default is 256
+    /// MiB.
     #[must_use]
     pub fn max_linger_bytes(mut self, bytes: u64) -> Self {
         self.endings().linger_bytes = bytes;
         self
     }
 
-    /// Requires a PROXY protocol header, version 1 or 2, before the TLS handshake on every connection from these peers,
-    /// and reads none on others. The default is none.
+    /// Requires a PROXY protocol header, version 1 or 2, before the TLS handshake on every connection from these peers.
+    /// On connections from other peers, the acceptor reads no header. By default, no peer sends a header.
     ///
     /// The header sets [`ConnectionInfo::client_addr`](crate::ConnectionInfo::client_addr).
-    /// [`peer_addr`](crate::ConnectionInfo::peer_addr) stays the address of the peer that sent the header. If the header
-    /// names no TCP client, as in health checks of the peer, the connection is accepted, and `client_addr` is the
-    /// address of the peer. The header takes part in nothing else: neither in choosing a virtual host nor in a verdict.
+    /// [`peer_addr`](crate::ConnectionInfo::peer_addr) stays the address of the peer that sent the header. If the
+    /// header names no TCP client, as in health checks, the connection is accepted, and `client_addr` is the address of
+    /// the peer. The header affects neither the selection of a virtual host nor any verdict.
     ///
-    /// A connection from one of these peers fails if it does not begin with a header. On a connection from another
-    /// peer, the octets of a header go to TLS, so its handshake fails. The header counts as a part of the handshake for
-    /// the [time limit](Self::handshake_timeout) and for the [number](Self::max_pending_handshakes) of pending
-    /// handshakes. It has at most 4,096 octets. [`QuicTls`](crate::QuicTls) ignores this setting.
+    /// A connection from one of these peers fails if it does not begin with a header of at most 4,096 octets. If
+    /// another peer sends a header, the TLS handshake fails. Reading the header counts as part of the handshake for the
+    /// [time limit](Self::handshake_timeout) and for the [bound](Self::max_pending_handshakes) on pending handshakes.
+    /// [`QuicTls`](crate::QuicTls) ignores this setting.
     ///
-    /// Only [`Peers::any`](crate::Peers::any) contains a transport without an IP address, such as a Unix socket.
+    /// A peer without an IP address, such as on a Unix socket, is only in [`Peers::any`](crate::Peers::any).
     ///
     /// # Security
     ///
-    /// These peers can claim any client address. With [`Peers::any`](crate::Peers::any), everyone who can reach the
-    /// port can. The [guide](crate::guide::servers#proxy-protocol) says which list to use.
+    /// These peers can claim any client address. With [`Peers::any`](crate::Peers::any), so can everyone who can reach
+    /// the port. The [guide](crate::guide::servers#proxy-protocol) explains which list to use.
     ///
     /// ```
     /// use tower_misdirected::{Peers, PeersError, TlsAcceptor, VirtualHosts};
@@ -149,17 +148,19 @@ impl TlsAcceptor {
         self
     }
 
-    /// Accepts the handshakes that are ACME challenges (TLS-ALPN-01, RFC 8737) under this configuration. They are those
-    /// whose client offers the ALPN protocol `acme-tls/1` alone, whatever the server name is.
+    /// Sets the configuration for ACME challenges (TLS-ALPN-01, RFC 8737). A handshake is a challenge if the client
+    /// offers only the ALPN protocol `acme-tls/1`, whatever the server name is. By default, challenges are handled like
+    /// other handshakes.
     ///
-    /// So a certificate can be ordered for every host, also for hosts that require client certificates and for IP
-    /// addresses, whose challenges have a server name in `in-addr.arpa` or `ip6.arpa` (RFC 8738 §6).
+    /// With this setting, you can order a certificate for every host, including hosts that require client certificates.
+    /// It also works for IP addresses, whose challenges have a server name in `in-addr.arpa` or `ip6.arpa` (RFC 8738
+    /// §6).
     ///
-    /// No request is ever served on such a connection. It ends when its handshake is complete, and so does every
-    /// connection that negotiates `acme-tls/1` without this setting: [`accept`](Self::accept) returns an error of the kind
+    /// A connection that negotiates `acme-tls/1` never serves a request, with or without this setting. When its
+    /// handshake is complete, [`accept`](Self::accept) returns an error of the kind
     /// [`ConnectionAborted`](std::io::ErrorKind::ConnectionAborted), which does not count as a
-    /// [failure](Self::on_handshake_failure). [`QuicTls`](crate::QuicTls) ignores this setting, because challenges come
-    /// over TCP. The guide shows [a server with rustls-acme](crate::guide::certificates#certificates-from-an-acme-server).
+    /// [failure](Self::on_handshake_failure). [`QuicTls`](crate::QuicTls) ignores this setting, because challenges use
+    /// TCP. The guide shows [a server with rustls-acme](crate::guide::certificates#certificates-from-an-acme-server).
     ///
     /// ```
     /// use std::sync::Arc;
@@ -176,17 +177,21 @@ impl TlsAcceptor {
         self
     }
 
-    /// Sets a callback that gets every handshake that failed or was refused. The last call wins.
+    /// Sets a callback that is called for every handshake that failed or was refused. The last call wins. The default
+    /// is no callback.
     ///
-    /// [`handshake_failures`](Self::handshake_failures) counts them by [reason](HandshakeFailure::reason). On the internet most of them are scanners and
-    /// clients that go away, and none of them concerns another connection. The callback must not block.
+    /// The callback must not block. On the internet, most failures come from scanners and from clients that disconnect.
+    /// [`handshake_failures`](Self::handshake_failures) counts failures by [reason](HandshakeFailure::reason).
     ///
-    /// A health check of a gateway is not a failure: a connection whose PROXY protocol header names no client, or the
-    /// gateway itself, and that ends before its handshake is complete.
+    /// A health check of a gateway is not a failure. A connection is a health check if its PROXY protocol header names
+    /// no client or the gateway itself, and it ends before the handshake is complete.
     ///
-    /// [`QuicTls`](crate::QuicTls) calls it for the handshakes that it refuses. quinn returns the other failures to the
-    /// caller. quinn locks the endpoint meanwhile, so the callback must not call methods of the endpoint. If it panics,
-    /// the connection is closed, and no other. Only [`accept`](Self::accept) passes the panic on to its caller.
+    /// [`QuicTls`](crate::QuicTls) calls the callback only for handshakes that it refuses, because quinn returns other
+    /// failures to its caller. quinn holds a lock on the endpoint during the call, so the callback must not call
+    /// methods of the endpoint.
+    ///
+    /// If the callback panics, only this connection is closed. [`accept`](Self::accept) propagates the panic to its
+    /// caller.
     ///
     /// ```
     /// use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! A TLS connection together with what is known about it. Its handshake lives in `accepting`.
+//! A TLS connection with its `ConnectionInfo`. The handshake lives in `accepting`.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -14,11 +14,11 @@ use super::endings::Endings;
 use super::lingering::Lingering;
 use crate::connection::ConnectionInfo;
 
-/// A TLS connection that [`TlsAcceptor`](crate::TlsAcceptor) accepted, with its [`ConnectionInfo`].
+/// A TLS connection accepted by a [`TlsAcceptor`](crate::TlsAcceptor), with its [`ConnectionInfo`].
 ///
-/// If it speaks HTTP/2 and [is outdated](ConnectionInfo::is_outdated), the stream writes one GOAWAY between two frames
-/// of the server (RFC 9113 §6.8); see [`TlsAcceptor::drain`](crate::TlsAcceptor::drain). If the layer has refused an
-/// upload over HTTP/1, shutting the stream down waits for the client; see
+/// If the connection uses HTTP/2 and [is outdated](ConnectionInfo::is_outdated), the stream writes one GOAWAY between
+/// two frames of the server (RFC 9113 §6.8); see [`TlsAcceptor::drain`](crate::TlsAcceptor::drain). If the layer has
+/// refused an upload over HTTP/1, shutting down the stream waits for the client; see
 /// [`TlsAcceptor::linger`](crate::TlsAcceptor::linger).
 ///
 /// ```
@@ -39,7 +39,7 @@ pub struct TlsStream<IO> {
     protocol: Protocol,
 }
 
-/// What the stream does beyond passing octets on.
+/// The work of the stream in addition to passing octets through.
 pub(super) enum Protocol {
     /// HTTP/2 under virtual hosts.
     Http2(Draining),
@@ -71,7 +71,7 @@ impl<IO> TlsStream<IO> {
         }
     }
 
-    /// Returns what is known about the connection. Insert it into the extensions of every request.
+    /// Returns the facts about the connection. Insert a clone into the extensions of every request.
     pub fn connection_info(&self) -> &ConnectionInfo {
         &self.info
     }
@@ -81,7 +81,7 @@ impl<IO> TlsStream<IO> {
         self.inner.get_ref()
     }
 
-    /// Takes the stream apart into the transport and the rustls connection.
+    /// Returns the transport and the rustls connection, and drops the [`ConnectionInfo`].
     pub fn into_inner(self) -> (IO, ServerConnection) {
         self.inner.into_inner()
     }

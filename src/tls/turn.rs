@@ -1,4 +1,5 @@
-//! When an idle connection has its turn among many that are outdated at once. What it does then lives in `draining`.
+//! The random wait of an idle connection when many become outdated at the same time. The GOAWAY after the wait lives in
+//! `draining`.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -8,8 +9,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-/// Returns a wait of random length, up to `spread` milliseconds. `None` if there is nothing to wait for, or no runtime to
-/// wait in.
+/// Returns a wait of random length, up to `spread` milliseconds. Returns `None` if `spread` is 0, or without a runtime.
 pub(super) fn turn(spread: u32) -> Option<Pin<Box<Sleep>>> {
     if spread == 0 || Handle::try_current().is_err() {
         return None;
