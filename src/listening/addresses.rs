@@ -1,5 +1,5 @@
-//! The addresses of a connection whose transport cannot tell them. Reading the addresses of a `TcpStream` lives here
-//! too, and `accepting` does so only when it needs them.
+//! The addresses of a connection, given by the caller or read from a `TcpStream`. `accepting` decides when to read
+//! them.
 
 use std::any::Any;
 use std::net::SocketAddr;
@@ -8,17 +8,16 @@ use tokio::net::TcpStream;
 
 use crate::connection::canonical;
 
-/// Both addresses of a connection, as far as they are known.
+/// The peer address and the local address of a connection, as far as they are known.
 ///
-/// Pass them to [`TlsAcceptor::accept_with_addresses`](crate::TlsAcceptor::accept_with_addresses) for a transport that
-/// is not a [`TcpStream`]. They become [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr) and
-/// [`ConnectionInfo::local_addr`](crate::ConnectionInfo::local_addr). An IPv4 address that is mapped to IPv6 counts as
-/// IPv4, as it does there.
+/// Pass the addresses to [`TlsAcceptor::accept_with_addresses`](crate::TlsAcceptor::accept_with_addresses) if the
+/// transport is not a [`TcpStream`]. They become [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr) and
+/// [`ConnectionInfo::local_addr`](crate::ConnectionInfo::local_addr). An IPv4-mapped IPv6 address counts as IPv4.
 ///
 /// # Security
 ///
-/// A handshake without a server name gets the virtual host of the local address. So take the addresses from the
-/// operating system or from a peer that you trust, and from no other.
+/// A handshake without a server name selects the virtual host of the local address. So take the addresses only from the
+/// operating system or from a peer that you trust.
 ///
 /// ```
 /// use tokio::net::TcpStream;
@@ -36,32 +35,32 @@ use crate::connection::canonical;
 pub struct Addresses {
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) local: Option<SocketAddr>,
-    /// What a gateway told.
+    /// The address of the client as a gateway reported it.
     pub(crate) client: Option<SocketAddr>,
-    /// A gateway told that the connection is its own, as in health checks.
+    /// Whether a gateway reported that the connection is its own, as in health checks.
     pub(crate) is_gateways_own: bool,
 }
 
 impl Addresses {
-    /// Returns addresses of which neither is known.
+    /// Creates a value without known addresses.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets the address of the other end of the connection. `None` means that it is not known.
+    /// Sets the address of the other end of the connection. `None` means unknown.
     pub fn peer_addr(mut self, addr: impl Into<Option<SocketAddr>>) -> Self {
         self.peer = addr.into().map(canonical);
         self
     }
 
-    /// Sets the address of this end of the connection. `None` means that it is not known.
+    /// Sets the address of this end of the connection. `None` means unknown.
     pub fn local_addr(mut self, addr: impl Into<Option<SocketAddr>>) -> Self {
         self.local = addr.into().map(canonical);
         self
     }
 }
 
-/// Reads the addresses of the socket. An address that the operating system does not tell is not known.
+/// Reads the addresses of the socket. If the operating system returns an error, the address is unknown.
 impl From<&TcpStream> for Addresses {
     fn from(tcp: &TcpStream) -> Self {
         Self::new()
@@ -70,23 +69,23 @@ impl From<&TcpStream> for Addresses {
     }
 }
 
-/// Addresses that were given for a connection. A box, so that connections without them stay small.
+/// Addresses that the caller provided. Boxed, so that connections without them stay small.
 pub(crate) type Given = Option<Box<Addresses>>;
 
-/// Returns the address of the peer: the given one, or else that of the socket if `io` is one.
+/// Returns the address of the peer: the given address, or else the address of the socket if `io` is a `TcpStream`.
 pub(crate) fn peer_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
     let given = given.as_ref().and_then(|given| given.peer);
     given.or_else(|| tcp(io)?.peer_addr().ok().map(canonical))
 }
 
-/// Returns the address of this end, from the same places.
+/// Returns the local address: the given address, or else the address of the socket if `io` is a `TcpStream`.
 pub(crate) fn local_addr<IO: 'static>(given: &Given, io: &IO) -> Option<SocketAddr> {
     let given = given.as_ref().and_then(|given| given.local);
     given.or_else(|| tcp(io)?.local_addr().ok().map(canonical))
 }
 
-/// Returns the given addresses, or else the address that was accepted with the transport. A socket whose peer has reset
-/// the connection no longer tells who that was, and health checks often end so.
+/// Returns the given addresses, or else the address that was accepted with the transport. If the peer has reset the
+/// connection, as health checks often do, the socket no longer knows the address.
 pub(crate) fn or_accepted<A: 'static>(given: Given, accepted: &A) -> Given {
     given.or_else(|| {
         let peer: &SocketAddr = (accepted as &dyn Any).downcast_ref()?;
@@ -94,7 +93,8 @@ pub(crate) fn or_accepted<A: 'static>(given: Given, accepted: &A) -> Given {
     })
 }
 
-/// Returns whether `io` is a socket whose peer has reset the connection already, and that is not known by other means.
+/// Returns whether `io` is a socket whose peer has already reset the connection, and the address of the peer was not
+/// given.
 #[cfg(all(feature = "rustls", feature = "proxy-protocol"))]
 pub(crate) fn is_reset<IO: 'static>(given: &Given, io: &IO) -> bool {
     tcp(io).is_some() && peer_addr(given, io).is_none()

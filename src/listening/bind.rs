@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, ToSocketAddrs, lookup_host};
 
-/// Binds a listener to the first of these addresses that can be bound.
+/// Binds a listener to the first address that can be bound.
 pub(crate) async fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> Result<TcpListener, BindError> {
     let given = format!("{addr:?}");
     let unresolved = |error| BindError {
@@ -57,16 +57,16 @@ pub struct BindError {
     error: io::Error,
 }
 
-/// What cannot be bound.
+/// The place that cannot be bound.
 enum Place {
     Address(SocketAddr),
-    /// What was given in place of an address.
+    /// The text that could not be resolved to an address.
     Unresolved(String),
 }
 
 impl BindError {
-    /// Returns the address that cannot be bound. If there are several, it is the last one. `None` if the address given
-    /// could not be resolved.
+    /// Returns the address that cannot be bound. If several addresses failed, returns the last address. Returns `None`
+    /// if the given address could not be resolved.
     pub fn addr(&self) -> Option<SocketAddr> {
         match self.place {
             Place::Address(addr) => Some(addr),
@@ -74,7 +74,7 @@ impl BindError {
         }
     }
 
-    /// Returns the kind of the operating system's error.
+    /// Returns the kind of the error that the operating system returned.
     pub fn kind(&self) -> ErrorKind {
         self.error.kind()
     }

@@ -1,5 +1,5 @@
-//! The time limit of a connection's beginning, and its place among those that are pending. How many may be pending
-//! lives in `pending`.
+//! The time limit for the beginning of a connection, and its place among the pending connections. The bound on pending
+//! connections lives in `pending`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use super::pending::{Pending, Place};
 
 pin_project! {
-    /// What bounds the beginning of one connection.
+    /// The bounds on the beginning of one connection.
     pub(crate) struct Bounds {
         // Unconstrained, so that a client that sends data without end cannot keep the timer from being polled.
         #[pin]
@@ -23,7 +23,7 @@ pin_project! {
     }
 }
 
-/// Why the beginning of a connection must end.
+/// The reason for which the beginning of a connection must end.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Late {
     TimedOut,

@@ -1,5 +1,5 @@
-//! The loop of every listener: it accepts transports while earlier connections still begin, each in a task of its own.
-//! Where the transports come from lives in `inner`.
+//! The loop of every listener: it accepts transports while earlier connections still begin, each in its own task. The
+//! source of the transports lives in `inner`.
 
 use std::fmt;
 use std::future::Future;
@@ -16,23 +16,23 @@ use super::addresses::Given;
 use super::inner::InnerListener;
 use super::pending::Pending;
 
-/// How long accepting pauses after an error of the listener, such as a lack of file descriptors. Open connections
-/// and those that begin continue meanwhile and may free some.
+/// The pause after an error of the listener, such as a lack of file descriptors. Other connections continue during the
+/// pause and may free file descriptors.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long accepting pauses if pending connections were ended, which frees file descriptors at once.
+/// The pause if the listener has ended pending connections, which frees file descriptors at once.
 const SHORT_PAUSE: Duration = Duration::from_millis(10);
 
-/// How many connections one poll handles at most. A socket of tokio's yields by itself, and another listener may always
-/// have a connection. Without a bound, no other task of the thread would run meanwhile, handshakes included.
+/// The largest number of connections that one poll handles. A tokio socket yields by itself, but another listener may
+/// always have a connection. Without this bound, no other task of the thread would run, not even handshakes.
 const TURNS: usize = 64;
 
-/// A listener, and the connections that it has accepted and that have not begun yet. Dropping it ends them.
+/// A listener, and the accepted connections that have not begun yet. Dropping the value ends these connections.
 pub(crate) struct Concurrent<L: InnerListener, T> {
     inner: L,
     beginning: JoinSet<Option<(T, L::Addr)>>,
     pause: Option<Pin<Box<Sleep>>>,
-    /// How many connections had begun before the last pause that was not a short one.
+    /// The number of connections that had begun before the last long pause.
     begun: u64,
 }
 
@@ -55,7 +55,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
         &mut self.inner
     }
 
-    /// Waits for the next connection that `begin` has made of a transport. Connections that fail are dropped.
+    /// Waits for the next connection that `begin` has created from a transport. Failed connections are dropped.
     pub(crate) fn poll_accept<F>(
         &mut self,
         context: &mut Context<'_>,
@@ -68,7 +68,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
         for _ in 0..TURNS {
             match self.beginning.poll_join_next(context) {
                 Poll::Ready(Some(Ok(Some(connection)))) => return Poll::Ready(connection),
-                // Failed, or panicked in code of the user's.
+                // The connection failed, or user code panicked.
                 Poll::Ready(Some(_)) => continue,
                 Poll::Ready(None) | Poll::Pending => {}
             }
@@ -78,7 +78,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
             }
             match ready!(self.inner.poll_accept(context)) {
                 Ok((io, addr)) => {
-                    // A function of the user's. If it panics, the transport is dropped, and the listener goes on.
+                    // User code. If it panics, the transport is dropped, and the listener continues.
                     let found = || self.inner.addresses(&io, &addr).map(Box::new);
                     let Ok(given) = panic::catch_unwind(AssertUnwindSafe(found)) else {
                         continue;
@@ -96,7 +96,7 @@ impl<L: InnerListener, T: Send + 'static> Concurrent<L, T> {
 
     fn pause_after(&mut self, error: &io::Error, pending: &Pending) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-        // These errors concern one connection, which is closed.
+        // These errors affect only one connection, which is already closed.
         if matches!(
             error.kind(),
             ConnectionAborted | ConnectionRefused | ConnectionReset

@@ -1,4 +1,4 @@
-//! The listener inside a `TlsListener`: where its transports come from. Their handshakes live in `listener`.
+//! The listener inside a `TlsListener`, which provides the transports. The handshakes live in `listener`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,9 +12,8 @@ use crate::connection::canonical;
 
 /// The listener inside a [`TlsListener`](crate::TlsListener).
 ///
-/// It is a [`TcpListener`], or with the feature `axum` any listener that
-/// [`TlsListener::over`](crate::TlsListener::over) has wrapped in [`Over`](crate::Over). This trait is sealed: it only
-/// serves as a bound.
+/// [`TcpListener`] implements this trait. With the feature `axum`, [`Over`](crate::Over) implements it too, for any
+/// listener passed to [`TlsListener::over`](crate::TlsListener::over). The trait is sealed, and serves only as a bound.
 ///
 /// ```
 /// use tower_misdirected::{InnerListener, TlsListener};
@@ -31,7 +30,7 @@ pub trait InnerListener: Sealed {
     /// The address that comes with a transport.
     type Addr: Send + 'static;
 
-    /// Accepts the next transport. No transport is lost if the caller does not poll again for a while.
+    /// Accepts the next transport. No transport is lost if the caller stops polling for a while.
     #[doc(hidden)]
     fn poll_accept(
         &mut self,
@@ -42,8 +41,7 @@ pub trait InnerListener: Sealed {
     #[doc(hidden)]
     fn local_addr(&self) -> io::Result<Self::Addr>;
 
-    /// Returns the addresses of a connection. `None` if they are those of the socket, which are read only when they are
-    /// needed.
+    /// Returns the addresses of a connection, or `None` to read them from the socket when they are needed.
     #[doc(hidden)]
     fn addresses(&self, io: &Self::Io, addr: &Self::Addr) -> Option<Addresses>;
 }

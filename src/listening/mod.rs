@@ -1,5 +1,5 @@
-//! Accepting connections of which each has to begin with something that may take long: a TLS handshake, or a PROXY
-//! protocol header. What that is lives in `tls` and `plaintext`.
+//! Accepting connections that begin with something slow: a TLS handshake or a PROXY protocol header. Those beginnings
+//! live in `tls` and `plaintext`.
 
 mod addresses;
 mod bind;

@@ -1,5 +1,5 @@
-//! A bound on how many handshakes are pending. If the bound is reached, the oldest handshake ends: an honest client
-//! needs milliseconds, so the oldest is the one that is least likely to complete.
+//! A bound on the number of pending handshakes. If the bound is reached, the oldest handshake ends: an honest client
+//! needs milliseconds, so the oldest handshake is the least likely to complete.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ struct Queue {
     handshakes: BTreeMap<u64, Option<Waker>>,
 }
 
-/// A place among the pending handshakes, freed when it is dropped.
+/// A place among the pending handshakes. Dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     pending: Arc<Pending>,
@@ -35,7 +35,7 @@ impl Pending {
 
     pub(super) fn enter(self: &Arc<Self>) -> Place {
         let mut queue = self.queue();
-        // Most often there is no surplus, and nothing to collect.
+        // Usually there is no surplus, and no vector to allocate.
         let ended = match (queue.handshakes.len() + 1).saturating_sub(self.limit) {
             0 => None,
             surplus => Some(queue.end_oldest(surplus)),
@@ -53,13 +53,12 @@ impl Pending {
         }
     }
 
-    /// Returns how many handshakes have begun so far.
+    /// Returns the number of handshakes that have begun so far.
     pub(super) fn begun(&self) -> u64 {
         self.queue().next
     }
 
-    /// Ends the older half of those among the first `begun` handshakes that are still pending. Returns whether
-    /// there were any.
+    /// Ends the older half of the first `begun` handshakes that are still pending. Returns whether there were any.
     pub(super) fn end_older_half(&self, begun: u64) -> bool {
         let mut queue = self.queue();
         let older = queue.handshakes.range(..begun).count().div_ceil(2);
@@ -75,8 +74,8 @@ impl Pending {
 }
 
 impl Queue {
-    /// Removes the places of the oldest handshakes and returns their wakers. Call these without the lock: a task
-    /// that is woken may end at once and free its place.
+    /// Removes the places of the oldest handshakes and returns their wakers. Call the wakers without the lock: a woken
+    /// task may end at once and free its place.
     fn end_oldest(&mut self, count: usize) -> Vec<Waker> {
         let ended = (0..count).map_while(|_| self.handshakes.pop_first());
         ended.filter_map(|(_, waker)| waker).collect()
