@@ -1,4 +1,4 @@
-//! Which configuration a handshake gets, by its ClientHello. Running the handshake lives in `tls` and `quic`.
+//! Chooses the configuration of a handshake by its ClientHello. Running the handshake lives in `tls` and `quic`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,11 +15,10 @@ use crate::host::Host;
 use crate::sessions::Sessions;
 use crate::virtual_hosts::{Binding, VirtualHosts};
 
-/// The alert for a server name that no virtual host has (RFC 6066 §3).
+/// The alert for a server name that no virtual host matches (RFC 6066 §3).
 pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
 
-/// Chooses the configuration of each handshake, and knows the certificates that were presented. Clones share
-/// what they know.
+/// Chooses the configuration of each handshake, and caches the names of presented certificates. Clones share the cache.
 #[derive(Clone)]
 pub(crate) struct Chooser {
     source: Source,
@@ -30,7 +29,7 @@ pub(crate) struct Chooser {
     on_failure: Option<OnFailure>,
 }
 
-/// Where the configuration of the next connection comes from.
+/// The source of the configuration of the next connection.
 #[derive(Clone)]
 enum Source {
     Fixed(Arc<ServerConfig>, Arc<Sessions>),
@@ -38,15 +37,15 @@ enum Source {
     Hosts(VirtualHosts),
 }
 
-/// A connection's own copy of the configuration it got, fitted to its transport.
+/// The configuration chosen for a connection: its own copy, adapted to its transport.
 pub(crate) struct Chosen {
     pub(crate) config: Arc<ServerConfig>,
     pub(crate) recorder: Arc<Recorder>,
-    /// The virtual host that was chosen. Without virtual hosts, the configuration is that of every host.
+    /// The virtual host that was chosen. Without virtual hosts, every host has this configuration.
     pub(crate) binding: Option<Binding>,
-    /// The server name, if it chose the configuration.
+    /// The server name, if the configuration was chosen by it.
     pub(crate) server_name: Option<Host>,
-    /// The handshake is an ACME challenge, so nothing may follow it.
+    /// Whether the handshake is an ACME challenge, so that nothing may follow it.
     pub(crate) is_challenge: bool,
 }
 
@@ -60,12 +59,12 @@ impl Chooser {
         )
     }
 
-    /// Asks `current` for the configuration of each handshake.
+    /// Calls `current` for the configuration of each handshake.
     pub(crate) fn current(current: Arc<dyn Fn() -> Arc<ServerConfig> + Send + Sync>) -> Self {
         Self::new(Source::Current(current), Arc::new(Certificates::new()))
     }
 
-    /// Chooses by virtual hosts. All choosers made from them share the certificates.
+    /// Chooses by virtual hosts. All choosers of the same virtual hosts share the cache of certificates.
     pub(crate) fn virtual_hosts(hosts: VirtualHosts) -> Self {
         let certificates = hosts.certificates().clone();
         Self::new(Source::Hosts(hosts), certificates)
@@ -94,25 +93,25 @@ impl Chooser {
         self.on_failure = Some(Arc::new(callback));
     }
 
-    /// Returns whether there is such a callback.
+    /// Returns whether there is a callback for failures.
     #[inline]
     pub(crate) fn reports(&self) -> bool {
         self.on_failure.is_some()
     }
 
-    /// Tells the operator that a handshake has failed.
+    /// Reports to the operator that a handshake has failed.
     #[cold]
     pub(crate) fn report(&self, failure: &HandshakeFailure<'_>) {
         self.failures.count(failure.reason);
         failure.report(self.on_failure.as_ref());
     }
 
-    /// Returns how many handshakes have failed.
+    /// Returns the counters of failed handshakes.
     pub(crate) fn failures(&self) -> &Failures {
         &self.failures
     }
 
-    /// Returns the choice, if it needs no ClientHello.
+    /// Returns the chosen configuration, if the choice needs no ClientHello.
     pub(crate) fn choose_early(&self, transport: Transport) -> Option<Chosen> {
         match &self.source {
             Source::Fixed(config, sessions) if self.challenges.is_none() => {
@@ -122,8 +121,8 @@ impl Chooser {
         }
     }
 
-    /// Returns the choice, or `None` if the handshake must be refused with `unrecognized_name`. `local` is asked for
-    /// the local address if the client sent no server name.
+    /// Returns the chosen configuration, or `None` if the handshake must be refused with `unrecognized_name`. `local`
+    /// is called for the local address if the client sent no server name.
     pub(crate) fn choose(
         &self,
         client_hello: &ClientHello<'_>,
@@ -159,7 +158,7 @@ impl Chooser {
         Some(chosen)
     }
 
-    /// Returns every configuration that a connection can get now. A fixed or current configuration is one.
+    /// Returns every configuration that a connection can get now.
     #[cfg(feature = "quinn")]
     pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
         match &self.source {
@@ -169,15 +168,15 @@ impl Chooser {
         }
     }
 
-    /// Returns the names of the certificate that was presented since this was last asked.
+    /// Returns the names of the certificate that was presented since the last call.
     pub(crate) fn names_presented(&self, recorder: &Recorder) -> Option<CertificateNames> {
         let key = recorder.presented()?;
         Some(self.certificates.names(&key))
     }
 }
 
-/// Returns whether the client offers the protocol of ACME challenges alone, as a validating ACME server does
-/// (RFC 8737 §3).
+/// Returns whether the client offers only the protocol of ACME challenges, as a validating ACME server does (RFC 8737
+/// §3).
 fn is_challenge(client_hello: &ClientHello<'_>) -> bool {
     let Some(mut offered) = client_hello.alpn() else {
         return false;
@@ -188,7 +187,7 @@ fn is_challenge(client_hello: &ClientHello<'_>) -> bool {
 impl Chosen {
     fn new(shared: &Arc<ServerConfig>, transport: Transport, sessions: &Arc<Sessions>) -> Self {
         let mut config = shared.clone();
-        // Copies the configuration, because `shared` exists too, and leaves the copy where it is.
+        // Because `shared` holds a reference too, this copies the configuration, and the copy stays in its `Arc`.
         let own = Arc::make_mut(&mut config);
         let recorder = Recorder::install(own);
         transport.fit(own);

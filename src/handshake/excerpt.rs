@@ -1,14 +1,14 @@
-//! The beginning of a text that a client may have chosen, for one line of a log.
+//! The beginning of a text that a client may have chosen, in one line for a log. `failure` writes the log event.
 
 use std::fmt::{self, Write};
 
-/// How many octets of a text are kept. The errors of this crate fit, with a server name of 253 octets.
+/// The number of octets of a text that are kept. The errors of this crate fit, including a server name of 253 octets.
 const MAX: usize = 400;
 
 /// Formats the beginning of the text of a value, in printable ASCII.
 ///
-/// An error of rustls can quote a client certificate, which has up to 64 KiB and turns into more text than that. An
-/// error of a certificate verifier can have line breaks in its text.
+/// An error of rustls can contain a client certificate of up to 64 KiB, which becomes even longer as text. An error of
+/// a certificate verifier can contain line breaks.
 pub(super) struct Excerpt<T>(pub(super) T);
 
 impl<T: fmt::Display> fmt::Display for Excerpt<T> {
@@ -17,7 +17,7 @@ impl<T: fmt::Display> fmt::Display for Excerpt<T> {
             text: String::new(),
             is_cut: false,
         };
-        // Formatting fails where the text is cut, which saves the work of formatting the rest.
+        // Formatting fails where the text is cut, so the rest is never formatted.
         let result = write!(head, "{}", self.0);
         f.write_str(&head.text)?;
         match head.is_cut {

@@ -1,5 +1,5 @@
-//! Why a handshake failed, for the people who operate the server. Ending a handshake lives in `accepting`, and the
-//! reasons for refusing a request live in `verdict`.
+//! The reasons for failed handshakes, for operators. Ending a handshake lives in `accepting`, and the reasons for
+//! refusing a request live in `verdict`.
 
 use std::error::Error;
 use std::fmt;
@@ -12,11 +12,11 @@ use super::excerpt::Excerpt;
 /// Called with every handshake that failed.
 pub(super) type OnFailure = Arc<dyn Fn(&HandshakeFailure<'_>) + Send + Sync>;
 
-/// A handshake that failed or was refused, for
+/// A handshake that failed or was refused, passed to the callback of
 /// [`TlsAcceptor::on_handshake_failure`](crate::TlsAcceptor::on_handshake_failure).
 ///
-/// Its [`Display`](fmt::Display) form is the text of the error in at most 400 octets of printable ASCII, because a
-/// client can choose parts of an error. [`guide::errors`](crate::guide::errors) explains these texts.
+/// [`Display`](fmt::Display) writes the text of the error as at most 400 octets of printable ASCII, because a
+/// client can choose parts of the text. [`guide::errors`](crate::guide::errors) explains these texts.
 ///
 /// ```
 /// use tower_misdirected::{FailureReason, HandshakeFailure};
@@ -34,7 +34,7 @@ pub struct HandshakeFailure<'a> {
     pub(crate) client_addr: Option<SocketAddr>,
 }
 
-/// Why a handshake failed.
+/// The reason for which a handshake failed.
 ///
 /// ```
 /// use tower_misdirected::FailureReason;
@@ -46,22 +46,24 @@ pub struct HandshakeFailure<'a> {
 pub enum FailureReason {
     /// The handshake exceeded its [time limit](crate::TlsAcceptor::handshake_timeout).
     TimedOut,
-    /// The handshake was the oldest when [too many](crate::TlsAcceptor::max_pending_handshakes) were pending.
+    /// [Too many handshakes](crate::TlsAcceptor::max_pending_handshakes) were pending, and this handshake was the
+    /// oldest.
     TooManyPending,
-    /// No virtual host has the server name, or the client sent none, and there is no default. The client got the alert
-    /// `unrecognized_name` (RFC 6066 §3).
+    /// No virtual host matches the server name, or the client sent no server name, and there is no default virtual
+    /// host. The client got the alert `unrecognized_name` (RFC 6066 §3).
     UnrecognizedName,
-    /// The connection did not begin with the PROXY protocol header that its peer has to send.
+    /// The connection did not begin with the PROXY protocol header that its peer must send, or ended before the header
+    /// was complete.
     ProxyProtocol,
-    /// The client sent an alert (RFC 8446 §6). Often it does not trust the certificate.
+    /// The client sent an alert (RFC 8446 §6), often because it does not trust the certificate.
     ClientAlert,
-    /// The client sent no certificate, though the configuration requires one, or one that is not valid.
+    /// The client sent an invalid certificate, or sent no certificate although the configuration requires one.
     ClientCertificate,
     /// The client closed the connection before the handshake was complete.
     Closed,
-    /// TLS failed for another reason. The client may not speak TLS at all.
+    /// TLS failed for another reason. For example, the client does not speak TLS.
     Tls,
-    /// The transport failed, or the configuration cannot serve it.
+    /// The transport failed, or the configuration does not work on this transport.
     Transport,
 }
 
@@ -79,7 +81,7 @@ impl FailureReason {
         Self::Transport,
     ];
 
-    /// Returns a short name in snake case that stays the same from release to release, for metrics and logs.
+    /// Returns a short name in snake case, for metrics and logs. The name stays the same from release to release.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::TimedOut => "timed_out",
@@ -94,7 +96,7 @@ impl FailureReason {
         }
     }
 
-    /// Returns the reason of an error during a handshake, or before it in the PROXY protocol header.
+    /// Returns the reason for an error during a handshake or while reading the PROXY protocol header.
     pub(crate) fn of(error: &io::Error, in_header: bool) -> Self {
         use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
 
@@ -121,20 +123,20 @@ impl FailureReason {
 }
 
 impl HandshakeFailure<'_> {
-    /// Returns the reason. It is one of a few values, so its [name](FailureReason::as_str) is fit for a label of a
-    /// metric.
+    /// Returns the reason. It has few possible values, so its [name](FailureReason::as_str) is suitable as a metric
+    /// label.
     pub fn reason(&self) -> FailureReason {
         self.reason
     }
 
-    /// Returns the error itself. Its text can be long: an error of rustls can quote a client certificate of up to
-    /// 64 KiB.
+    /// Returns the error itself. Its text can be long: an error of rustls can contain a client certificate of up to 64
+    /// KiB.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         self.error
     }
 
     /// Returns the address of the other end of the connection; see
-    /// [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr). It is unknown over QUIC.
+    /// [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr). Returns `None` if it is unknown, as over QUIC.
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer_addr
     }
@@ -144,7 +146,8 @@ impl HandshakeFailure<'_> {
         self.client_addr.or(self.peer_addr)
     }
 
-    /// Calls the callback, and logs the failure at debug level: on the internet most clients that fail are scanners.
+    /// Calls the callback, and logs the failure at debug level, because on the internet most failures come from
+    /// scanners.
     pub(super) fn report(&self, callback: Option<&OnFailure>) {
         if let Some(callback) = callback {
             callback(self);
@@ -194,18 +197,18 @@ impl fmt::Debug for HandshakeFailure<'_> {
     }
 }
 
-/// Why this crate ended a handshake.
+/// The reason for which this crate ended a handshake.
 pub(crate) enum Ended {
     TimedOut,
     TooManyPending,
-    /// No virtual host has this server name.
+    /// No virtual host matches this server name.
     UnrecognizedName(Option<String>),
     /// The handshake was an ACME challenge, and is complete.
     Challenge,
 }
 
 impl Ended {
-    /// Returns the reason of a failure. A challenge is none, and is not reported.
+    /// Returns the reason for a failure. A challenge is not a failure, and is not reported.
     fn reason(&self) -> FailureReason {
         match self {
             Self::TimedOut => FailureReason::TimedOut,

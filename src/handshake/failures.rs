@@ -1,4 +1,4 @@
-//! How many handshakes have failed, by reason. What a failure is lives in `failure`.
+//! The number of failed handshakes by reason. The reasons live in `failure`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -15,7 +15,7 @@ impl Failures {
         }
     }
 
-    /// Returns how often each reason was counted.
+    /// Returns the count of each reason.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (FailureReason, u64)> + use<> {
         let counts = self
             .0

@@ -1,5 +1,5 @@
-//! What handshakes over TCP and over QUIC have in common: which configuration they get, and which certificate they
-//! present. What belongs to one transport alone lives in `tls` and `quic`.
+//! The common parts of handshakes over TCP and over QUIC: choosing the configuration, and recording the presented
+//! certificate. The parts of one transport live in `tls` and `quic`.
 
 mod chooser;
 mod excerpt;

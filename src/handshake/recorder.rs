@@ -1,8 +1,8 @@
-//! Records which certificate a handshake presents. Its names are read in `certificate`.
+//! Records the certificate that a handshake presents. Reading its names lives in `certificate`.
 //!
-//! rustls has no accessor for the certificate. So a resolver of our own stands between rustls and the resolver of
-//! the configuration, and remembers what the latter returned. Asking the resolver again after the handshake would
-//! be a race: the certificate may have been renewed in between.
+//! rustls has no accessor for the certificate. So `Recorder` wraps the resolver of the configuration, and remembers the
+//! certificate that the resolver returned. Calling the resolver again after the handshake would be a race: the
+//! certificate may have been renewed in the meantime.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,7 +17,7 @@ pub(crate) struct Recorder {
 }
 
 impl Recorder {
-    /// Makes a connection's copy of the configuration record its certificate.
+    /// Installs a recorder in a connection's copy of the configuration.
     pub(super) fn install(config: &mut ServerConfig) -> Arc<Self> {
         let recorder = Arc::new(Self {
             inner: config.cert_resolver.clone(),
@@ -27,8 +27,8 @@ impl Recorder {
         recorder
     }
 
-    /// Returns the certificate that the handshake presented, or would have presented without a session to
-    /// resume. The next call returns `None`, unless rustls has asked for a certificate again.
+    /// Returns the certificate that the handshake presented. For a resumed session, returns the certificate that a full
+    /// handshake would have presented. The next call returns `None`, unless rustls has asked for a certificate again.
     pub(super) fn presented(&self) -> Option<Arc<CertifiedKey>> {
         self.slot().take()
     }
@@ -43,10 +43,10 @@ impl Recorder {
 impl ResolvesServerCert for Recorder {
     fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let key = self.inner.resolve(client_hello);
-        // rustls asks again after a HelloRetryRequest and presents what it got last. It also asks before it
-        // resumes a session, when it presents nothing.
+        // rustls asks again after a HelloRetryRequest and presents the last certificate. It also asks before it resumes
+        // a session, although it then presents no certificate.
         let former = std::mem::replace(&mut *self.slot(), key.clone());
-        // A key is the user's, and so is what its `drop` does. It runs without the lock.
+        // A key is a user's type with an unknown `drop`, so it is dropped without the lock.
         drop(former);
         key
     }

@@ -1,29 +1,30 @@
-//! Fits a configuration to TCP or to QUIC, because one configuration may serve both. Which configuration a handshake
-//! gets is decided in `chooser`.
+//! Adapts a configuration to TCP or to QUIC, because one configuration may serve both. `chooser` chooses the
+//! configuration.
 
 use rustls::ServerConfig;
 
-/// The ALPN protocol of ACME challenges (RFC 8737 §6.2). A connection that negotiates it carries nothing.
+/// The ALPN protocol of ACME challenges (RFC 8737 §6.2). A connection that negotiates it carries no data.
 pub(crate) const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// The transport of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Tcp,
-    /// TCP, with a server that speaks both versions of HTTP.
+    /// TCP, with a server that supports both HTTP/1.1 and HTTP/2.
     TcpForHttp,
     #[cfg(feature = "quinn")]
     Quic,
 }
 
 impl Transport {
-    /// Fits a connection's copy of its configuration to the transport.
+    /// Adapts a connection's copy of the configuration to the transport.
     pub(crate) fn fit(self, config: &mut ServerConfig) {
         if config.max_early_data_size != 0 {
             config.max_early_data_size = match self {
                 // tokio-rustls cannot read early data, so a request in it would never be answered.
                 Self::Tcp | Self::TcpForHttp => 0,
-                // The only other value that QUIC allows. It has its own flow control (RFC 9001 §4.6.1).
+                // The only value other than 0 that QUIC allows, because QUIC has its own flow control (RFC 9001
+                // §4.6.1).
                 #[cfg(feature = "quinn")]
                 Self::Quic => u32::MAX,
             };
@@ -34,7 +35,8 @@ impl Transport {
             *protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
             return;
         }
-        // An empty list would let rustls accept any protocol, so the last one stays. Most lists stay as they are.
+        // With an empty list, rustls would accept any protocol, so the last protocol is never removed. Most lists stay
+        // unchanged.
         let carried = protocols.iter().filter(|protocol| self.carries(protocol));
         if (1..protocols.len()).contains(&carried.count()) {
             protocols.retain(|protocol| self.carries(protocol));
@@ -49,8 +51,8 @@ impl Transport {
         }
     }
 
-    /// Returns whether the protocol with this ALPN identifier runs over the transport. HTTP/3 needs QUIC, older
-    /// versions need TCP, and other protocols may run over either.
+    /// Returns whether the protocol with this ALPN identifier works over the transport. HTTP/3 needs QUIC, older
+    /// versions need TCP, and other protocols may work over both.
     fn carries(self, protocol: &[u8]) -> bool {
         match self {
             Self::Tcp | Self::TcpForHttp => protocol != b"h3" && !protocol.starts_with(b"h3-"),
