@@ -1,5 +1,5 @@
-//! Builds a map of virtual hosts and finds every mistake in it, before the server uses it. The texts of the errors
-//! live in `error`.
+//! Builds a map of virtual hosts, and finds every mistake before the server uses the map. The texts of the errors live
+//! in `error`.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -12,10 +12,10 @@ use super::map::{Map, VirtualHost};
 use crate::config_id::{ConfigId, ConfigIdProblem};
 use crate::host::{NameMap, Pattern};
 
-/// The id of a default that is a virtual host of its own.
+/// The id of the virtual host that [`VirtualHostsBuilder::default`] adds.
 const DEFAULT: &str = "default";
 
-/// Builds [`VirtualHosts`](crate::VirtualHosts).
+/// Builder of [`VirtualHosts`](crate::VirtualHosts).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -62,21 +62,21 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
 
     /// Adds a virtual host with one name, which is also its id.
     ///
-    /// The name is a DNS name (`www.example.com`), a wildcard for one label (`*.example.com`) or for one or more
-    /// (`**.example.com`), or an [IP address](crate::VirtualHosts#ip-addresses). No wildcard matches `example.com`
-    /// itself. Case and a trailing dot do not matter.
+    /// The name is a DNS name (`www.example.com`), a wildcard for one label (`*.example.com`), a wildcard for one or
+    /// more labels (`**.example.com`), or an [IP address](crate::VirtualHosts#ip-addresses). No wildcard matches
+    /// `example.com` itself. Case and a trailing dot do not matter.
     ///
-    /// Hosts have the same configuration if they have clones of one `Arc`. Two equal configurations in two
-    /// `Arc`s are different, unless both have the same [id](Self::config_id).
+    /// Two hosts have the same configuration if their `config`s are clones of the same `Arc`. Equal configurations in
+    /// separate `Arc`s count as different, unless both have the same [id](Self::config_id).
     pub fn host(self, name: impl Into<String>, config: Arc<C>) -> Self {
         let name = name.into();
         self.virtual_host(name.clone(), [name], config)
     }
 
-    /// Adds a virtual host with an id and several names.
+    /// Adds a virtual host with an id and one or more names. Only the default virtual host may have no names.
     ///
-    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) compares virtual hosts by their ids,
-    /// also across [replacements](crate::VirtualHosts::replace).
+    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) compares virtual hosts by id, also across
+    /// [replacements](crate::VirtualHosts::replace). For the syntax of names, see [`host`](Self::host).
     pub fn virtual_host<N>(mut self, id: impl Into<String>, names: N, config: Arc<C>) -> Self
     where
         N: IntoIterator<Item: Into<String>>,
@@ -89,39 +89,42 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         self
     }
 
-    /// Sets the configuration for clients without a server name, or with one that nothing matches. It becomes a
-    /// virtual host with the id `default`.
+    /// Sets the configuration for clients whose server name matches no virtual host, or that send no server name. Adds
+    /// a virtual host with the id `default`. Without a default, such handshakes are refused.
     ///
-    /// A connection under the default serves no host that has another configuration: the layer answers 421.
+    /// A connection under the default serves no host with another configuration: the layer answers 421.
     pub fn default(mut self, config: Arc<C>) -> Self {
         self.default.push(Default::Config(config));
         self
     }
 
-    /// Makes the virtual host with this id the default. That virtual host needs no names.
+    /// Makes the virtual host with this id the default. Use either this method or [`default`](Self::default).
     pub fn default_to(mut self, id: impl Into<String>) -> Self {
         self.default.push(Default::Id(id.into()));
         self
     }
 
-    /// Gives a configuration an id of 1 to 64 octets. The id is then the identity of the configuration, in place
-    /// of the `Arc`.
+    /// Sets the id of a configuration, of 1 to 64 octets. The crate then identifies the configuration by its id instead
+    /// of by its `Arc`.
     ///
-    /// Without ids, a reload that builds every configuration anew changes every host: the layer answers 421 on
-    /// open connections, and no session resumes. With an id, a new `Arc` with the same id is no change: open
-    /// connections are served, and sessions resume. Sessions also resume on other machines if a configuration has the
-    /// same id there, and both share a ticketer or a session store. The id applies to TCP and to QUIC, and to every
-    /// virtual host that has this `Arc`. With another TLS stack, it applies to requests only.
+    /// Without ids, a reload that rebuilds every configuration changes every host: the layer answers 421 on open
+    /// connections, and no session resumes. With an id, a new `Arc` with the same id is not a change: the layer serves
+    /// open connections, and sessions resume. Sessions also resume on another machine, if the configuration has the
+    /// same id there and both machines share a ticketer or a session store.
     ///
-    /// An id and no id are different, and so are two ids. So giving an id to a configuration that had none, or
-    /// another id, is a change.
+    /// The id applies to TCP and to QUIC, and to every virtual host with this `Arc`. With a TLS stack other than
+    /// rustls, it applies only to requests.
+    ///
+    /// Adding, removing or changing an id counts as a change of the configuration.
     ///
     /// # Security
     ///
-    /// By giving two configurations one id, you say that they are equal: a client that one of them let in may use
-    /// the hosts of the other, without another handshake. The crate cannot check that. Derive the id from everything
-    /// that makes your configurations differ, above all from which client certificates they accept, and never from a
-    /// version number that somebody has to increase. Certificates that are renewed are not part of it.
+    /// Two configurations with the same id count as equal: a client that one of them accepted may use the hosts of the
+    /// other without another handshake. The crate cannot check that they are equal.
+    ///
+    /// Derive the id from everything that makes your configurations differ, above all from the client certificates that
+    /// they accept. Do not use a version number that someone must remember to increase. Leave out the server
+    /// certificate, because its renewal is not a change.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -150,7 +153,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         self
     }
 
-    /// Builds the map. The builder keeps its configurations, so nothing is dropped in here.
+    /// Builds the map. The builder keeps its configurations, so that nothing is dropped here.
     pub(super) fn map(&self) -> Result<Map, VirtualHostsError> {
         if self.hosts.is_empty() && self.default.is_empty() {
             return Err(VirtualHostsError::Empty);
@@ -187,7 +190,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
         Ok(Map { names, default })
     }
 
-    /// Returns the ids of the configurations, by their addresses.
+    /// Returns the ids of the configurations by the addresses of the configurations.
     fn config_ids(&self) -> Result<HashMap<*const C, ConfigId>, VirtualHostsError> {
         let text = |octets: &[u8]| octets.escape_ascii().to_string();
         let mut ids: HashMap<_, ConfigId> = HashMap::new();
@@ -216,7 +219,7 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     }
 }
 
-/// Reads a name. A mapped IPv4 address is none, because the local address of an IPv4 client's connection is an IPv4
+/// Parses a name. An IPv4-mapped IPv6 address is invalid, because the local address of an IPv4 connection is an IPv4
 /// address.
 fn pattern(name: &str) -> Result<Pattern, NameProblem> {
     let pattern = Pattern::parse(name).map_err(NameProblem::Host)?;
@@ -229,7 +232,7 @@ fn pattern(name: &str) -> Result<Pattern, NameProblem> {
     }
 }
 
-/// Makes a virtual host whose id no other has.
+/// Adds a virtual host, whose id must be unique.
 fn add<'a, C: Send + Sync + 'static>(
     by_id: &mut HashMap<&'a str, VirtualHost>,
     id: &'a str,

@@ -1,10 +1,10 @@
-//! The default type of a configuration, so that users of rustls need not name it. Virtual hosts themselves know no
-//! TLS stack.
+//! The default type of a configuration, so that users of rustls do not have to name it. Virtual hosts themselves depend
+//! on no TLS stack.
 
 #[cfg(feature = "rustls")]
 pub use rustls::ServerConfig;
 
-/// Stands in for `rustls::ServerConfig`, which only the feature `rustls` brings.
+/// Placeholder for `rustls::ServerConfig` without the feature `rustls`.
 #[cfg(not(feature = "rustls"))]
 #[derive(Debug)]
 pub enum ServerConfig {}

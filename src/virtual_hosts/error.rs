@@ -1,4 +1,4 @@
-//! The errors of building virtual hosts, and their texts. They are found in `builder`.
+//! The errors of building virtual hosts, and their texts. `builder` finds them.
 
 use std::error::Error;
 use std::fmt;
@@ -8,8 +8,8 @@ use crate::host::HostProblem;
 
 /// Error returned when [`VirtualHosts`](crate::VirtualHosts) cannot be built.
 ///
-/// Each variant has the value at fault. The text of the error also names the fix. Octets of an id of a configuration
-/// that are not printable ASCII are escaped.
+/// Each variant contains the wrong value, and the text of the error also names the fix. In the id of a configuration,
+/// octets that are not printable ASCII are escaped.
 ///
 /// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
 ///
@@ -36,13 +36,13 @@ pub enum VirtualHostsError {
     Empty,
     /// The virtual host with this id has no names and is not the default.
     NoNames(String),
-    /// A name is not a DNS name, `*.` or `**.` before a DNS name, or an IP address.
+    /// A name is none of these: a DNS name, `*.` or `**.` before a DNS name, an IP address.
     InvalidName(InvalidName),
-    /// This name occurs twice, in one virtual host or in two.
+    /// This name occurs twice, in one or in two virtual hosts.
     DuplicateName(String),
     /// Two virtual hosts have this id.
     DuplicateId(String),
-    /// The default is set to this id, which no virtual host has.
+    /// The default is set to this id, but no virtual host has it.
     UnknownDefault(String),
     /// The default is set twice.
     SeveralDefaults,
@@ -52,11 +52,11 @@ pub enum VirtualHostsError {
     LongConfigId(String),
     /// One configuration has these two ids.
     SeveralConfigIds(String, String),
-    /// This id belongs to a configuration that no virtual host has.
+    /// The configuration with this id is not used by any virtual host.
     UnusedConfigId(String),
 }
 
-/// A name that a virtual host cannot have; see [`VirtualHostsError::InvalidName`].
+/// An invalid name of a virtual host; see [`VirtualHostsError::InvalidName`].
 ///
 /// ```
 /// use std::sync::Arc;
@@ -74,16 +74,16 @@ pub struct InvalidName {
     pub(super) problem: NameProblem,
 }
 
-/// What is wrong with a name.
+/// The problem of an invalid name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameProblem {
     Host(HostProblem),
-    /// It is an IPv6 address that maps this IPv4 address. The local address of a connection never is.
+    /// The name is the IPv4-mapped IPv6 form of this IPv4 address, which a local address never has.
     Mapped(Ipv4Addr),
 }
 
 impl InvalidName {
-    /// Returns the name as it was given.
+    /// Returns the name as it was passed to the builder.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -1,4 +1,4 @@
-//! The public handle to virtual hosts. What handles share lives in `shared`, building them in `builder`.
+//! The public handle to virtual hosts. The shared state lives in `shared`, and building lives in `builder`.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,21 +15,19 @@ use super::selection::Selection;
 use super::shared::Shared;
 use crate::host::{Host, Sought};
 
-/// TLS configurations by host name.
+/// A map from host names to TLS configurations.
 ///
-/// `C` is the type of a configuration: `rustls::ServerConfig`, or the context of another TLS stack. Virtual hosts
-/// only compare configurations, by the identity of their `Arc` or by an
-/// [id](VirtualHostsBuilder::config_id).
+/// `C` is the type of a configuration: `rustls::ServerConfig`, or the context of another TLS stack. Virtual hosts only
+/// compare configurations, either by their `Arc` or by an [id](VirtualHostsBuilder::config_id).
 ///
-/// The server name of a ClientHello chooses the configuration of the handshake. The host of a request is
-/// looked up in the same way: an exact name before `*.example.com`, which stands for one label, before the longest
-/// `**.example.com`, which stands for one or more, before the default. Under [`Coalescing::SameTlsConfig`], the
-/// layer's default, a request is served if both look-ups give the same configuration. So hosts that share an `Arc` or
-/// an id share connections, and all others are kept
-/// apart.
+/// The acceptor looks up the server name of each handshake, and the layer looks up the host of each request in the same
+/// map. An exact name matches before `*.example.com` (one label), then the longest `**.example.com` (one or more
+/// labels), then the default. At [`Coalescing::SameTlsConfig`], the layer's default level, the layer serves a request
+/// only if both look-ups give the same configuration. So hosts with the same `Arc` or the same id may share
+/// connections, and other hosts may not.
 ///
-/// A client without a server name, or with one that nothing matches, gets the default. Without a default its
-/// handshake is refused with the alert `unrecognized_name` (RFC 6066 §3).
+/// If a client sends no server name, or a server name that matches nothing, the handshake uses the default. Without a
+/// default, the handshake is refused with the alert `unrecognized_name` (RFC 6066 §3).
 ///
 /// With rustls, pass virtual hosts to a [`TlsAcceptor`](crate::TlsAcceptor) or a
 /// [`TlsListener`](crate::TlsListener). With another TLS stack, call [`select`](Self::select) when the ClientHello has
@@ -46,7 +44,7 @@ use crate::host::{Host, Sought};
 /// let hosts = VirtualHosts::builder()
 ///     .host("www.example.com", public.clone())
 ///     .host("*.example.com", public)
-///     .host("admin.example.com", mutual_tls) // asks for client certificates
+///     .host("admin.example.com", mutual_tls) // requires client certificates
 ///     .build()?;
 /// let listener = TlsListener::bind("0.0.0.0:443", hosts).await?;
 ///
@@ -60,74 +58,78 @@ use crate::host::{Host, Sought};
 ///
 /// # Changes while the server runs
 ///
-/// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes them for all handles at
-/// once. Requests on open connections are judged by the new virtual hosts. If a host has a new
-/// configuration, its old connections are outdated: they answer 421 for it, and
-/// [`TlsStream`](crate::TlsStream) ends them over HTTP/2.
-/// [`guide::changing`](crate::guide::changing#outdated-connections) says what happens over
-/// other protocols. Hosts that keep their `Arc`, or the
-/// [id](VirtualHostsBuilder::config_id) of their configuration, are not affected.
+/// Clones are handles to the same virtual hosts. [`replace`](Self::replace) changes the virtual hosts of every clone at
+/// once. The layer then judges requests on open connections by the new virtual hosts.
 ///
-/// To renew a certificate, keep the configuration and renew the certificate inside its resolver. That causes
-/// no 421.
+/// If the configuration of a host changes, the connections that were opened for that host become outdated: the layer
+/// answers 421 to requests for the host, and over HTTP/2 [`TlsStream`](crate::TlsStream) ends the connection. For other
+/// protocols, see [`guide::changing`](crate::guide::changing#outdated-connections). Hosts whose
+/// configuration keeps its `Arc` or its [id](VirtualHostsBuilder::config_id) are not affected.
+///
+/// To renew a certificate, keep the configuration and replace the certificate inside its resolver. A renewal causes no
+/// 421.
 ///
 /// # Client certificates
 ///
-/// If the configuration of a host requires client certificates, a request for that host reaches the inner
-/// service only on a connection with one. This holds for every connection that these virtual hosts accepted:
+/// If the configuration of a host requires client certificates, a request for that host reaches the inner service only
+/// on a connection with a client certificate. This holds for every connection that these virtual hosts accepted:
 ///
-/// - A coalesced request is refused, because its connection has another configuration.
-/// - A session resumes only under the configuration it began under, even if configurations share a session
-///   store or a ticketer. 0-RTT data belongs to a resumed session.
-/// - After a replacement, open connections are judged by the new virtual hosts.
+/// - The layer refuses a coalesced request if the connection was accepted under another configuration.
+/// - A session resumes only under the configuration under which it began, even if configurations share a session store
+///   or a ticketer. 0-RTT data belongs to a resumed session.
+/// - After a replacement, the layer judges open connections by the new virtual hosts.
 ///
-/// [`ConnectionInfo`] has the certificate, verified.
+/// [`ConnectionInfo::client_certificates`](crate::ConnectionInfo::client_certificates) returns the verified
+/// certificate.
 ///
-/// The layer must use [`Coalescing::SameTlsConfig`] or a stricter level, and must not be
-/// [report-only](crate::MisdirectedLayer::report_only). If plaintext connections reach the same service, add
-/// [`require_tls`](crate::MisdirectedLayer::require_tls). Do not serve it on TLS listeners without these
-/// virtual hosts.
+/// Three conditions are your part:
 ///
-/// Sessions are bound to the process: a ticket from another process, from a shared ticketer, leads to a full
-/// handshake. If the configuration has an [id](VirtualHostsBuilder::config_id), the ticket resumes in every process
-/// that gives its configuration the same id. TCP and QUIC resume each other's sessions if both have the same
-/// `Arc<ServerConfig>` or the same id. All this is for rustls; another TLS stack has to keep sessions apart itself, as
-/// the recipe does.
+/// - The layer uses [`Coalescing::SameTlsConfig`] or a stricter level, and is not
+///   [report-only](crate::MisdirectedLayer::report_only).
+/// - If plaintext connections reach the same service, the layer has
+///   [`require_tls`](crate::MisdirectedLayer::require_tls).
+/// - The service does not run behind TLS listeners without these virtual hosts.
+///
+/// Without an [id](VirtualHostsBuilder::config_id), a session resumes only in the same process. A ticket from another
+/// process leads to a full handshake, even with a shared ticketer. With an id, a session resumes in every process whose
+/// configuration has the same id. TCP and QUIC resume each other's sessions if both use the same `Arc<ServerConfig>` or
+/// the same id.
+///
+/// All statements about sessions are about rustls. Another TLS stack must keep sessions apart itself, as the
+/// [recipe](crate::guide::other_tls_stacks) does.
 ///
 /// # IP addresses
 ///
-/// SNI cannot carry an address (RFC 6066 §3), so a handshake for `https://192.0.2.1/` has no server name. It gets
-/// the entry with the local address of the connection, which is the address that the client connected to. If there
-/// is no such entry, the handshake gets the default. A request for an address matches the entry with that address.
-/// So an entry `192.0.2.1` can have a configuration of its own, with client certificates for example.
+/// SNI cannot carry an address (RFC 6066 §3), so a handshake for `https://192.0.2.1/` has no server name. The acceptor
+/// looks up the local address of the connection instead, which is the address that the client connected to. If no entry
+/// has this address, the handshake uses the default. A request for an address matches the entry with that address. So
+/// an entry `192.0.2.1` can have its own configuration, for example with client certificates.
 ///
-/// Over QUIC the local address is not known during the handshake, so a handshake without a server name gets the
-/// default. A proxy or a NAT in front of the server changes the address that the client connected to, so give the
-/// entry the address of this machine.
+/// Over QUIC, the local address is unknown during the handshake, so a handshake without a server name uses the default.
+/// If a proxy or a NAT is in front of the server, clients connect to another address than the local address. Give the
+/// entry the local address then.
 ///
 /// [`Coalescing::SameTlsConfig`]: crate::Coalescing::SameTlsConfig
-/// [`ConnectionInfo`]: crate::ConnectionInfo
 pub struct VirtualHosts<C = ServerConfig> {
     shared: Arc<Shared>,
-    /// All configurations are of this type.
+    /// The type of all configurations.
     config: PhantomData<fn(C) -> C>,
 }
 
 impl<C: Send + Sync + 'static> VirtualHosts<C> {
-    /// Starts a builder without any virtual host.
+    /// Returns a builder without virtual hosts.
     pub fn builder() -> VirtualHostsBuilder<C> {
         VirtualHostsBuilder::new()
     }
 
     /// Atomically replaces the virtual hosts for every clone.
     ///
-    /// Handshakes and requests that have begun are not waited for. A replacement takes time in proportion to the
-    /// number of hosts; requests and handshakes do not wait for it. Replacements from several threads take place one
-    /// after the other.
+    /// A replacement takes time in proportion to the number of hosts. Requests and handshakes do not wait for it, and
+    /// it does not wait for them. Concurrent replacements run one after the other.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`VirtualHostsBuilder::build`]. The current virtual hosts then stay.
+    /// Returns the errors of [`VirtualHostsBuilder::build`]. The current virtual hosts then stay unchanged.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -148,7 +150,8 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
         Ok(())
     }
 
-    /// Returns the virtual host that matches a request for `host` now.
+    /// Returns the virtual host that currently matches a request for `host`, or `None` if there is no match and no
+    /// default.
     ///
     /// ```
     /// use axum::extract::State;
@@ -167,20 +170,20 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
             .read(|map| map.get(&Sought::new(host.as_ref())).cloned())
     }
 
-    /// Selects the virtual host for a handshake with this server name, or without one. `None` means that the
-    /// handshake must be refused with the alert `unrecognized_name` (RFC 6066 §3).
+    /// Selects the virtual host for a handshake with or without a server name. If this returns `None`, refuse the
+    /// handshake with the alert `unrecognized_name` (RFC 6066 §3).
     ///
-    /// Call it *during* the handshake, when the ClientHello has arrived. Perform the whole handshake under the
-    /// [configuration](Selection::config) that was selected, session look-up included; `set_ssl_context` of OpenSSL
-    /// is not enough for that. Pass the selection to
-    /// [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection) afterwards. The layer then
-    /// knows which configuration the connection was accepted under, whatever is replaced meanwhile.
+    /// Call this method *during* the handshake, when the ClientHello has arrived. Run the whole handshake under the
+    /// selected [configuration](Selection::config), including the session look-up; `set_ssl_context` of OpenSSL is not
+    /// enough for this. After the handshake, pass the selection to
+    /// [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection). The layer then knows the
+    /// configuration that accepted the connection, even if the virtual hosts have been replaced in the meantime.
     ///
-    /// With rustls, use a [`TlsAcceptor`](crate::TlsAcceptor) instead. It selects by itself, records the certificate
-    /// that the handshake presented, and keeps the sessions of configurations apart.
+    /// With rustls, use a [`TlsAcceptor`](crate::TlsAcceptor) instead. It calls this method, records the certificate
+    /// that the handshake presented, and keeps the sessions of different configurations apart.
     ///
-    /// A server name that is not a DNS name counts as none. That includes IP addresses, which SNI cannot carry
-    /// (RFC 6066 §3).
+    /// A server name that is not a DNS name counts as no server name. This includes IP addresses, which SNI cannot
+    /// carry (RFC 6066 §3).
     ///
     /// ```
     /// use std::sync::Arc;
@@ -208,11 +211,11 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
         self.select_host(read_server_name(server_name), || None)
     }
 
-    /// Like [`select`](Self::select), for a connection whose local address is known. If the client sent no server name,
-    /// the virtual host with that address is selected, and the default if there is none.
+    /// Selects the virtual host like [`select`](Self::select), for a connection whose local address is known. If the
+    /// client sent no server name, this method selects the virtual host with the local address, or else the default.
     ///
-    /// Pass the address that the client connected to. If it selected the virtual host, the [`ConnectionInfo`] that gets
-    /// the selection also gets the address, with port 0 unless
+    /// Pass the address that the client connected to. If the address selected the virtual host, it becomes the local
+    /// address of the [`ConnectionInfo`] built from the selection. The port is 0, unless
     /// [`local_addr`](crate::ConnectionInfoBuilder::local_addr) is set too.
     ///
     /// ```
@@ -236,7 +239,7 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
         self.select_host(read_server_name(server_name), || Some(local.to_canonical()))
     }
 
-    /// Selects by a server name that has been read. Without one, `local` is asked for the local address.
+    /// Selects by a parsed server name. Without a server name, calls `local` for the local address.
     pub(crate) fn select_host(
         &self,
         server_name: Option<Host>,
@@ -262,7 +265,7 @@ fn read_server_name(text: Option<&str>) -> Option<Host> {
 
 #[cfg(feature = "rustls")]
 impl VirtualHosts {
-    /// Returns the configurations, once for each name.
+    /// Returns the configuration of each name.
     #[cfg(feature = "quinn")]
     pub(crate) fn configs(&self) -> Vec<Arc<ServerConfig>> {
         let configs = |map: &super::map::Map| {
@@ -282,8 +285,8 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     ///
     /// # Errors
     ///
-    /// Returns [`VirtualHostsError`] if a name or an id occurs twice, a name is invalid, the default does not
-    /// exist or is set twice, or there are no virtual hosts at all.
+    /// Returns [`VirtualHostsError`] if the builder is empty, or if a name, a virtual host's id, the default or the id
+    /// of a configuration is invalid or duplicated. Each variant describes one mistake.
     pub fn build(self) -> Result<VirtualHosts<C>, VirtualHostsError> {
         Ok(VirtualHosts {
             shared: Arc::new(Shared::new(self.map()?)),

@@ -1,4 +1,4 @@
-//! The map from names to virtual hosts. It never changes once it is built; replacing it lives in `shared`.
+//! The map from names to virtual hosts. It never changes after it is built; replacing it lives in `shared`.
 
 use std::any::Any;
 use std::fmt;
@@ -21,7 +21,7 @@ impl Map {
     }
 
     /// Returns the virtual host for a handshake with this server name. SNI cannot carry an address (RFC 6066 §3), so
-    /// without a server name the local address of the connection stands for it, if that is known.
+    /// without a server name the local address of the connection is used, if it is known.
     pub(super) fn select(
         &self,
         server_name: Option<&Host>,
@@ -34,7 +34,7 @@ impl Map {
         }
     }
 
-    /// Returns whether a handshake with this server name, or without one, that `accepted_by` accepted would get another
+    /// Returns whether a handshake that `accepted_by` accepted, with or without this server name, would get another
     /// configuration now, or none.
     pub(super) fn outdates(
         &self,
@@ -53,7 +53,7 @@ impl Map {
     }
 }
 
-/// An entry of [`VirtualHosts`](crate::VirtualHosts): some names and the TLS configuration that serves them.
+/// An entry of [`VirtualHosts`](crate::VirtualHosts): an id, names, and the TLS configuration for the names.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -79,14 +79,14 @@ pub struct VirtualHost(Arc<Entry>);
 struct Entry {
     id: Box<str>,
     identity: Identity,
-    /// An `Arc` of the user's type.
+    /// An `Arc` of a user's type.
     config: Box<dyn Any + Send + Sync>,
 }
 
-/// What makes a TLS configuration the same as another. An address never equals an id.
+/// The identity of a TLS configuration. An address never equals an id.
 #[derive(PartialEq, Eq)]
 enum Identity {
-    /// The address of the configuration, which the entry keeps alive.
+    /// The address of the configuration. The entry keeps the configuration alive.
     Address(usize),
     Id(ConfigId),
 }
@@ -105,18 +105,19 @@ impl VirtualHost {
         }))
     }
 
-    /// Returns the id that the builder was given. It is the name if the virtual host has a single one, and
-    /// `default` for a default of its own.
+    /// Returns the id that was passed to [`virtual_host`](crate::VirtualHostsBuilder::virtual_host). For
+    /// [`host`](crate::VirtualHostsBuilder::host), the id is the name as it was passed. For
+    /// [`default`](crate::VirtualHostsBuilder::default), the id is `default`.
     pub fn id(&self) -> &str {
         &self.0.id
     }
 
-    /// Returns the TLS configuration, or `None` if `C` is not the type that the virtual hosts were built with.
+    /// Returns the TLS configuration, or `None` if `C` is not the type of the configurations.
     pub fn config<C: Send + Sync + 'static>(&self) -> Option<&Arc<C>> {
         self.0.config.downcast_ref()
     }
 
-    /// Returns whether both have the same TLS configuration: the same id, or clones of one `Arc` without an id.
+    /// Returns whether both have the same TLS configuration: the same id, or clones of the same `Arc` without an id.
     pub(super) fn same_config(&self, other: &Self) -> bool {
         self.0.identity == other.0.identity
     }

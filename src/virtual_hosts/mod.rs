@@ -1,7 +1,7 @@
-//! Virtual hosts: which TLS configuration serves which name. One map answers for the handshake and for every
-//! request after it, so the two cannot disagree.
+//! Virtual hosts: which TLS configuration serves which name. The handshake and every later request use the same map, so
+//! they cannot disagree.
 //!
-//! Virtual hosts say what a host is to a connection. What is refused because of it is decided in `verdict`.
+//! Virtual hosts compute the relation of a host to a connection. `verdict` decides which requests are refused.
 
 mod binding;
 mod builder;

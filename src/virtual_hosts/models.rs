@@ -1,5 +1,5 @@
-//! Models of threads that replace virtual hosts while others judge requests, wait and go. loom runs each in every order
-//! that can make a difference; `.ci/loom` starts it.
+//! Models of threads that replace virtual hosts while other threads judge requests and wait. loom runs each model in
+//! every order that can make a difference; `.ci/loom` starts it.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::host::Host;
 /// A configuration.
 struct Config;
 
-/// The one in use and the one that replaces it.
+/// The current configuration and its replacement.
 fn configs() -> [Arc<Config>; 2] {
     [Config, Config].map(Arc::new)
 }
@@ -32,7 +32,7 @@ fn replace(hosts: &VirtualHosts<Config>, config: &Arc<Config>) {
     hosts.replace(next).unwrap();
 }
 
-/// Replaces in a thread of its own.
+/// Replaces the virtual hosts in a separate thread.
 fn replacing(hosts: &VirtualHosts<Config>, config: &Arc<Config>) -> thread::JoinHandle<()> {
     let (hosts, config) = (hosts.clone(), config.clone());
     thread::spawn(move || replace(&hosts, &config))
@@ -57,7 +57,7 @@ fn is_outdated(binding: &Binding) -> bool {
     binding.is_outdated(Some(&name()), NO_ADDRESS)
 }
 
-/// A task that can be waited for. If nobody wakes it, loom reports a deadlock.
+/// A task that blocks until it is woken. If nothing wakes it, loom reports a deadlock.
 struct Task(Notify);
 
 impl Wake for Task {
@@ -66,7 +66,7 @@ impl Wake for Task {
     }
 }
 
-/// Polls until the connection is outdated, as often as the task is woken and no oftener.
+/// Polls until the connection is outdated, once for each wake-up.
 fn wait(watch: &mut Watch) {
     let task = Arc::new(Task(Notify::new()));
     let waker = Waker::from(task.clone());
@@ -158,7 +158,7 @@ fn w3_a_connection_that_begins_when_its_configuration_comes_back_is_not_outdated
     loom::model(|| {
         let [one, two] = configs();
         let hosts = hosts(&one);
-        // Shares its cohort with later connections under the same configuration.
+        // This connection shares its cohort with later connections under the same configuration.
         let outdated = watch(&accept(&hosts));
         replace(&hosts, &two);
         let replacing = replacing(&hosts, &one);
@@ -183,7 +183,7 @@ fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
         let replacing = replacing(&hosts, &two);
         let relation = || binding.relation_of_server_name(&name());
         let (before, outdated) = (relation(), is_outdated(&binding));
-        // What has been judged once to be another configuration's is not judged otherwise afterwards.
+        // A host that once had another configuration keeps it in later judgements.
         if before != Relation::SameVirtualHost {
             assert!(outdated && relation() == Relation::OtherConfig);
         }

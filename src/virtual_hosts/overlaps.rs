@@ -1,5 +1,5 @@
-//! Finds virtual hosts that clients coalesce in vain: one certificate covers both, but their configurations differ,
-//! so the layer refuses such requests. Nothing here changes a verdict.
+//! Finds virtual hosts that clients coalesce in vain: one certificate covers both, but the configurations differ, so
+//! the layer refuses such requests. Nothing here changes a verdict.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
@@ -32,20 +32,20 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// Returns the virtual host whose connections clients will reuse, because its certificate covers the other
-    /// virtual host.
+    /// Returns the virtual host whose connections clients will reuse, because its certificate covers a name of the
+    /// [`requested`](Self::requested) virtual host.
     pub fn opened_for(&self) -> &VirtualHost {
         &self.opened_for
     }
 
-    /// Returns the virtual host whose requests get 421 on those connections.
+    /// Returns the virtual host whose requests get 421 on connections of the [`opened_for`](Self::opened_for) virtual
+    /// host.
     pub fn requested(&self) -> &VirtualHost {
         &self.requested
     }
 
-    /// Returns a name or a wildcard that the certificate covers and that belongs to the
-    /// [`requested`](Self::requested) virtual host. If the certificate covers a part of `**.example.com`, this is the
-    /// wildcard of the certificate.
+    /// Returns a name or a wildcard of the [`requested`](Self::requested) virtual host that the certificate covers. If
+    /// the certificate covers only a part of `**.example.com`, returns the wildcard of the certificate.
     pub fn name(&self) -> String {
         self.name.to_string()
     }
@@ -64,17 +64,16 @@ impl fmt::Display for Overlap {
 }
 
 impl<C: Send + Sync + 'static> VirtualHosts<C> {
-    /// Finds virtual hosts that clients will coalesce although their configurations differ, because a
-    /// certificate of one covers a name of the other. Each pair is listed once, in the order of the ids.
+    /// Finds virtual hosts that clients will coalesce although their configurations differ, because a certificate of
+    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids.
     ///
-    /// A request for one of them on a connection for the other gets 421 and costs the client a second
-    /// connection. Separate certificates avoid that. So does a shared configuration, if the two may share
-    /// connections.
+    /// A request for one host on a connection for the other gets 421, and the client needs a second connection. To
+    /// avoid the 421, use separate certificates, or the same configuration if the hosts may share connections.
     ///
-    /// The iterator calls `presents` with each configuration, once for each name and once for clients without a
-    /// server name, which `None` stands for. It returns the names of the certificate that the configuration
-    /// presents for that server name. A wildcard is asked about as the name `any` under it, and a wildcard for several
-    /// labels also as the name `any.any`. With rustls use `overlaps`, which asks the certificate resolvers.
+    /// The iterator calls `presents` with a configuration and a server name, or with `None` for clients without a
+    /// server name. `presents` returns the names of the certificate that the configuration presents then, or `None` if
+    /// it presents none. For `*.example.com`, the server name is `any.example.com`. For `**.example.com`, the iterator
+    /// also uses `any.any.example.com`. With rustls, use `overlaps`, which calls the certificate resolvers.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -109,11 +108,11 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     }
 }
 
-/// The virtual hosts in the order of their ids, and an index to find them by the names of a certificate.
+/// The virtual hosts in the order of their ids, and an index by the names of a certificate.
 struct Audit<C, P> {
     map: Arc<Map>,
     hosts: Vec<Audited>,
-    /// By what follows `*.`: the wildcard and the names that it covers, each with the number of its virtual
+    /// For each base of a wildcard: the wildcard and the names that it covers, each with the number of its virtual
     /// host.
     by_base: HashMap<Box<[u8]>, Vec<(Pattern, usize)>>,
     presents: P,
@@ -124,7 +123,7 @@ struct Audited {
     host: VirtualHost,
     /// The patterns of the virtual host. `None` stands for the default.
     patterns: Vec<Option<Pattern>>,
-    /// The names of the certificates that it presents, filled in when they are needed.
+    /// The names of the certificates that the virtual host presents, filled in when they are needed.
     presents: OnceCell<Vec<CertificateNames>>,
 }
 
@@ -182,7 +181,7 @@ where
     /// it.
     fn overlaps_of(&self, number: usize) -> Vec<Overlap> {
         let opened_for = &self.hosts[number].host;
-        // Each overlap names the first of the names that are covered.
+        // Each overlap contains the first of the covered names.
         let mut overlaps: BTreeMap<usize, Pattern> = BTreeMap::new();
         self.covered_by(number, |requested, name| {
             let requested_host = &self.hosts[requested].host;
@@ -200,8 +199,8 @@ where
         overlaps.into_iter().map(overlap).collect()
     }
 
-    /// Returns whether a certificate of one host covers a name of the other. `covered_by` would find the same, at
-    /// a cost that grows with the number of hosts.
+    /// Returns whether a certificate of `opened_for` covers a name of `requested`. `covered_by` would give the same
+    /// result, at a cost that grows with the number of hosts.
     fn covers(&self, opened_for: usize, requested: usize) -> bool {
         let patterns = &self.hosts[requested].patterns;
         let certificates = self.presents(opened_for);
@@ -233,14 +232,13 @@ where
         self.hosts.binary_search_by(by_id).ok()
     }
 
-    /// Returns the number of the host that matches the names which have one label before `base` and no entry of their
-    /// own.
+    /// Returns the number of the host that matches names with one label before `base` and without an exact entry.
     fn below(&self, base: &[u8]) -> Option<usize> {
         let wildcard = self.map.names.below(base);
         self.number(wildcard.or(self.map.default.as_ref())?)
     }
 
-    /// Calls `found` with every host that a certificate of this host covers, and with a name of the former.
+    /// Calls `found` with every host that a certificate of this host covers, and with the covered name.
     fn covered_by(&self, number: usize, mut found: impl FnMut(usize, &Pattern)) {
         for pattern in self
             .presents(number)
@@ -285,13 +283,13 @@ where
     }
 }
 
-/// Returns the server names with which clients ask for hosts that a pattern matches. `None` stands for no server name.
+/// Returns the server names that clients send for the hosts that a pattern matches. `None` means no server name.
 fn server_names(pattern: &Option<Pattern>) -> Vec<Option<String>> {
     match pattern {
         Some(name @ (Pattern::Exact(_) | Pattern::Wildcard(_))) => {
             vec![Some(name.to_string().replace('*', "any"))]
         }
-        // A certificate for one label does not cover two, so a resolver may have another one for those.
+        // A wildcard certificate does not cover two labels, so a resolver may have another certificate for them.
         Some(name @ Pattern::Subdomains(_)) => ["any", "any.any"]
             .map(|labels| Some(name.to_string().replace("**", labels)))
             .into(),

@@ -1,5 +1,4 @@
-//! Asks a configuration which certificate it would present, without a client. What follows from the answer lives
-//! in `overlaps`.
+//! Asks a configuration which certificate it would present, without a client. `overlaps` uses the answers.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -16,20 +15,19 @@ use super::hosts::VirtualHosts;
 use super::overlaps::Overlap;
 
 impl VirtualHosts {
-    /// Finds virtual hosts that clients will coalesce although their configurations differ, because a
-    /// certificate of one covers a name of the other. Each pair is listed once, in the order of the ids.
+    /// Finds virtual hosts that clients will coalesce although their configurations differ, because a certificate of
+    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids.
     ///
-    /// A request for one of them on a connection for the other gets 421 and costs the client a second
-    /// connection. Separate certificates avoid that. So does a shared `Arc<ServerConfig>`, if the two may share
-    /// connections.
+    /// A request for one host on a connection for the other gets 421, and the client needs a second connection. To
+    /// avoid the 421, use separate certificates, or the same `Arc<ServerConfig>` if the hosts may share connections.
     ///
     /// # What it does
     ///
-    /// The iterator asks the certificate resolver of each configuration which certificate it presents, once
-    /// for each name and once for clients without a server name. It passes a ClientHello that a rustls client
-    /// writes; a wildcard is asked about as the name `any` under it, and a wildcard for several labels also as
-    /// `any.any`. A resolver that issues certificates on demand may act on that. Each name takes some tens of
-    /// microseconds. Nothing else in this crate asks a resolver without a client.
+    /// The iterator calls the certificate resolver of each configuration with the ClientHello of a rustls client, once
+    /// for each name and once without a server name for the default and for addresses. For `*.example.com`, the server
+    /// name is `any.example.com`. For `**.example.com`, the iterator also uses `any.any.example.com`. A resolver that
+    /// issues certificates on demand may issue certificates for these names. Nothing else in this crate calls a
+    /// resolver without a client. Each name takes some tens of microseconds.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -56,10 +54,10 @@ impl VirtualHosts {
     }
 }
 
-/// Asks certificate resolvers. They need a ClientHello, so a rustls client writes one.
+/// Calls certificate resolvers. They need a ClientHello, so a rustls client writes one.
 #[derive(Default)]
 struct Probe {
-    /// By the address of the crypto provider, which the client's configuration keeps alive.
+    /// Keyed by the address of the crypto provider, which the client's configuration keeps alive.
     clients: RefCell<HashMap<usize, Option<Arc<ClientConfig>>>>,
 }
 

@@ -1,12 +1,12 @@
-//! What a host is to a connection. The answer is a fact and not a verdict: `verdict` decides what each level
+//! The relation of a host to a connection. The relation is a fact and not a verdict: `verdict` decides what each level
 //! refuses.
 
-/// How the virtual host of a request relates to the one that accepted the connection.
+/// The relation of the virtual host of a request to the virtual host that accepted the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Relation {
     /// No virtual host matches the host, and there is no default.
     Nobodys,
-    /// The host has another TLS configuration than the connection, or nobody said which one it has.
+    /// The host has another TLS configuration than the connection, or its configuration is unknown.
     OtherConfig,
     /// Another virtual host matches the host, with the TLS configuration of the connection.
     SameConfig,

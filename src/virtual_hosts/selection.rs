@@ -1,5 +1,5 @@
-//! What a handshake selected among virtual hosts, from the callback for the server name to the connection info. The
-//! part of it that a connection keeps lives in `binding`.
+//! The selection of a virtual host, from the ClientHello to the connection info. The part of it that a connection keeps
+//! lives in `binding`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -47,18 +47,19 @@ impl<C: Send + Sync + 'static> Selection<C> {
         &self.config
     }
 
-    /// Returns the virtual host.
+    /// Returns the selected virtual host.
     pub fn virtual_host(&self) -> &VirtualHost {
         self.binding.virtual_host()
     }
 
-    /// Returns the server name that selected the virtual host, in lower case and without a trailing dot. `None` if
-    /// the client sent none.
+    /// Returns the server name that selected the virtual host, in lower case and without a trailing dot. Returns `None`
+    /// if the client sent no server name.
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_ref().and_then(Host::name)
     }
 
-    /// Returns what the connection keeps: the binding, the server name, and the local address that stood for one.
+    /// Returns the parts that the connection keeps: the binding, the server name, and the local address if it was used
+    /// for the selection.
     pub(crate) fn into_parts(self) -> (Binding, Option<Host>, Option<IpAddr>) {
         (self.binding, self.server_name, self.local)
     }

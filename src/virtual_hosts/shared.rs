@@ -1,4 +1,4 @@
-//! The state that all handles to virtual hosts share, and how it is replaced. The public handle lives in `hosts`.
+//! The state that all handles to virtual hosts share, and its replacement. The public handle lives in `hosts`.
 
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, PoisonError};
@@ -12,11 +12,11 @@ use crate::sync::{AtomicU64, Mutex, RwLock, RwLockReadGuard};
 
 pub(super) struct Shared {
     current: RwLock<Arc<Map>>,
-    /// How often `current` has been replaced. Changes only while `current` is locked.
+    /// The number of replacements of `current`. Changes only while `current` is locked.
     generation: AtomicU64,
-    /// Connections that wait to become outdated. Locked before `current`, and always while that changes.
+    /// The connections that wait to become outdated. Locked before `current`, and always while `current` changes.
     waiting: Arc<Waiting>,
-    /// Locked by a replacement from beginning to end, before all else. So replacements come one after the other.
+    /// Locked first, during a whole replacement, so that replacements run one after the other.
     replacing: Mutex<()>,
     #[cfg(feature = "rustls")]
     pub(super) certificates: Arc<Certificates>,
@@ -34,8 +34,8 @@ impl Shared {
         }
     }
 
-    /// Puts `next` in place of the current map, wakes the connections that are outdated by it, and returns the former
-    /// map. The caller drops it, because a configuration in it may have a `drop` that comes back here.
+    /// Replaces the current map by `next`, wakes the connections that become outdated, and returns the former map. The
+    /// caller drops the former map, because the `drop` of a configuration may call back into this type.
     pub(super) fn replace(&self, next: Arc<Map>) -> Arc<Map> {
         let replacing = self.replacing.lock();
         let mut waiting = self.waiting.lock();
@@ -47,7 +47,7 @@ impl Shared {
             false => Vec::new(),
         };
         drop(replacing);
-        // Woken without a lock: what waking does is up to an executor.
+        // Woken without a lock, because an executor decides what waking does.
         wakers.into_iter().for_each(Waker::wake);
         former
     }
@@ -60,30 +60,30 @@ impl Shared {
         former
     }
 
-    /// Takes a place among the connections that wait to become outdated.
+    /// Registers a connection for a wake-up when it becomes outdated.
     pub(super) fn watch(&self, who: Who, accepted_by: &VirtualHost) -> Watch {
         Watch::new(&self.waiting, who, accepted_by, || self.snapshot())
     }
 
-    /// Returns how many groups of connections wait.
+    /// Returns the number of groups of connections that wait.
     #[cfg(all(loom, test))]
     pub(super) fn waiting(&self) -> usize {
         self.waiting.lock().len()
     }
 
-    /// Returns how often the map has been replaced.
+    /// Returns the number of replacements of the map.
     #[inline]
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Acquire)
     }
 
-    /// Calls `look_up` with the current map, which cannot be replaced meanwhile.
+    /// Calls `look_up` with the current map, which cannot be replaced during the call.
     #[inline]
     pub(super) fn read<T>(&self, look_up: impl FnOnce(&Map) -> T) -> T {
         look_up(&self.current())
     }
 
-    /// Returns the current map, without keeping it from being replaced.
+    /// Returns the current map, and does not block a replacement.
     pub(super) fn snapshot(&self) -> Arc<Map> {
         self.current().clone()
     }

@@ -1,12 +1,11 @@
-//! How one map of virtual hosts differs from the map before it. Which connections the differences concern is found out
-//! in `index`.
+//! The differences between two maps of virtual hosts. `index` finds the connections that they affect.
 
 use super::super::map::Map;
 use super::place::Scope;
 use crate::host::Pattern;
 
 /// Returns every entry that matches other connections than before, or matches them with another configuration, and the
-/// scope in which these connections were. The default is not an entry.
+/// former scope of these connections. The default is not an entry.
 pub(super) fn entries<'a>(
     former: &'a Map,
     next: &'a Map,

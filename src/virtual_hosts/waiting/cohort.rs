@@ -1,5 +1,5 @@
 //! Connections that become outdated together, because they were accepted for the same name under the same
-//! configuration. Which cohorts a replacement concerns is found out in `index`.
+//! configuration. `index` finds the cohorts that a replacement affects.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, PoisonError};
@@ -9,7 +9,7 @@ use super::super::map::{Map, VirtualHost};
 use super::place::{Scope, Who};
 use crate::sync::{AtomicU32, Mutex, MutexGuard};
 
-/// `H` is where the cohort is kept while it has members.
+/// A group of connections. `H` stores the cohort while it has members.
 pub(super) struct Cohort<H> {
     pub(super) home: Arc<H>,
     pub(super) who: Arc<Who>,
@@ -17,12 +17,12 @@ pub(super) struct Cohort<H> {
     /// The [`Scope`] that matches `who` in the map that the index was last updated with. The lock of the index guards
     /// it.
     scope: AtomicU32,
-    /// Odd while the members are outdated. Changes only while `members` is locked, and then no waker is left there.
+    /// Odd while the members are outdated. Changes only while `members` is locked, and the change removes all wakers.
     state: AtomicU32,
     members: Mutex<Members>,
 }
 
-/// What a member knows about its cohort, to find out that something has changed.
+/// The state that a member has last seen, to detect a change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct State(u32);
 
@@ -36,7 +36,7 @@ impl State {
 struct Members {
     /// The waker of each member that waits.
     slots: Vec<Option<Waker>>,
-    /// Slots that no member has.
+    /// Free slots.
     free: Vec<u32>,
 }
 
@@ -56,7 +56,7 @@ impl<H> Cohort<H> {
         State(self.state.load(Acquire))
     }
 
-    /// Returns whether the members have the state that this map gives them, so that no update is due.
+    /// Returns whether the state of the members agrees with this map, so that no update is needed.
     pub(super) fn is_up_to_date(&self, map: &Map) -> bool {
         self.state().is_outdated() == self.who.is_outdated(&self.accepted_by, map)
     }
@@ -69,12 +69,13 @@ impl<H> Cohort<H> {
         Scope(self.scope.load(Relaxed))
     }
 
-    /// Adds a member, which waits for nothing yet, and returns its slot.
+    /// Adds a member without a waker, and returns its slot.
     pub(super) fn join(&self) -> u32 {
         self.members().add()
     }
 
-    /// Removes a member. Returns whether it was the last one, and its waker, which is the user's to drop.
+    /// Removes a member. Returns whether it was the last member, and its waker, which the caller must drop without a
+    /// lock.
     pub(super) fn leave(&self, slot: u32) -> (bool, Option<Waker>) {
         let mut members = self.members();
         let waker = members.remove(slot);
@@ -85,16 +86,16 @@ impl<H> Cohort<H> {
         self.members().is_empty()
     }
 
-    /// Stores the waker of a member until the next change. Returns the state as of now, and the waker that the member
-    /// had stored before.
+    /// Stores the waker of a member until the next change. Returns the current state, and the former waker of the
+    /// member.
     pub(super) fn wait(&self, slot: u32, waker: Waker) -> (State, Option<Waker>) {
         let mut members = self.members();
         let former = members.slots[slot as usize].replace(waker);
         (self.state(), former)
     }
 
-    /// Follows a replacement. The members have to be woken if they are outdated now and were not before, or the
-    /// reverse; their wakers are then added to `wakers`.
+    /// Updates the state after a replacement. If the members have become outdated, or are no longer outdated, their
+    /// wakers are added to `wakers`.
     pub(super) fn update(&self, map: &Map, wakers: &mut Vec<Waker>) {
         self.scope.store(self.who.scope(map).0, Relaxed);
         let outdated = self.who.is_outdated(&self.accepted_by, map);
@@ -122,7 +123,7 @@ impl Members {
             return slot;
         }
         if self.slots.len() == self.slots.capacity() {
-            // A vector that doubles would leave up to half of its slots unused.
+            // Doubling the vector would leave up to half of its slots unused.
             self.slots.reserve_exact(1 + self.slots.len() / 8);
         }
         self.slots.push(None);
@@ -133,7 +134,7 @@ impl Members {
         let waker = self.slots[slot as usize].take();
         self.free.push(slot);
         if self.is_empty() {
-            // The last one gives back what a crowd has needed.
+            // The last member frees the memory of all slots.
             *self = Self::default();
         }
         waker

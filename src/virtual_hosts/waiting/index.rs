@@ -1,5 +1,5 @@
-//! All cohorts that have members, by the entry of the current map that matches them. So a replacement finds those that
-//! it concerns by the entries that differ, without a look at the others.
+//! All cohorts that have members, by the entry of the current map that matches them. So a replacement finds the
+//! affected cohorts by the entries that differ, without visiting the others.
 
 use std::collections::BTreeMap;
 use std::ops::Bound::{self, Excluded, Included};
@@ -12,7 +12,7 @@ use super::place::{Place, Scope, Who};
 use super::{changes, cohort};
 use crate::sync::{Mutex, MutexGuard};
 
-/// Everybody who waits.
+/// All connections that wait.
 #[derive(Default)]
 pub(in super::super) struct Waiting(Mutex<Index>);
 
@@ -20,16 +20,16 @@ pub(super) type Cohort = cohort::Cohort<Waiting>;
 
 #[derive(Default)]
 pub(in super::super) struct Index {
-    /// Connections for one name can have begun under several configurations.
+    /// The cohorts of each place. Connections for the same name can have begun under several configurations.
     cohorts: BTreeMap<Place, Vec<Arc<Cohort>>>,
-    /// The map has been replaced, and some cohorts have the state and the place that they had before.
+    /// Whether the map has been replaced and some cohorts still have their former state and place.
     behind: bool,
 }
 
 /// Places in the order of the index.
 type Places = (Bound<Place>, Bound<Place>);
 
-/// How many places are updated before the lock is given to others.
+/// The number of places that are updated before the lock is released.
 const AT_A_TIME: usize = 32;
 
 impl Waiting {
@@ -38,11 +38,11 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Follows the replacement of one map by another, after [`Index::fall_behind`] and before the next replacement.
-    /// Returns the wakers of those that it concerns.
+    /// Updates the index after the replacement of one map by another, after [`Index::fall_behind`] and before the next
+    /// replacement. Returns the wakers of the affected connections.
     ///
-    /// Connections come and go meanwhile, and must not wait until all entries have been compared. So the index is
-    /// locked for a few places at a time.
+    /// Connections begin and end during the update, and must not wait until all entries have been compared. So the
+    /// index is locked for a few places at a time.
     pub(in super::super) fn follow(&self, former: &Map, next: &Map) -> Vec<Waker> {
         let mut wakers = Vec::new();
         let mut update = |range: RangeInclusive<Place>| {
@@ -65,7 +65,8 @@ impl Waiting {
 }
 
 impl Index {
-    /// Notes that the map has been replaced. Returns whether anybody waits, so that [`Waiting::follow`] is needed.
+    /// Notes that the map has been replaced. Returns whether any connection waits, so that [`Waiting::follow`] is
+    /// needed.
     pub(in super::super) fn fall_behind(&mut self) -> bool {
         self.behind = !self.cohorts.is_empty();
         self.behind
@@ -82,8 +83,9 @@ impl Index {
         let mut who = Arc::new(who);
         let place = (who.scope(map), who.clone());
         let cohorts = self.cohorts.entry(place).or_default();
-        // A cohort that is behind may still be outdated, although its configuration has come back. All others are
-        // shared during a replacement too, or each connection that begins meanwhile would have a cohort of its own.
+        // A cohort that is behind may still be outdated, although its configuration has come back. All other cohorts
+        // are shared during a replacement too. Otherwise each connection that begins in the meantime would get a
+        // separate cohort.
         let behind = self.behind;
         let fits = |cohort: &&Arc<Cohort>| {
             let same_config = cohort.accepted_by().same_config(accepted_by);
@@ -104,9 +106,9 @@ impl Index {
         (cohort, slot)
     }
 
-    /// Removes a cohort that has no members, and returns what was removed, for the caller to drop.
+    /// Removes a cohort without members, and returns it for the caller to drop.
     pub(super) fn forget(&mut self, cohort: &Arc<Cohort>) -> Option<Arc<Cohort>> {
-        // Somebody may have joined since the last one left.
+        // A connection may have joined since the last one left.
         if !cohort.is_empty() {
             return None;
         }
@@ -141,15 +143,15 @@ impl Index {
                 cohort.update(next, wakers);
             }
             let (_, who) = place;
-            // Connections that began under the next map may be there already.
+            // Connections that began under the next map may already be there.
             let there = self.cohorts.entry((who.scope(next), who)).or_default();
             there.append(&mut cohorts);
         }
         rest
     }
 
-    /// Returns the greatest number of labels of a name in this scope. So a wildcard for several labels is not sought
-    /// among names that nobody has.
+    /// Returns the greatest number of labels of a name in this scope, so that a wildcard for several labels is not
+    /// looked up for longer names.
     fn most_labels(&self, scope: Scope) -> u32 {
         match self.cohorts.range(..scope.end()).next_back() {
             Some(((last, who), _)) if *last == scope => who.labels(),

@@ -1,8 +1,8 @@
-//! Connections that wait to become outdated, and waking them when the virtual hosts are replaced. Waking costs time in
-//! proportion to the connections concerned and the size of the maps, however many other connections wait. Connections
-//! that begin or end meanwhile do not wait for it.
+//! Connections that wait to become outdated, and waking them when the virtual hosts are replaced. Waking takes time in
+//! proportion to the affected connections and the size of the maps, independent of other waiting connections.
+//! Connections that begin or end in the meantime do not wait for it.
 //!
-//! What a connection does when it becomes outdated lives in `tls` and in the user's own loops.
+//! The reaction of a connection to becoming outdated lives in `tls` and in the user's own loops.
 
 mod changes;
 mod cohort;

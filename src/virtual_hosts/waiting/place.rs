@@ -1,5 +1,5 @@
-//! For whom connections were accepted, in an order in which all names that one entry of a map matches stand together.
-//! Which connections those are is kept in `index`.
+//! The keys of the index, ordered so that all names that one entry of a map matches are adjacent. The connections live
+//! in `index`.
 
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::super::map::{Map, VirtualHost};
 use crate::host::{Host, Pattern, after_first_label, labels};
 
-/// What the handshake of a connection looked up.
+/// The key that the handshake of a connection looked up.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in super::super) enum Who {
     /// Neither a server name nor a known address.
@@ -18,17 +18,17 @@ pub(in super::super) enum Who {
     /// A server name.
     Name {
         labels: u32,
-        /// The octets in reverse, so that names with one ending stand together.
+        /// The octets in reverse order, so that names with the same ending are adjacent.
         reversed: Box<[u8]>,
     },
 }
 
-/// The kind of the entry that matches in a map. If two names are in one scope and in the range of one pattern, the same
-/// entry matches both.
+/// The kind of the entry that matches in a map. If two names are in the same scope and in the range of the same
+/// pattern, the same entry matches both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Scope(pub(super) u32);
 
-/// Where a cohort stands: first the scope that matches it, then who it is.
+/// The position of a cohort in the index: first its scope, then its key.
 pub(super) type Place = (Scope, Arc<Who>);
 
 impl Who {
@@ -45,7 +45,7 @@ impl Who {
         Self::Name { labels, reversed }
     }
 
-    /// Returns the number of labels of a name, and 0 for others.
+    /// Returns the number of labels of a name, and 0 for other keys.
     pub(super) fn labels(&self) -> u32 {
         match self {
             Self::Nobody | Self::Address(_) => 0,
@@ -64,7 +64,7 @@ impl Who {
         }
     }
 
-    /// Returns the server name, and the address that stands for one.
+    /// Returns the server name, and the address that was used without one.
     fn selected(&self) -> (Option<Host>, Option<IpAddr>) {
         match self {
             Self::Nobody => (None, None),
@@ -77,7 +77,7 @@ impl Who {
         }
     }
 
-    /// Returns whether the map gives a connection that `accepted_by` accepted another configuration, or none.
+    /// Returns whether the map selects another configuration than that of `accepted_by`, or none.
     pub(super) fn is_outdated(&self, accepted_by: &VirtualHost, map: &Map) -> bool {
         let (server_name, local) = self.selected();
         map.outdates(accepted_by, server_name.as_ref(), local)
@@ -103,7 +103,7 @@ impl Scope {
     const EXACT: Self = Self(1);
     const WILDCARD: Self = Self(2);
 
-    /// A wildcard for several labels before a base of so many.
+    /// A wildcard for several labels before a base with this number of labels.
     fn subdomains(base: &[u8]) -> Self {
         Self(Self::WILDCARD.0 + labels(base))
     }
@@ -116,7 +116,7 @@ impl Scope {
         }
     }
 
-    /// Returns what matches, in a map without this pattern, those names that the pattern would match best.
+    /// Returns the scope, in a map without this pattern, of the names that the pattern would match best.
     pub(super) fn without(pattern: &Pattern, map: &Map) -> Self {
         match pattern {
             Pattern::Exact(name) => match after_first_label(name) {
@@ -167,7 +167,8 @@ impl Scope {
                 (who, None, 0..=0)
             }
             Pattern::Wildcard(base) | Pattern::Subdomains(base) => {
-                // In reverse, a name of the wildcard is the base, a dot, and more. No name has the octet after a dot.
+                // In reverse order, a name under the wildcard is the base, a dot, and more. No name contains the octet
+                // that follows a dot in ASCII.
                 let end = |octet| {
                     let name = std::iter::once(octet).chain(base.iter().copied());
                     Who::name(0, Vec::from_iter(name).into_iter())

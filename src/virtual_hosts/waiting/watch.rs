@@ -1,4 +1,4 @@
-//! One connection's wait to become outdated. Looking again and again whether it is over costs two loads, and no lock.
+//! One connection's wait to become outdated. Checking whether the wait is over costs two loads and no lock.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -8,19 +8,19 @@ use super::cohort::State;
 use super::index::{Cohort, Waiting};
 use super::place::Who;
 
-/// A place among those who are woken when they become outdated. Dropping it gives the place back.
+/// The registration of a connection for a wake-up when it becomes outdated. Dropping it ends the registration.
 pub(crate) struct Watch {
     cohort: Arc<Cohort>,
-    /// The waker that the cohort has, unless its state has changed since it got it.
+    /// A clone of the waker in the cohort, unless the state has changed since it was stored.
     waker: Option<Waker>,
-    /// The state in which the cohort got the waker.
+    /// The state of the cohort when the waker was stored.
     seen: State,
     slot: u32,
 }
 
 impl Watch {
-    /// Takes a place for a connection that `accepted_by` accepted. `current` returns the map, which does not change
-    /// meanwhile.
+    /// Registers a connection that `accepted_by` accepted. `current` returns the map, which does not change during the
+    /// call.
     pub(in super::super) fn new(
         waiting: &Arc<Waiting>,
         who: Who,
@@ -37,7 +37,7 @@ impl Watch {
         }
     }
 
-    /// Returns whether the connection is outdated now.
+    /// Returns whether the connection is currently outdated.
     #[cfg(any(feature = "rustls", test))]
     #[inline]
     pub(crate) fn is_outdated(&self) -> bool {
@@ -54,7 +54,7 @@ impl Watch {
         if state == self.seen && self.waker.as_ref().is_some_and(waits) {
             return Poll::Pending;
         }
-        // What a waker does when it is cloned or dropped is up to its executor. It happens without the lock.
+        // A waker's executor decides what cloning and dropping it does, so both happen without the lock.
         let waker = context.waker().clone();
         let (state, former) = self.cohort.wait(self.slot, waker.clone());
         drop(former);
@@ -73,7 +73,7 @@ impl Drop for Watch {
         drop(waker);
         if last {
             let forgotten = self.cohort.home.lock().forget(&self.cohort);
-            // The cohort may be the last to hold a configuration, which is the user's to drop.
+            // The cohort may hold the last reference to a configuration, whose `drop` is user code.
             drop(forgotten);
         }
     }
