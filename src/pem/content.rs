@@ -1,5 +1,4 @@
-//! What is in the two files, and the certificate and key that it makes. When the files are read is decided in `files`
-//! and `watch`.
+//! Reading the two files, and parsing the certificate and the key in them. `files` and `watch` decide when to read.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,17 +14,17 @@ use super::error::CertificateFilesError;
 
 type Result<T> = std::result::Result<T, CertificateFilesError>;
 
-/// The most octets of a file. A chain has a few thousand, and a wrong path may name a file without end.
+/// The greatest length of a file in octets. A chain has a few thousand, and a wrong path may name an endless file.
 const MAX_LENGTH: u64 = 1 << 20;
 
-/// Where the certificate is. Both may be the same file.
+/// The paths of the chain and the key. Both may be the same file.
 #[derive(Debug)]
 pub(super) struct Paths {
     pub(super) chain: PathBuf,
     pub(super) key: PathBuf,
 }
 
-/// The octets of both files.
+/// The content of both files.
 #[derive(Hash)]
 pub(super) struct Content {
     chain: Vec<u8>,
@@ -55,7 +54,8 @@ fn read(path: &Path) -> Result<Vec<u8>> {
             _ => CertificateFilesError::Read(path, error.to_string()),
         }
     };
-    // Opening a directory succeeds on Unix and lacks permission on Windows. Opening a pipe waits for a writer.
+    // Opening a directory succeeds on Unix, and fails with a permission error on Windows. Opening a pipe waits for a
+    // writer.
     let file_type = fs::metadata(path).map_err(error)?.file_type();
     if file_type.is_dir() {
         return Err(CertificateFilesError::Directory(path.to_owned()));
@@ -76,7 +76,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
 }
 
 impl Content {
-    /// Returns the chain and its key, which belong together.
+    /// Returns the chain and the key, after checking that they belong together.
     pub(super) fn parse(&self, paths: &Paths, provider: &CryptoProvider) -> Result<CertifiedKey> {
         let chain = self.chain(paths)?;
         let key = provider.key_provider.load_private_key(self.key(paths)?);
@@ -86,7 +86,7 @@ impl Content {
         let mut certified = CertifiedKey::new(chain, key);
         match certified.keys_match() {
             Ok(()) => Ok(certified),
-            // Not every key of a provider knows its public key.
+            // Not every provider's key knows its public key.
             Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
             Err(Error::InconsistentKeys(_)) => {
                 let issuers = certified.cert.split_off(1);
@@ -109,7 +109,7 @@ impl Content {
         }
     }
 
-    /// Returns the certificates, of which there is at least one.
+    /// Returns the certificates of the chain, at least one.
     fn chain(&self, paths: &Paths) -> Result<Vec<CertificateDer<'static>>> {
         let chain = certificates(&self.chain).map_err(|error| invalid(&paths.chain, error))?;
         if !chain.is_empty() {
@@ -164,7 +164,6 @@ fn invalid(path: &Path, error: pem::Error) -> CertificateFilesError {
     }
 }
 
-/// Returns whether the file has a private key in any format.
 /// Returns what rustls says, without what its texts begin with: `unexpected error` for all that has no kind of its own,
 /// and `invalid peer certificate`, although this certificate is not a peer's.
 pub(super) fn reason(error: Error) -> String {
@@ -179,12 +178,13 @@ pub(super) fn reason(error: Error) -> String {
     }
 }
 
+/// Returns whether the file contains a private key in any format.
 fn has_key(pem: &[u8]) -> bool {
     contains(pem, b"PRIVATE KEY-----")
 }
 
-/// Returns whether the file has a private key that is encrypted, in PKCS #8 or in the format that OpenSSL used before
-/// (RFC 1421 §4.6.1.1).
+/// Returns whether the file contains an encrypted private key, in PKCS #8 or in the older format of OpenSSL (RFC 1421
+/// §4.6.1.1).
 fn is_encrypted(pem: &[u8]) -> bool {
     contains(pem, b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
         || contains(pem, b"Proc-Type: 4,ENCRYPTED")

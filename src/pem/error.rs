@@ -1,4 +1,4 @@
-//! The errors of certificate files, and their texts. They are found in `content` and `files`.
+//! The errors of certificate files, and their texts. `content` and `files` find them.
 
 use std::error::Error;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 /// Error returned when [`CertificateFiles`](crate::CertificateFiles) cannot use its files.
 ///
-/// Most variants have the path of the file at fault. The text of the error also names the fix. It never quotes the
-/// content of a file. `Debug` writes the same text as `Display`, because a `main` that returns an error prints it with
-/// `Debug`.
+/// Most variants contain the path of the wrong file. The text of the error also names the fix, and never contains the
+/// content of a file. `Debug` writes the same text as `Display`, because a `main` function that returns an error prints
+/// it with `Debug`.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub enum CertificateFilesError {
     /// The process has no default crypto provider, and none was passed.
     NoProvider,
-    /// The crypto provider supports no version of TLS that rustls enables by default. The text is that of rustls.
+    /// The crypto provider supports neither TLS 1.2 nor TLS 1.3. The text is the error of rustls.
     UnusableProvider(String),
     /// This file does not exist.
     NotFound(PathBuf),
@@ -34,34 +34,35 @@ pub enum CertificateFilesError {
     Directory(PathBuf),
     /// The process may not read this file.
     PermissionDenied(PathBuf),
-    /// This file has more than 1 MiB.
+    /// This file is larger than 1 MiB.
     TooLarge(PathBuf),
-    /// Reading this file failed for another reason, which the text says. For example, it is a pipe.
+    /// Reading this file failed for another reason, for example because it is a pipe. The text is the reason.
     Read(PathBuf, String),
     /// This file ends inside a PEM section, for example because it is still being written.
     Truncated(PathBuf),
-    /// This file has a PEM section that is not well formed.
+    /// This file contains a malformed PEM section.
     InvalidPem(PathBuf),
-    /// This file should have certificates and has none.
+    /// This file contains no certificate, but was passed as the chain.
     NoCertificate(PathBuf),
-    /// The first certificate of this file cannot be read. The text is that of rustls.
+    /// The first certificate in this file cannot be parsed. The text is the error of rustls.
     UnreadableCertificate(PathBuf, String),
-    /// This file should have a private key and has none.
+    /// This file contains no private key, but was passed as the key.
     NoKey(PathBuf),
-    /// This file has more than one private key.
+    /// This file contains more than one private key.
     SeveralKeys(PathBuf),
     /// The private key in this file is encrypted.
     EncryptedKey(PathBuf),
     /// The crypto provider cannot use the private key in this file. The text says why.
     UnsupportedKey(PathBuf, String),
-    /// The two files were swapped: the file for the chain has the key, and the file for the key has certificates.
+    /// The two files are swapped: the file passed as the chain contains a key, and the file passed as the key contains
+    /// certificates.
     Swapped {
         /// The file that was passed as the chain.
         chain: PathBuf,
         /// The file that was passed as the key.
         key: PathBuf,
     },
-    /// The private key belongs to a certificate of this chain that is not the first one.
+    /// The private key belongs to a certificate of this chain that is not the first certificate.
     LeafNotFirst(PathBuf),
     /// The private key belongs to no certificate of the chain.
     KeyMismatch {

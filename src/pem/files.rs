@@ -1,4 +1,5 @@
-//! The certificate resolver. What it presents lives in `store`, and the task that looks for renewed files in `watch`.
+//! The certificate resolver. The current certificate lives in `store`, and the task that looks for renewed files lives
+//! in `watch`.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -15,12 +16,12 @@ use super::content::{Paths, reason};
 use super::error::CertificateFilesError;
 use super::store::Store;
 
-/// A certificate resolver that reads a certificate chain and its private key from PEM files, and reads them again when
+/// A certificate resolver that reads a certificate chain and its private key from PEM files, and can reload them when
 /// they are renewed.
 ///
-/// The files are those that certbot calls `fullchain.pem` and `privkey.pem`: the server's certificate first, then its
-/// intermediates, and the private key that belongs to the first certificate. The key is in PKCS #8, SEC 1 or PKCS #1,
-/// and not encrypted. Both may be in one file; pass its path twice.
+/// The files have the form of certbot's `fullchain.pem` and `privkey.pem`. The chain starts with the server's
+/// certificate, followed by the intermediates. The key belongs to the first certificate, and is an unencrypted key in
+/// PKCS #8, SEC 1 or PKCS #1. If one file contains both, pass its path twice.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -43,17 +44,18 @@ use super::store::Store;
 ///
 /// # Renewal
 ///
-/// [`watch`](Self::watch) reads the files at an interval, and [`reload`](Self::reload) reads them once. If they make
-/// another certificate with its key, new connections get it. Nothing else changes: the TLS configuration stays the same
-/// `Arc`, so a renewal ends no connection and no session, and is no reason for a 421. Open connections serve the names
-/// of the certificate that they presented.
+/// [`watch`](Self::watch) reads the files at an interval, and [`reload`](Self::reload) reads them once. If the files
+/// contain a new certificate and its key, new handshakes present it. The TLS configuration stays the same `Arc`, so a
+/// renewal ends no connection and no session, and causes no 421. Open connections serve the names of the certificate
+/// that they presented.
 ///
-/// If the files cannot be used, for example because the chain was written and the key not yet, the previous
-/// certificate stays.
+/// If the files cannot be used, for example because the new key has not been written yet, the previous certificate
+/// stays.
 ///
 /// # Configurations of your own
 ///
-/// It is a [`ResolvesServerCert`] for any configuration. Several configurations can share it:
+/// `CertificateFiles` implements [`ResolvesServerCert`], so you can use it in any configuration. Several configurations
+/// can share it:
 ///
 /// ```
 /// use std::sync::Arc;
@@ -77,24 +79,24 @@ use super::store::Store;
 /// }
 /// ```
 ///
-/// `ServerConfig::builder` panics if the process has no default crypto provider and rustls was built with several, or
-/// with none. `ServerConfig::builder_with_provider` does not need a default.
+/// `ServerConfig::builder` panics if the process has no default crypto provider, unless rustls was built with exactly
+/// one provider. `ServerConfig::builder_with_provider` does not need a default.
 pub struct CertificateFiles(pub(super) Store);
 
 impl CertificateFiles {
-    /// Reads a chain and its private key with the default crypto provider of the process.
+    /// Reads a chain and its private key, for use with the default crypto provider of the process.
     ///
-    /// Call `rustls::crypto::ring::default_provider().install_default()` before, or the same with `aws_lc_rs`.
-    /// [`open_with_provider`](Self::open_with_provider) needs no default. Both read the files at once and block
-    /// meanwhile.
+    /// First install a default provider, for example with `rustls::crypto::ring::default_provider().install_default()`,
+    /// or use [`open_with_provider`](Self::open_with_provider). Both methods block while they read the files.
     ///
-    /// A certificate that has expired or is not valid yet is no error, because clients decide about it. With the
-    /// feature `tracing` it is logged as a warning, and [`validity`](Self::validity) returns the times.
+    /// An expired certificate is not an error, and neither is a certificate that is not valid yet, because clients
+    /// decide whether to accept it. With the feature `tracing`, the method logs a warning. [`validity`](Self::validity)
+    /// returns the times.
     ///
     /// # Errors
     ///
-    /// Returns [`CertificateFilesError`] if the process has no default provider, if a file cannot be read, or if the
-    /// files are not a chain that begins with the certificate of the key.
+    /// Returns [`CertificateFilesError`] if the process has no default provider, if a file cannot be read or parsed, or
+    /// if the key does not belong to the first certificate of the chain.
     pub fn open(
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -103,7 +105,7 @@ impl CertificateFiles {
         Self::open_with_provider(chain, key, provider.clone())
     }
 
-    /// Reads a chain and its private key with this crypto provider.
+    /// Reads a chain and its private key, for use with this crypto provider.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -117,7 +119,7 @@ impl CertificateFiles {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), except for the missing provider.
+    /// Returns the errors of [`open`](Self::open), except [`NoProvider`](CertificateFilesError::NoProvider).
     pub fn open_with_provider(
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
@@ -130,11 +132,11 @@ impl CertificateFiles {
         Ok(Arc::new(Self(Store::open(paths, provider)?)))
     }
 
-    /// Creates a TLS configuration that presents this certificate. It offers `h2` and `http/1.1`, asks for no client
-    /// certificate, and uses the crypto provider that the files were opened with.
+    /// Creates a TLS configuration that presents this certificate. The configuration offers `h2` and `http/1.1`,
+    /// requests no client certificate, and uses the crypto provider that the files were opened with.
     ///
-    /// Each call creates a configuration of its own. Hosts whose configurations differ do not
-    /// [share connections](crate::VirtualHosts), so give them clones of one `Arc` if they may.
+    /// Each call creates a separate configuration. Hosts with separate configurations do not [share
+    /// connections](crate::VirtualHosts). To let hosts share connections, give them clones of the same `Arc`.
     ///
     /// # Errors
     ///
@@ -149,10 +151,10 @@ impl CertificateFiles {
         Ok(Arc::new(config))
     }
 
-    /// Reads the files again, and returns whether they have another certificate or key than before.
+    /// Reads the files again. Returns `true` if their content has changed.
     ///
-    /// The next handshake presents what was read. The method reads two small files and blocks meanwhile. Call it, for
-    /// example, when SIGHUP arrives. It takes what is in the files now, so call it after both are written.
+    /// The next handshake presents the new certificate. Call this method after both files have been written, for
+    /// example on SIGHUP. The method blocks while it reads the files.
     ///
     /// ```no_run
     /// use tower_misdirected::CertificateFiles;
@@ -168,13 +170,14 @@ impl CertificateFiles {
     ///
     /// # Errors
     ///
-    /// Those of [`open`](Self::open), except for the missing provider. The previous certificate then stays.
+    /// Returns the errors of [`open`](Self::open), except [`NoProvider`](CertificateFilesError::NoProvider). The
+    /// previous certificate then stays.
     pub fn reload(&self) -> Result<bool, CertificateFilesError> {
         self.0.reload()
     }
 
-    /// Returns from when to when the current certificate is valid, both seconds included, or `None` if its times cannot
-    /// be read.
+    /// Returns the first and the last second at which the current certificate is valid, or `None` if the certificate
+    /// cannot be parsed.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -191,7 +194,7 @@ impl CertificateFiles {
     }
 }
 
-/// Presents the current certificate to every client, whatever its server name.
+/// Presents the current certificate to every client, for any server name.
 impl ResolvesServerCert for CertificateFiles {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.current().key.clone())

@@ -1,5 +1,5 @@
-//! Certificates from PEM files: reading them, presenting them, and noticing that they were renewed. What a handshake
-//! records of a certificate lives in `handshake`.
+//! Certificates from PEM files: reading them, presenting them, and noticing renewals. Recording the certificate of a
+//! handshake lives in `handshake`.
 
 mod content;
 mod error;

@@ -1,5 +1,5 @@
-//! The certificate that was read last, and replacing it by what the files have. What is wrong with them is found in
-//! `content`, and when they are looked at is decided in `watch`.
+//! The current certificate, and its replacement by the content of the files. `content` finds errors in the files, and
+//! `watch` decides when to read them.
 
 use std::hash::{BuildHasher, RandomState};
 use std::ops::RangeInclusive;
@@ -18,12 +18,12 @@ pub(super) struct Store {
     paths: Paths,
     provider: Arc<CryptoProvider>,
     current: RwLock<Current>,
-    /// The digest of the content that `current` was made of. Whoever reads the files holds it, so that of two readers
-    /// the one that reads later decides.
+    /// The digest of the content from which `current` was created. Locked while the files are read, so that of two
+    /// readers the later one wins.
     digest: Mutex<u64>,
-    /// Makes digests. Keeping the content itself would keep another copy of the private key in memory.
+    /// Computes digests. Keeping the content itself would keep another copy of the private key in memory.
     hasher: RandomState,
-    /// Whether the log has a warning about the validity of `current`.
+    /// Whether a warning about the validity of `current` has been logged.
     warned: AtomicBool,
 }
 
@@ -32,15 +32,15 @@ pub(super) struct Current {
     pub(super) validity: Option<RangeInclusive<SystemTime>>,
 }
 
-/// What the files have at one look.
+/// The result of one look at the files.
 pub(super) enum Look {
-    /// The current certificate.
+    /// The files contain the current certificate.
     Same,
-    /// Content with this digest, which the look before did not see. It may still be in the middle of being written.
+    /// The files have content with this digest, which the previous look did not find. They may still be being written.
     Changed(u64),
-    /// Another certificate, which is now the current one.
+    /// The files contained another certificate, which is now the current one.
     Renewed,
-    /// Content that cannot be used, at two looks in a row.
+    /// Two looks in a row found content that cannot be used.
     Unusable(CertificateFilesError),
 }
 
@@ -76,7 +76,7 @@ impl Store {
         self.current.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Replaces the certificate by what the files have now, and returns whether that is another.
+    /// Replaces the certificate by the content of the files, and returns whether the content has changed.
     pub(super) fn reload(&self) -> Result<bool, CertificateFilesError> {
         let mut digest = self.digest();
         let content = self.paths.read()?;
@@ -90,7 +90,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Looks at the files. `last` is the digest that the look before found changed.
+    /// Looks at the files. `last` is the changed digest that the previous look found.
     pub(super) fn look(&self, last: Option<u64>) -> Look {
         let mut digest = self.digest();
         let content = self.paths.read();
@@ -119,13 +119,13 @@ impl Store {
         let mut current = current.unwrap_or_else(PoisonError::into_inner);
         std::mem::swap(&mut *current, &mut next);
         drop(current);
-        // A key is the provider's, and so is what its `drop` does. It runs without the lock that handshakes need.
+        // A key is a provider's type with an unknown `drop`, so it is dropped without the lock that handshakes need.
         drop(next);
         self.warned.store(false, Ordering::Relaxed);
         Ok(())
     }
 
-    /// Logs that the current certificate is not valid now, unless that was logged already.
+    /// Logs a warning if the current certificate is not valid now, once for each certificate.
     pub(super) fn warn_if_invalid(&self) {
         let validity = self.current().validity.clone();
         let now = SystemTime::now();

@@ -1,5 +1,4 @@
-//! From when to when a certificate is valid. What follows from that is up to clients: rustls presents certificates that
-//! have expired.
+//! The period in which a certificate is valid. Clients decide what follows: rustls presents expired certificates too.
 
 use std::ops::RangeInclusive;
 use std::time::{Duration, SystemTime};
@@ -7,11 +6,11 @@ use std::time::{Duration, SystemTime};
 use rustls::pki_types::{CertificateDer, UnixTime};
 use webpki::{EndEntityCert, Error, KeyUsage};
 
-/// Returns the first and the last second at which the certificate is valid, or `None` if webpki cannot read it.
+/// Returns the first and the last second at which the certificate is valid, or `None` if webpki cannot parse it.
 pub(super) fn validity(certificate: &CertificateDer<'_>) -> Option<RangeInclusive<SystemTime>> {
     let certificate = EndEntityCert::try_from(certificate).ok()?;
-    // webpki has no accessor for the times, but names them in its errors. It checks them before anything else, so
-    // neither the usage nor the missing trust anchors matter.
+    // webpki has no accessor for the times, but its errors contain them. It checks them first, so neither the usage nor
+    // the missing trust anchors matter.
     let judged_at = |seconds| {
         let time = UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let usage = KeyUsage::server_auth();

@@ -1,4 +1,4 @@
-//! The task that looks at the files at an interval. What becomes of their content is decided in `files`.
+//! The task that looks at the files at an interval. `store` decides what to do with their content.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -11,24 +11,24 @@ use super::store::Look;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long files must stay as they are before they count as written, if the interval is not shorter.
+/// The time for which files must stay unchanged before they count as written, if the interval is not shorter.
 const SETTLE: Duration = Duration::from_secs(1);
 
 impl CertificateFiles {
-    /// Starts a task that reads the files at this interval and presents what it finds there. An interval of less than
-    /// 10 milliseconds counts as 10 milliseconds.
+    /// Starts a task that reads the files at this interval and presents renewed certificates. An interval below 10
+    /// milliseconds counts as 10 milliseconds.
     ///
-    /// The task compares content and not times of modification, so it notices copies, renames and symbolic links that
-    /// point elsewhere. It uses new content only if two reads in a row have found it, so files that are being written
-    /// do not count. The second read is one second after the first, or an interval if that is shorter. The task reads
-    /// in [threads that may block](spawn_blocking).
+    /// The task compares the content of the files, not their modification times, so it notices copies, renames and
+    /// changed symbolic links. It uses new content only after two reads in a row have found the same content, so that
+    /// it does not use half-written files. The second read follows after one second, or after the interval if that is
+    /// shorter. The task reads the files on [threads that may block](spawn_blocking).
     ///
-    /// If the files cannot be used, the previous certificate stays, and the task tries again until they can. With the
-    /// feature `tracing`, it logs each renewal at info level, each cause of a failure once at error level, and a
-    /// warning when the certificate expires. [`watch_with`](Self::watch_with) also calls a function.
+    /// If the files cannot be used, the previous certificate stays, and the task tries again at the next interval. With
+    /// the feature `tracing`, the task logs each renewal at info level, repeated errors only once at error level, and a
+    /// warning when the certificate has expired. [`watch_with`](Self::watch_with) also calls a function.
     ///
     /// The task ends when it is [aborted](JoinHandle::abort), or within an interval after the last clone of the `Arc`
-    /// was dropped. Dropping the handle does not end it.
+    /// has been dropped. Dropping the handle does not end the task.
     ///
     /// # Panics
     ///
@@ -37,8 +37,8 @@ impl CertificateFiles {
         self.watch_with(interval, |_| {})
     }
 
-    /// Like [`watch`](Self::watch), and calls `report` with each renewal and with the first of equal errors in a row.
-    /// `report` must neither block nor panic.
+    /// Starts a task like [`watch`](Self::watch), which also calls `report` after each renewal and for each error. Of
+    /// equal errors in a row, only the first is reported. `report` must neither block nor panic.
     ///
     /// ```no_run
     /// use std::sync::Arc;
@@ -80,7 +80,7 @@ async fn run(
         let Some(files) = files.upgrade() else {
             return;
         };
-        // Fails only when the runtime shuts down.
+        // Fails only if the runtime shuts down.
         let looking = spawn_blocking(move || (files.0.look(last), files));
         let Ok((look, files)) = looking.await else {
             return;
