@@ -1,5 +1,5 @@
-//! A cache of certificate names, so that each certificate is read once and its names are held once, however many
-//! connections present it. How a certificate is read lives in `der`.
+//! A cache of certificate names, so that each certificate is parsed once and its names are stored once for all
+//! connections. Parsing a certificate lives in `der`.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -9,7 +9,7 @@ use rustls::sign::CertifiedKey;
 use super::names::CertificateNames;
 use crate::host::NameMap;
 
-/// How many entries may gather before the first search for dead ones.
+/// The number of entries before the first search for dead entries.
 const FIRST_SWEEP: usize = 64;
 
 #[derive(Debug)]
@@ -17,12 +17,12 @@ pub(crate) struct Certificates(Mutex<Cache>);
 
 #[derive(Debug)]
 struct Cache {
-    /// By the address of a key. The weak reference keeps the address from being reused.
+    /// Keyed by the address of a `CertifiedKey`. The weak reference prevents the address from being reused.
     by_key: HashMap<usize, (Weak<CertifiedKey>, CertificateNames)>,
-    /// By content, for resolvers that make a new key for every handshake. An entry lives as long as some
-    /// connection, or an entry of `by_key`, holds the names.
+    /// Keyed by content, for resolvers that create a new `CertifiedKey` for every handshake. An entry lives as long as
+    /// a connection or an entry of `by_key` holds the names.
     by_der: HashMap<Box<[u8]>, Weak<NameMap<()>>>,
-    /// How many entries may gather before the next search for dead ones.
+    /// The number of entries before the next search for dead entries.
     sweep_at: usize,
 }
 
@@ -38,15 +38,15 @@ impl Certificates {
     /// Returns the names of the certificate that belongs to `key`.
     pub(crate) fn names(&self, key: &Arc<CertifiedKey>) -> CertificateNames {
         let address = Arc::as_ptr(key) as usize;
-        // While the weak reference exists no other key can have its address.
+        // While the weak reference exists, no other key can have the same address.
         if let Some((_, names)) = self.cache().by_key.get(&address) {
             return names.clone();
         }
         let Ok(certificate) = key.end_entity_cert() else {
             return CertificateNames::unknown();
         };
-        // Read without the lock, so that a long certificate does not delay other handshakes. If two handshakes
-        // read the same certificate at once, the names that were stored first stay.
+        // Parsed without the lock, so that a long certificate does not delay other handshakes. If two handshakes parse
+        // the same certificate at the same time, the names that were stored first stay.
         let known = self.cache().read_before(certificate);
         let names = known.unwrap_or_else(|| CertificateNames::from_der(certificate));
         let mut cache = self.cache();
@@ -68,7 +68,7 @@ impl Cache {
         Some(CertificateNames::from_shared(names))
     }
 
-    /// Returns the names that are stored for the certificate, after storing `names` if there are none.
+    /// Returns the names stored for the certificate. If there are none, stores `names` first.
     fn keep(&mut self, certificate: &[u8], names: CertificateNames) -> CertificateNames {
         if let Some(kept) = self.read_before(certificate) {
             return kept;

@@ -1,6 +1,6 @@
-//! Reads the dNSName and iPAddress entries of a certificate in DER. webpki decides whether a client can read the
-//! certificate at all. It lists no IP addresses, and no wildcard before a single label, so the entries are read here.
-//! Which of them cover something is decided in `names`.
+//! Reads the dNSName and iPAddress entries of a certificate in DER. webpki decides whether a client can parse the
+//! certificate. It lists no IP addresses and no wildcards before a single label, so the entries are read here. `names`
+//! decides which entries can match a host.
 
 use std::net::IpAddr;
 
@@ -13,15 +13,16 @@ use super::names::CertificateNames;
 impl CertificateNames {
     /// Reads the names of a certificate in DER.
     ///
-    /// The names are [unknown](Self::unknown) in three cases:
+    /// Returns [unknown](Self::unknown) names in three cases:
     ///
-    /// - webpki, and so a rustls client, rejects the form of the certificate. Examples are another version
-    ///   of X.509 than 3 and an unknown critical extension.
-    /// - an entry of subjectAltName does not have the form that DER prescribes.
+    /// - webpki, and so a rustls client, rejects the form of the certificate. Examples are an X.509 version other than
+    ///   3 and an unknown critical extension.
+    /// - An entry of subjectAltName is not valid DER.
     /// - subjectAltName is absent, or has neither a dNSName nor an iPAddress. A client that accepts such a certificate
     ///   decides by other means, such as a pinned key or a SPIFFE ID.
     ///
-    /// An entry that no client would match, such as an iPAddress of five octets, still makes the names known.
+    /// If the only entries are entries that no client would match, such as an iPAddress of five octets, the names are
+    /// known and cover nothing.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -70,12 +71,12 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 struct Entries<'a> {
     dns_names: Vec<&'a str>,
     ip_addresses: Vec<IpAddr>,
-    /// The extension has a dNSName or an iPAddress, which may be one that covers nothing.
+    /// Whether the extension has a dNSName or an iPAddress, even one that covers nothing.
     name_hosts: bool,
 }
 
-/// Returns the entries of a certificate. webpki stops at an entry that it cannot read, so names behind that entry
-/// cover nothing for a client. Such a certificate is an error here.
+/// Returns the entries of a certificate. webpki stops at an entry that it cannot parse, so a client ignores the names
+/// after that entry. Such a certificate is an error here.
 fn entries(der: &[u8]) -> Result<Entries<'_>, EndOfInput> {
     let mut entries = Entries::default();
     let Some(names) = subject_alt_names(der)? else {
@@ -90,7 +91,7 @@ fn entries(der: &[u8]) -> Result<Entries<'_>, EndOfInput> {
             // A dNSName is ASCII. Other text matches no host, whatever its encoding.
             entries.dns_names.extend(std::str::from_utf8(value));
         } else if tag == IP_ADDRESS {
-            // An entry of another length is a range, which only name constraints may have.
+            // An entry of another length is invalid here. A range of addresses is only allowed in name constraints.
             let v4 = <[u8; 4]>::try_from(value).map(IpAddr::from);
             let ip = v4.or_else(|_| <[u8; 16]>::try_from(value).map(IpAddr::from));
             entries.ip_addresses.extend(ip);

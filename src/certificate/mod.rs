@@ -1,5 +1,5 @@
-//! The names of a certificate: what they cover, how they are read from DER, and a cache of them. Which
-//! certificate a connection presented is recorded in `handshake`.
+//! The names of a certificate: matching hosts, reading from DER, and a cache. Recording the certificate of a handshake
+//! lives in `handshake`.
 
 #[cfg(feature = "rustls")]
 mod cache;

@@ -1,5 +1,5 @@
-//! The names of a certificate, and whether they cover a host (RFC 9525 §6.3). Reading them from a
-//! certificate lives in `der`.
+//! The names of a certificate, and matching a host against them (RFC 9525 §6.3). Reading them from a certificate lives
+//! in `der`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,16 +9,16 @@ use crate::host::{Hashed, Host, NameMap, Pattern, Sought};
 
 /// The subject alternative names of the certificate that a handshake presented.
 ///
-/// A handshake that resumes a session presents no certificate. Its names are those of the certificate that
-/// a full handshake would have presented.
+/// A handshake that resumes a session presents no certificate. The names are then the names of the certificate that a
+/// full handshake would have presented.
 ///
-/// A DNS name covers itself. A wildcard covers exactly one label in its place and never the name after it. An
+/// A DNS name covers itself. `*.example.com` covers names with exactly one more label, and not `example.com` itself. An
 /// IP address covers itself. The subject's common name covers nothing (RFC 9525 §2).
 ///
-/// The names are [unknown](Self::unknown) if the certificate says nothing about DNS names and IP addresses. The layer
-/// then serves the server name of the handshake and no other host.
+/// If the certificate contains neither DNS names nor IP addresses, the names are [unknown](Self::unknown). The layer
+/// then serves only the server name of the handshake.
 ///
-/// Cloning is cheap: all connections that presented a certificate share one set of names.
+/// A clone only increments a reference count: all connections that presented a certificate share one set of names.
 ///
 /// ```
 /// use tower_misdirected::CertificateNames;
@@ -36,22 +36,22 @@ use crate::host::{Hashed, Host, NameMap, Pattern, Sought};
 pub struct CertificateNames(Option<Arc<NameMap<()>>>);
 
 impl CertificateNames {
-    /// Makes names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
+    /// Creates names from the dNSName and iPAddress entries of a certificate's subjectAltName extension.
     ///
-    /// Pass every entry of these two kinds. Without any entry the names are [unknown](Self::unknown), because a client
-    /// that accepted the certificate did not decide by them. Examples are a certificate with only a common name, and
-    /// one with only a URI, such as a SPIFFE ID.
+    /// Pass every entry of these two kinds. Without any entry, the names are [unknown](Self::unknown), because a client
+    /// that accepts the certificate decides by other means. Examples are a certificate with only a common name, and a
+    /// certificate with only a URI, such as a SPIFFE ID.
     ///
-    /// A wildcard before a single label (`*.internal`) counts: some clients reject such a name, but Go and Java accept
-    /// it. Entries that no client would match are left out:
+    /// A wildcard before a single label (`*.internal`) counts, because some clients accept it, such as Go and Java.
+    /// Entries that no client would match are ignored:
     ///
-    /// - a wildcard that is not the whole left-most label (`f*.example`), or that stands before no label (`*`)
+    /// - a wildcard that is not the whole left-most label (`f*.example`), or without a label after it (`*`)
     /// - a label that begins or ends with a hyphen
     /// - a trailing dot (RFC 5280 §4.2.1.6)
     /// - an IP address written as a dNSName
     /// - non-ASCII text
     ///
-    /// If all entries are left out, the names are known and cover nothing.
+    /// If all entries are ignored, the names are known and cover nothing.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -81,7 +81,7 @@ impl CertificateNames {
         Self::of_entries(dns_names, ip_addresses)
     }
 
-    /// Makes the names of a certificate that has entries, even if none of them is among these.
+    /// Creates the names of a certificate that has entries, even if none of these entries can match.
     pub(super) fn of_entries(
         dns_names: impl Iterator<Item: AsRef<str>>,
         ip_addresses: impl Iterator<Item = IpAddr>,
@@ -98,11 +98,10 @@ impl CertificateNames {
         Self(Some(Arc::new(names.collect())))
     }
 
-    /// Makes unknown names. The layer then serves only the server name of the handshake, because nothing says which
-    /// other hosts the certificate is for.
+    /// Creates unknown names. With unknown names, the layer serves only the server name of the handshake, because it
+    /// cannot know which other hosts the certificate covers.
     ///
-    /// Use it for a TLS stack that does not say which certificate it presented, and for a certificate that cannot be
-    /// read. A certificate that names neither a DNS name nor an IP address counts as unknown too.
+    /// Use it if the TLS stack does not tell which certificate it presented, or if the certificate cannot be parsed.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -114,8 +113,8 @@ impl CertificateNames {
         Self(None)
     }
 
-    /// Returns whether the certificate can be read and names a DNS name or an IP address. Names that no client would
-    /// match count.
+    /// Returns whether the names are known: the certificate can be parsed, and has a DNS name or an IP address, even
+    /// one that no client would match.
     pub fn is_known(&self) -> bool {
         self.0.is_some()
     }
@@ -123,7 +122,7 @@ impl CertificateNames {
     /// Returns whether the certificate covers `host`, or `None` if the names are [unknown](Self::unknown).
     pub fn covers(&self, host: &Host) -> Option<bool> {
         let names = self.0.as_deref()?;
-        // A name is in normal form, which is found without reading it again.
+        // A `Host` is in normal form, so it is found without parsing it again.
         let found = host
             .name()
             .is_some_and(|name| names.read(name.as_bytes()).is_ok());
@@ -136,35 +135,35 @@ impl CertificateNames {
         Some(names.get(host).is_some())
     }
 
-    /// Reads a host without a port that the certificate covers. If the error has the hashes of the text, and the text
-    /// is a name in normal form, the certificate does not cover the name, because certificates have no wildcards for
-    /// several labels. An error without hashes says nothing.
+    /// Parses a host without a port that the certificate covers. If the error contains the hashes of the text, and the
+    /// text is a name in normal form, the certificate does not cover the name, because certificates have no wildcards
+    /// for several labels. An error without hashes does not tell whether the name is covered.
     #[inline]
     pub(crate) fn read<'a>(&self, text: &'a [u8]) -> Result<Sought<'a>, Option<Hashed<'a>>> {
         self.0.as_deref().ok_or(None)?.read(text)
     }
 
-    /// Returns the names as text, sorted: DNS names, then wildcards, then IP addresses. Empty if the names
-    /// are unknown.
+    /// Returns the names as sorted text: DNS names, then wildcards, then IP addresses. Returns an empty list if the
+    /// names are unknown.
     pub fn to_strings(&self) -> Vec<String> {
         let mut patterns: Vec<_> = self.patterns().collect();
         patterns.sort();
         patterns.iter().map(ToString::to_string).collect()
     }
 
-    /// Returns some names as a short text, for a log: at most `count`, and how many more there are.
+    /// Returns a short text for a log: at most `count` names, and the number of further names.
     #[cfg(feature = "tracing")]
     pub(crate) fn first(&self, count: usize) -> FirstNames<'_> {
         FirstNames { names: self, count }
     }
 
-    /// Returns the names in no particular order; none if they are unknown.
+    /// Returns the names in no particular order, or no names if they are unknown.
     pub(crate) fn patterns(&self) -> impl Iterator<Item = Pattern> {
         let names = self.0.iter().flat_map(|names| names.iter());
         names.map(|(pattern, ())| pattern)
     }
 
-    /// Returns whether both share one set in memory, as clones do.
+    /// Returns whether both values share the same set of names in memory, as clones do.
     ///
     /// ```
     /// use tower_misdirected::CertificateNames;
@@ -192,7 +191,8 @@ impl CertificateNames {
     }
 }
 
-/// Some names of a certificate as text. A certificate can have thousands, so only those that are shown are looked at.
+/// Some names of a certificate as text. A certificate can have thousands of names, so only the shown names are
+/// formatted.
 #[cfg(feature = "tracing")]
 pub(crate) struct FirstNames<'a> {
     names: &'a CertificateNames,
@@ -221,7 +221,7 @@ impl fmt::Display for FirstNames<'_> {
     }
 }
 
-/// Returns whether no label begins or ends with a hyphen, as the "preferred name syntax" of RFC 1034 §3.5 asks.
+/// Returns whether no label begins or ends with a hyphen, as the "preferred name syntax" of RFC 1034 §3.5 requires.
 /// Underscores are allowed here.
 fn is_preferred(name: &[u8]) -> bool {
     name.split(|&byte| byte == b'.')
