@@ -1,4 +1,4 @@
-//! TLS alerts as quinn reports them. Which one fits is decided where a handshake fails.
+//! TLS alerts as quinn reports them. The code that ends a handshake chooses the alert.
 
 use quinn_proto::{TransportError, TransportErrorCode};
 

@@ -1,4 +1,5 @@
-//! The ClientHello of a QUIC handshake, which may span frames and packets. What it chooses lives in `handshake`.
+//! The ClientHello of a QUIC handshake, which may span frames and packets. Choosing a configuration by it lives in
+//! `handshake`.
 
 use quinn_proto::TransportError;
 use rustls::server::{Accepted, Acceptor};
@@ -18,13 +19,13 @@ pub(super) struct ClientHello(Vec<u8>);
 /// A complete ClientHello.
 pub(super) struct Whole {
     pub(super) accepted: Accepted,
-    /// All bytes that have arrived, because the session has to read them again.
+    /// All bytes that have arrived, because the session must read them again.
     pub(super) bytes: Vec<u8>,
 }
 
 impl ClientHello {
-    /// Adds the content of a CRYPTO frame. Until the message is complete, only its type and its length are read
-    /// (RFC 8446 §4).
+    /// Adds the content of a CRYPTO frame. Until the message is complete, only its type and length are parsed (RFC 8446
+    /// §4).
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<Whole>, TransportError> {
         const CLIENT_HELLO: u8 = 1;
         self.0.extend_from_slice(bytes);
@@ -47,8 +48,8 @@ impl ClientHello {
     }
 }
 
-/// Parses a ClientHello. rustls expects it as over TCP, so it gets the record headers that QUIC leaves out
-/// (RFC 9001 §4).
+/// Parses a ClientHello. rustls expects the form of TCP, so this function adds the record headers that QUIC omits (RFC
+/// 9001 §4).
 fn parse(hello: &[u8]) -> Result<Accepted, TransportError> {
     const HANDSHAKE: u8 = 22;
     let mut acceptor = Acceptor::default();

@@ -1,4 +1,4 @@
-//! A QUIC handshake under the configuration that its ClientHello chose. Collecting the ClientHello lives in
+//! A QUIC handshake under the configuration that was chosen by its ClientHello. Collecting the ClientHello lives in
 //! `session`.
 
 use std::error::Error;
@@ -21,7 +21,7 @@ use crate::handshake::{
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
 
-/// A type that makes the sessions of one configuration, such as quinn's `QuicServerConfig`.
+/// A type that creates the sessions of one configuration, such as quinn's `QuicServerConfig`.
 pub(super) trait MakesSessions:
     crypto::ServerConfig
     + TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>
@@ -36,7 +36,7 @@ impl<Q> MakesSessions for Q where
 {
 }
 
-/// Returns what makes the sessions of one configuration, or why the configuration cannot serve QUIC.
+/// Returns the type that creates the sessions of one configuration.
 pub(super) fn prepare<Q>(
     config: Arc<rustls::ServerConfig>,
 ) -> Result<Q, Box<dyn Error + Send + Sync>>
@@ -48,7 +48,7 @@ where
     Ok(Q::try_from(config)?)
 }
 
-/// Tells the operator of a handshake that is refused. quinn does not tell a session the address of its peer.
+/// Reports a refused handshake to the operator. A session does not know the address of its peer.
 fn report(chooser: &Chooser, error: &(dyn Error + Send + Sync + 'static), reason: FailureReason) {
     chooser.report(&HandshakeFailure {
         error,
@@ -69,14 +69,14 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// Starts a session of `Q` under the configuration that the ClientHello chooses.
+    /// Starts a session of `Q` under the configuration that is chosen by the ClientHello.
     pub(super) fn start<Q: MakesSessions>(
         chooser: &Chooser,
         hello: &rustls::server::ClientHello<'_>,
         version: u32,
         params: &TransportParameters,
     ) -> Result<Self, TransportError> {
-        // quinn does not tell a session its local address.
+        // A session does not know its local address.
         let Some(chosen) = chooser.choose(hello, Transport::Quic, || None) else {
             let server_name = hello.server_name().map(str::to_owned);
             let ended = Ended::UnrecognizedName(server_name);
@@ -90,13 +90,13 @@ impl Handshake {
             server_name,
             is_challenge: _,
         } = chosen;
-        // rustls will negotiate the first of our protocols that the client offers too. Only that one is left in
-        // the configuration, because a session reveals the negotiated protocol only in a type that quinn has
-        // with a crypto provider.
+        // rustls will negotiate the first of our protocols that the client also offers. Only that protocol stays in the
+        // configuration, because a session returns the negotiated protocol only in a type that quinn has with a crypto
+        // provider.
         let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();
         let mut ours = config.alpn_protocols.iter();
         let alpn = ours.find(|ours| offered.contains(&&***ours)).cloned();
-        // It is left in a configuration without a protocol of QUIC's.
+        // `acme-tls/1` stays in a configuration without a protocol for QUIC.
         if alpn.as_deref() == Some(ACME_TLS) {
             report(chooser, &Ended::Challenge, FailureReason::Tls);
             return Err(alert(NO_APPLICATION_PROTOCOL));
@@ -129,19 +129,19 @@ impl Handshake {
         Ok(ready)
     }
 
-    /// Writes what the session has to say. quinn asks for it at once after every `read`.
+    /// Writes the messages of the session. quinn calls this directly after every `read`.
     pub(super) fn write(&mut self, buffer: &mut Vec<u8>) -> Option<Keys> {
         let begin = buffer.len();
         let keys = self.session.write_handshake(buffer);
-        // A session does not tell whether it resumes another one, but it tells the client. What the session store or
-        // the ticketer returned says less, because rustls may reject it.
+        // A session has no accessor for whether it resumes another session, but its ServerHello says so. The result of
+        // the session store or the ticketer is not enough, because rustls may reject it.
         if let Some(resumes) = server_hello::resumes(&buffer[begin..]) {
             self.resumed = resumes;
         }
         keys
     }
 
-    /// Returns what the session tells quinn about the handshake.
+    /// Returns the data about the handshake for quinn.
     pub(super) fn data(&self) -> HandshakeData {
         HandshakeData {
             facts: self.facts(),
@@ -164,8 +164,8 @@ impl Handshake {
         facts
     }
 
-    /// Returns whether the client is known: the handshake is complete, or it resumes a session, and 0-RTT data may
-    /// come under the client certificate of that session.
+    /// Returns whether the client is known: the handshake is complete, or it resumes a session, so that 0-RTT data may
+    /// arrive under the client certificate of the session.
     fn client_is_known(&self) -> bool {
         !self.session.is_handshaking() || self.session.early_crypto().is_some()
     }
@@ -174,7 +174,7 @@ impl Handshake {
 /// The type in which a session returns the certificates of the client.
 type Chain = Vec<CertificateDer<'static>>;
 
-/// What a session tells quinn about its handshake.
+/// The data about a handshake that a session returns to quinn.
 pub(super) struct HandshakeData {
     pub(super) facts: Facts,
     pub(super) client_is_known: bool,

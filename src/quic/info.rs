@@ -1,18 +1,18 @@
-//! The connection info of a QUIC connection. What its handshake recorded lives in `handshake`.
+//! The connection info of a QUIC connection. Recording the facts lives in `handshake`.
 
 use super::handshake::HandshakeData;
 use crate::connection::ConnectionInfo;
 
 impl ConnectionInfo {
-    /// Describes a QUIC connection by its handshake, with the current address of its peer. The local address is
-    /// unknown, because quinn does not tell its port.
+    /// Returns the facts about a QUIC connection, with the current address of the peer. The local address is unknown,
+    /// because quinn does not tell its port.
     ///
-    /// `None` in two cases:
+    /// Returns `None` in two cases:
     ///
-    /// - the crypto configuration of the endpoint is not a [`QuicTls`](crate::QuicTls).
-    /// - the client is not known yet. After quinn's `into_0rtt` that lasts until the handshake is complete, or has
-    ///   resumed a session with 0-RTT. No request arrives before that, so call this when the first one has
-    ///   arrived.
+    /// - The crypto configuration of the endpoint is not a [`QuicTls`](crate::QuicTls).
+    /// - The client is not known yet. After quinn's `into_0rtt`, the client is unknown until the handshake is complete
+    ///   or has resumed a session with 0-RTT. No request arrives earlier, so call this method when the first request
+    ///   has arrived.
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;

@@ -1,7 +1,7 @@
-//! The integration with quinn: TLS for HTTP/3. What QUIC has in common with TLS over TCP lives in `handshake`.
+//! The integration with quinn: TLS for HTTP/3. The parts that QUIC shares with TLS over TCP live in `handshake`.
 //!
-//! quinn asks for a session before the ClientHello has arrived. So a session first only collects CRYPTO frames,
-//! until the ClientHello is complete and chooses the configuration.
+//! quinn starts a session before the ClientHello has arrived. So a session first collects CRYPTO frames, until the
+//! ClientHello is complete and the configuration can be chosen.
 
 mod alert;
 mod client_hello;

@@ -1,9 +1,9 @@
-//! The ServerHello of a QUIC handshake, which says whether the handshake resumes a session. rustls writes it; nothing
-//! here depends on how it decided.
+//! The ServerHello of a QUIC handshake, which says whether the handshake resumes a session. rustls decides and writes
+//! it; this file only parses it.
 
-/// Returns whether messages of the server resume a session. `None` if they do not begin with a ServerHello.
+/// Returns whether messages of the server resume a session, or `None` if they do not begin with a ServerHello.
 ///
-/// A HelloRetryRequest is a ServerHello that resumes nothing yet. Another one follows it.
+/// A HelloRetryRequest is a ServerHello that resumes no session yet. Another ServerHello follows it.
 pub(super) fn resumes(messages: &[u8]) -> Option<bool> {
     const SERVER_HELLO: u8 = 2;
     // RFC 8446 §4.2.11

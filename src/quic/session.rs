@@ -1,5 +1,5 @@
-//! A session that collects the ClientHello and then becomes one of quinn's, under the configuration that the
-//! ClientHello chose. What happens under it lives in `handshake`.
+//! A session that collects the ClientHello, and then wraps quinn's session under the chosen configuration. The
+//! handshake under that configuration lives in `handshake`.
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
@@ -16,9 +16,9 @@ use super::client_hello::ClientHello;
 use super::handshake::{Handshake, MakesSessions};
 use crate::handshake::Chooser;
 
-/// The server's side of one handshake.
+/// The server side of one handshake.
 pub(super) struct Session<Q> {
-    /// For what comes before the ClientHello and depends on no secret (RFC 9001 §5.2, §5.8).
+    /// Used before the ClientHello, for operations that need no secret (RFC 9001 §5.2, §5.8).
     initial: Arc<Q>,
     chooser: Chooser,
     version: u32,
@@ -87,7 +87,7 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
         debug_assert_eq!(side, Side::Server);
         match self.initial.initial_keys(self.version, dst_cid) {
             Ok(keys) => keys,
-            // quinn starts no session of a version that `initial_keys` rejects.
+            // quinn starts no session for a version that `initial_keys` rejects.
             Err(UnsupportedVersion) => unreachable!(),
         }
     }
@@ -116,8 +116,8 @@ impl<Q: MakesSessions> crypto::Session for Session<Q> {
     }
 
     fn read_handshake(&mut self, bytes: &[u8]) -> Result<bool, TransportError> {
-        // Code of the user's runs here, such as a callback for failures. quinn holds the lock of the endpoint meanwhile,
-        // so a panic would poison it, which ends all connections and can abort the process.
+        // User code runs here, such as a callback for failures. quinn holds the lock of the endpoint during the call,
+        // so a panic would poison the lock, which ends all connections and can abort the process.
         let read = panic::catch_unwind(AssertUnwindSafe(|| self.read(bytes)));
         read.unwrap_or_else(|_| Err(alert(INTERNAL_ERROR)))
     }

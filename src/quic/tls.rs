@@ -13,27 +13,27 @@ use super::session::Session;
 use crate::handshake::{Chooser, Transport};
 use crate::tls::TlsAcceptor;
 
-/// TLS for HTTP/3: the crypto configuration of a quinn endpoint.
+/// The crypto configuration of a quinn endpoint, for HTTP/3.
 ///
-/// Like [`TlsAcceptor`], it chooses the configuration of a connection by the ClientHello and records what the
-/// handshake presented. Make it from a `TlsAcceptor`, or from anything that makes one. TCP and QUIC share the
-/// names of certificates if both use clones of one acceptor.
+/// Like [`TlsAcceptor`], it selects the TLS configuration of a connection by the ClientHello, and records what the
+/// handshake presented. Create it from a `TlsAcceptor`, or from anything that converts into one. If TCP and QUIC use
+/// clones of the same acceptor, they share the parsed certificates.
 ///
-/// [`ConnectionInfo::from_quinn`](crate::ConnectionInfo::from_quinn) returns what is known about a connection. Insert
-/// it into the extensions of every request, and the layer judges HTTP/3 requests like all others.
+/// [`ConnectionInfo::from_quinn`](crate::ConnectionInfo::from_quinn) returns the facts about a connection. Insert the
+/// `ConnectionInfo` into the extensions of every request. The layer then judges HTTP/3 requests like all others.
 ///
-/// `Q` makes the sessions of one configuration. Use [`quinn::crypto::rustls::QuicServerConfig`], which exists if one of
-/// quinn's features selects a crypto provider.
+/// `Q` is the type that creates the sessions of one configuration. Use [`quinn::crypto::rustls::QuicServerConfig`],
+/// which quinn provides if one of its features selects a crypto provider.
 ///
 /// # Configurations
 ///
-/// A configuration needs TLS 1.3, and `h3` among its ALPN protocols (RFC 9114 §3.1). If it cannot serve QUIC, the
-/// handshake is refused and the client falls back to TCP.
+/// A configuration needs TLS 1.3 and the ALPN protocol `h3` (RFC 9114 §3.1). If a configuration cannot serve QUIC, its
+/// handshakes are refused, and clients fall back to TCP.
 ///
-/// 0-RTT is offered if `max_early_data_size` is not 0 and sessions are kept in a store; rustls offers none with
-/// tickets. Handlers must then tolerate replays (RFC 8470).
+/// QUIC offers 0-RTT if `max_early_data_size` is not 0 and the configuration keeps sessions in a store; rustls does not
+/// offer 0-RTT with tickets. With 0-RTT, handlers must tolerate replays (RFC 8470).
 ///
-/// `quinn::Connection::handshake_data` returns a private type, which only `from_quinn` can read.
+/// `quinn::Connection::handshake_data` returns a private type that only `from_quinn` can read.
 ///
 /// [`quinn::crypto::rustls::QuicServerConfig`]: https://docs.rs/quinn/0.11/quinn/crypto/rustls/struct.QuicServerConfig.html
 ///
@@ -69,8 +69,8 @@ impl<Q> QuicTls<Q>
 where
     Q: TryFrom<Arc<rustls::ServerConfig>, Error: Error + Send + Sync + 'static>,
 {
-    /// Creates the configuration from anything that makes a [`TlsAcceptor`]. The time limit and the bound of the
-    /// acceptor do not apply, because quinn has its own.
+    /// Creates the crypto configuration from anything that converts into a [`TlsAcceptor`]. The acceptor's time limit
+    /// and bound on pending handshakes do not apply, because quinn has its own.
     ///
     /// # Errors
     ///
