@@ -1,4 +1,4 @@
-//! `ProxyProtocol` as the acceptor of plaintext connections. Reading the header by hand lives in `proxy_protocol`.
+//! `ProxyProtocol` as an acceptor of plaintext connections. Reading only the header lives in `proxy_protocol`.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -13,20 +13,21 @@ use crate::listening::{Addresses, Bounds, Given, Late, Pending, local_addr, peer
 use crate::proxy_protocol::ProxyProtocol;
 
 impl ProxyProtocol {
-    /// Accepts a plaintext connection: reads its header, if its peer has to send one, and returns the stream behind it.
-    /// If `io` is a `TcpStream`, the addresses are those of the socket.
+    /// Accepts a plaintext connection: reads the header, if the peer must send one, and returns the stream after the
+    /// header. If `io` is a `TcpStream`, the acceptor also records the addresses of the socket.
     ///
-    /// Use it for a server behind a gateway that terminates TLS. A [`PlaintextListener`](crate::PlaintextListener) calls
-    /// it, and so does axum-server with `.acceptor(proxy_protocol)`.
+    /// Use it for a server behind a gateway that terminates TLS. [`PlaintextListener`](crate::PlaintextListener) calls
+    /// this method, and so does axum-server with `.acceptor(proxy_protocol)`.
     ///
     /// # Errors
     ///
-    /// An error concerns this connection only. With the feature `tracing` it is logged at debug level.
+    /// An error affects only this connection. With the feature `tracing`, it is logged at debug level.
     ///
     /// - the errors of [`read`](Self::read)
     /// - [`TimedOut`](io::ErrorKind::TimedOut), if the header did not arrive within the
     ///   [time limit](Self::header_timeout)
-    /// - [`Other`](io::ErrorKind::Other), if too many connections waited for their header, and this was the oldest
+    /// - [`Other`](io::ErrorKind::Other), if [too many connections](Self::max_pending_headers) waited for their header,
+    ///   and this one was the oldest
     ///
     /// ```
     /// use tokio::net::TcpStream;
@@ -48,8 +49,8 @@ impl ProxyProtocol {
         self.accept_given(io, None)
     }
 
-    /// Accepts a plaintext connection on a transport whose addresses the caller knows. In all else it is like
-    /// [`accept`](Self::accept).
+    /// Accepts a plaintext connection on a transport whose addresses the caller provides. Otherwise like
+    /// [`accept`](Self::accept), with the same errors.
     ///
     /// ```
     /// use tokio::io::DuplexStream;

@@ -1,5 +1,5 @@
-//! A listener for plaintext connections from gateways. Its loop lives in `listening`, and serving the connections is up
-//! to `axum::serve` or a loop of the user's.
+//! A listener for plaintext connections from gateways. Its loop lives in `listening`. `axum::serve` or the user's own
+//! loop serves the connections.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -11,17 +11,17 @@ use super::stream::PlaintextStream;
 use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 use crate::proxy_protocol::ProxyProtocol;
 
-/// A plaintext listener behind gateways that send PROXY protocol headers.
+/// A listener that accepts plaintext connections from gateways that send PROXY protocol headers.
 ///
-/// Headers are read in tasks of their own, so a silent peer does not delay the others. Their time limit and the bound on
-/// how many are pending are settings of [`ProxyProtocol`]. Dropping the listener ends the connections that wait for
-/// their header. Over TCP, `TCP_NODELAY` is set on every connection.
+/// Each header is read in its own task, so a silent peer does not delay other peers. To change the time limit and the
+/// bound on pending connections, configure the [`ProxyProtocol`]. Dropping the listener ends the connections that wait
+/// for their header. Over TCP, the listener sets `TCP_NODELAY` on every connection.
 ///
 /// # With axum
 ///
-/// With the feature `axum` it is a listener for `axum::serve`. Serve with
-/// `into_make_service_with_connect_info::<ConnectionInfo>()`, because that is how requests get their
-/// [`ConnectionInfo`](crate::ConnectionInfo). Say who the gateway is, and which hosts there are:
+/// With the feature `axum`, it is a listener for `axum::serve`. Serve with
+/// `into_make_service_with_connect_info::<ConnectionInfo>()`, which inserts the
+/// [`ConnectionInfo`](crate::ConnectionInfo) into every request. Pass the gateways and the hosts to the layer:
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -53,7 +53,7 @@ impl PlaintextListener {
     ///
     /// # Errors
     ///
-    /// Returns [`BindError`], which names the address.
+    /// Returns [`BindError`] if `addr` cannot be resolved or bound.
     pub async fn bind(
         addr: impl ToSocketAddrs + fmt::Debug,
         proxy_protocol: ProxyProtocol,
@@ -62,7 +62,7 @@ impl PlaintextListener {
         Ok(Self::from_tcp(tcp, proxy_protocol))
     }
 
-    /// Reads headers on a listener that is already bound.
+    /// Creates a listener from a TCP listener that is already bound.
     pub fn from_tcp(tcp: TcpListener, proxy_protocol: ProxyProtocol) -> Self {
         Self::with_inner(tcp, proxy_protocol)
     }
@@ -85,20 +85,22 @@ impl<L: InnerListener> PlaintextListener<L> {
     ///
     /// # Errors
     ///
-    /// Returns the error of [`TcpListener::local_addr`], or that of the other listener.
+    /// Returns the error of [`TcpListener::local_addr`], or of the other listener.
     pub fn local_addr(&self) -> io::Result<L::Addr> {
         self.listener.inner().local_addr()
     }
 
-    /// Waits for the next connection whose header has arrived, and returns it with the address of its peer, which is the
-    /// gateway. The client's address is in the stream's [`ConnectionInfo`](crate::ConnectionInfo).
+    /// Waits for the next connection whose header has arrived, and returns the connection and the address of its peer,
+    /// which is the gateway. The address of the client is in the stream's [`ConnectionInfo`](crate::ConnectionInfo).
     ///
-    /// Connections without a header that they must have are dropped, and logged at debug level with the feature
-    /// `tracing`. Errors of the socket are handled like those of [`TlsListener`](crate::TlsListener).
+    /// The listener drops connections whose header is missing or invalid and, with the feature `tracing`, logs them at
+    /// debug level. If accepting from TCP fails, for example because the process has no file descriptors left, the
+    /// listener pauses and tries again. If it fails repeatedly, the listener ends the older half of the connections
+    /// that were pending before the last pause.
     ///
     /// # Cancel safety
     ///
-    /// This method is cancel safe: in a `tokio::select!` no connection is lost if another branch completes first.
+    /// This method is cancel safe. If another branch of a `tokio::select!` completes first, no connection is lost.
     pub async fn accept(&mut self) -> (PlaintextStream<L::Io>, L::Addr) {
         let proxy_protocol = &self.proxy_protocol;
         let begin = |io, addr: &L::Addr, given| {

@@ -1,5 +1,5 @@
-//! Plaintext connections from gateways that send PROXY protocol headers: accepting one, the stream, and a listener.
-//! The headers themselves live in `proxy_protocol`, and TLS connections in `tls`.
+//! Plaintext connections from gateways that send PROXY protocol headers: the acceptor, the stream, and the listener.
+//! The headers live in `proxy_protocol`, and TLS connections live in `tls`.
 
 mod acceptor;
 mod listener;

@@ -1,4 +1,4 @@
-//! A plaintext connection together with what is known about it. Accepting it lives in `acceptor`.
+//! A plaintext connection with its `ConnectionInfo`. Accepting it lives in `acceptor`.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::connection::ConnectionInfo;
 
-/// A plaintext connection that [`ProxyProtocol`](crate::ProxyProtocol) accepted, with its [`ConnectionInfo`].
+/// A plaintext connection accepted by a [`ProxyProtocol`](crate::ProxyProtocol), with its [`ConnectionInfo`].
 ///
 /// ```
 /// use tokio::net::TcpStream;
@@ -30,17 +30,17 @@ impl<IO> PlaintextStream<IO> {
         Self { io, info }
     }
 
-    /// Returns what is known about the connection. Insert it into the extensions of every request.
+    /// Returns the facts about the connection. Insert a clone into the extensions of every request.
     pub fn connection_info(&self) -> &ConnectionInfo {
         &self.info
     }
 
-    /// Returns the transport.
+    /// Returns a reference to the transport.
     pub fn get_ref(&self) -> &IO {
         &self.io
     }
 
-    /// Returns the transport, without the connection info.
+    /// Consumes the stream and returns the transport.
     pub fn into_inner(self) -> IO {
         self.io
     }

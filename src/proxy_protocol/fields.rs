@@ -1,5 +1,5 @@
-//! The fields behind the addresses of a version 2 header, which are type, length and value (PROXY protocol §2.2). They
-//! must be well-formed, and nothing else is read from them.
+//! The type-length-value fields after the addresses of a version 2 header (PROXY protocol §2.2). They are checked for
+//! well-formedness, and their content is not used.
 
 use super::checksum::checksum;
 use super::invalid::Invalid;
@@ -14,7 +14,7 @@ const SSL_SIG_ALG: u8 = 0x24;
 const SSL_KEY_ALG: u8 = 0x25;
 const NETNS: u8 = 0x30;
 
-/// Checks the fields of a header, which begin at `begin`, and the checksum if there is one.
+/// Checks the fields of a header from `begin` on, and the checksum if there is one.
 pub(super) fn check(header: &[u8], begin: usize) -> Result<(), Invalid> {
     let mut at = begin;
     let mut sum = None;
@@ -29,7 +29,7 @@ pub(super) fn check(header: &[u8], begin: usize) -> Result<(), Invalid> {
                 true
             }
             NETNS => value.is_ascii(),
-            // ALPN is octets, a NOOP has no meaning, and types that are not known here are allowed.
+            // An ALPN protocol can be any octets, a NOOP has no meaning, and unknown types are allowed.
             _ => true,
         };
         if !is_well_formed {
@@ -46,7 +46,7 @@ pub(super) fn check(header: &[u8], begin: usize) -> Result<(), Invalid> {
     }
 }
 
-/// Checks what a gateway says about the client's TLS connection.
+/// Checks the field about the client's TLS connection.
 fn check_ssl(value: &[u8]) -> Result<(), Invalid> {
     // Flags, and the result of verifying a client certificate.
     let mut at = 5;
@@ -54,7 +54,7 @@ fn check_ssl(value: &[u8]) -> Result<(), Invalid> {
         return Err(malformed(SSL, value));
     }
     while let Some((kind, inner)) = next(value, at)? {
-        // The common name (0x22) is what a client certificate has, which may be no UTF-8.
+        // The common name (0x22) comes from a client certificate, and may not be UTF-8.
         let is_text = matches!(kind, SSL_VERSION | SSL_CIPHER | SSL_SIG_ALG | SSL_KEY_ALG);
         if is_text && !inner.is_ascii() {
             return Err(malformed(kind, inner));

@@ -1,8 +1,9 @@
-//! Why octets are not a PROXY protocol header, in words. Turning the reason into an `io::Error` lives in `reader`.
+//! The reason for which octets are not a PROXY protocol header, as text. `reader` converts the reason into an
+//! `io::Error`.
 
 use std::fmt;
 
-/// How many octets of a header a message quotes at most. An escaped octet takes up to four characters.
+/// The number of octets of a header that a message quotes at most. An escaped octet takes up to four characters.
 const QUOTED: usize = 24;
 
 /// The problem with a header. The text is short and printable, although a peer chose the header.

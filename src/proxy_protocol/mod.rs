@@ -1,5 +1,5 @@
-//! PROXY protocol headers, versions 1 and 2: their grammar, reading one from a connection, and the setting that says
-//! which peers send one. Using the client's address lives in the acceptors, and trusting a peer in `peers`.
+//! PROXY protocol headers, versions 1 and 2: the grammar, reading a header from a connection, and the setting for the
+//! peers that send one. Using the address of the client lives in the acceptors, and the lists of peers live in `peers`.
 
 mod checksum;
 mod fields;

@@ -1,5 +1,5 @@
-//! Reads a PROXY protocol header from a connection, and not one octet more. What a header may look like lives in
-//! `version`, and which connections have one in `settings`.
+//! Reads a PROXY protocol header from a connection, and not one octet more. The grammar of a header lives in `version`,
+//! and the peers that send a header live in `settings`.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,15 +15,15 @@ use crate::peers::Peers;
 
 /// The header of one connection while it is read.
 pub(crate) struct HeaderReader {
-    /// Who sends it, for errors.
+    /// The peer that sends the header, for errors.
     peer: Option<SocketAddr>,
-    /// The header as far as it is known, and room for what it has at least.
+    /// The octets that have arrived, and space for the least number of octets that must follow.
     header: Vec<u8>,
     read: usize,
 }
 
 impl HeaderReader {
-    /// Returns the reader for a connection from `peer`, if that is one of the peers that have to send a header.
+    /// Returns the reader for a connection from `peer`, if `peer` must send a header.
     pub(crate) fn of(peers: &Peers, peer: Option<SocketAddr>) -> Option<Self> {
         peers.contains_peer(peer).then(|| Self {
             peer: peer.map(canonical),
@@ -32,11 +32,11 @@ impl HeaderReader {
         })
     }
 
-    /// Reads the rest of the header. Returns the address of the client, if the header has one.
+    /// Reads the rest of the header. Returns the address of the client, if the header contains one.
     ///
     /// # Errors
     ///
-    /// - `InvalidData` if there is no header, or an invalid one
+    /// - `InvalidData` if the header is missing or invalid
     /// - `UnexpectedEof` if the connection ends before the header does
     /// - the error of the transport
     pub(crate) fn poll<IO: AsyncRead + Unpin>(
@@ -51,7 +51,7 @@ impl HeaderReader {
                 let client = parse(read).map_err(|invalid| self.invalid(&invalid))?;
                 return Poll::Ready(Ok(client.map(canonical)));
             }
-            // The length is exact as soon as a peer can make it large, so nothing is reserved in vain.
+            // The length is exact before it can be large, so no memory is reserved without need.
             self.header.resize(least, 0);
             let mut rest = ReadBuf::new(&mut self.header[self.read..]);
             ready!(Pin::new(&mut *io).poll_read(context, &mut rest))?;

@@ -1,5 +1,5 @@
-//! The public `ProxyProtocol`: which peers send a header, and reading one by hand. Reading it before a TLS handshake
-//! lives in `tls`.
+//! The public `ProxyProtocol`: the peers that send a header, and reading only the header. Reading a header before a TLS
+//! handshake lives in `tls`.
 
 use std::future::poll_fn;
 use std::io;
@@ -13,10 +13,10 @@ use super::reader::HeaderReader;
 use crate::listening::Pending;
 use crate::peers::Peers;
 
-/// Reads PROXY protocol headers, versions 1 and 2, from the peers that send them.
+/// An acceptor that reads PROXY protocol headers, versions 1 and 2, from the peers that send them.
 ///
-/// A load balancer that forwards TCP connections sends the address of the client in a header before the first octet
-/// of the client. The [guide](crate::guide::servers#proxy-protocol) says when to use it.
+/// A load balancer that forwards TCP connections can send the address of the client in a header before the first octet
+/// of the client. The [guide](crate::guide::servers#proxy-protocol) explains when to use the protocol.
 ///
 /// - With a [`TlsAcceptor`](crate::TlsAcceptor), use its [`proxy_protocol`](crate::TlsAcceptor::proxy_protocol) setting.
 /// - Over plaintext, pass it to a [`PlaintextListener`](crate::PlaintextListener), or to axum-server as its acceptor.
@@ -60,12 +60,12 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_PENDING_HEADERS: usize = 4096;
 
 impl ProxyProtocol {
-    /// Requires a header on every connection from these peers, and reads none on others.
+    /// Creates an acceptor that requires a header on every connection from these peers. On connections from other
+    /// peers, the acceptor reads no header.
     ///
     /// # Security
     ///
-    /// A peer in this list can claim any client address.
-    /// If the list is [`Peers::any`], everyone who can reach the port can.
+    /// These peers can claim any client address. With [`Peers::any`], so can everyone who can reach the port.
     ///
     /// ```
     /// use tower_misdirected::{Peers, ProxyProtocol};
@@ -81,9 +81,9 @@ impl ProxyProtocol {
         }
     }
 
-    /// Sets how long a plaintext connection may wait for its header, counted from [`accept`](Self::accept). The default
-    /// is 10 seconds. A [`TlsAcceptor`](crate::TlsAcceptor) has
-    /// [a limit of its own](crate::TlsAcceptor::handshake_timeout).
+    /// Sets the longest time that a plaintext connection may wait for its header, counted from the first poll of
+    /// [`accept`](Self::accept). The default is 10 seconds. A [`TlsAcceptor`](crate::TlsAcceptor) has
+    /// [its own limit](crate::TlsAcceptor::handshake_timeout).
     ///
     /// ```
     /// use std::time::Duration;
@@ -99,31 +99,32 @@ impl ProxyProtocol {
         self
     }
 
-    /// Sets how many plaintext connections may wait for their header at once, at least one. The default is 4,096. If the
-    /// bound is reached, the oldest of them ends.
+    /// Sets how many plaintext connections may wait for their header at the same time. The default is 4,096, and 0
+    /// counts as 1. If the bound is reached, the oldest of these connections ends.
     #[must_use]
     pub fn max_pending_headers(mut self, limit: usize) -> Self {
         self.pending = Arc::new(Pending::new(limit));
         self
     }
 
-    /// Reads the header from a connection that has just been accepted, and returns the address of the client. `peer`
-    /// is the other end of the connection, or `None` if it has no IP address.
+    /// Reads the header from a newly accepted connection, and returns the address of the client. `peer` is the other
+    /// end of the connection, or `None` if the peer has no IP address.
     ///
-    /// Returns `None` without reading anything if the list does not contain `peer`, and `None` if the header names no
-    /// TCP client: the header is `LOCAL`, as in health checks, or `UNKNOWN`, or names a UDP or a Unix socket.
+    /// If the list does not contain `peer`, returns `None` without reading anything. If the header names no TCP client,
+    /// also returns `None`: the header is `LOCAL`, as in health checks, or `UNKNOWN`, or names a UDP or Unix socket.
     ///
-    /// An IPv4 client has an IPv4 address, even if the header has it in the form `::ffff:192.0.2.7`.
+    /// For an IPv4 client, returns an IPv4 address, even if the header contains the form `::ffff:192.0.2.7`.
     ///
-    /// This method reads at most 4,096 octets, and none behind the header. It waits until the header has arrived, so
-    /// limit its time. If the future is dropped, close the connection, because a part of the header may have been read.
+    /// This method reads at most 4,096 octets, and none after the header. It has no time limit, so add one. If you drop
+    /// the future before it completes, close the connection, because a part of the header may have been read.
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection has to be closed. The text is at most 400 octets of printable ASCII.
+    /// Close the connection on every error. The text of an error about the header is at most 400 octets of printable
+    /// ASCII.
     ///
-    /// - [`InvalidData`](io::ErrorKind::InvalidData), if the connection does not begin with a header, the header is
-    ///   invalid, or the header is longer than 107 octets (version 1) or 4,096 octets (version 2)
+    /// - [`InvalidData`](io::ErrorKind::InvalidData), if the header is missing, invalid, or longer than 107 octets
+    ///   (version 1) or 4,096 octets (version 2)
     /// - [`UnexpectedEof`](io::ErrorKind::UnexpectedEof), if the connection ended before the header did
     /// - the error of the transport
     pub async fn read<IO>(
@@ -140,7 +141,7 @@ impl ProxyProtocol {
         poll_fn(|context| header.poll(io, context)).await
     }
 
-    /// Returns the reader for a connection from `peer`, if that has to send a header.
+    /// Returns the reader for a connection from `peer`, if `peer` must send a header.
     pub(crate) fn header_from(&self, peer: Option<SocketAddr>) -> Option<HeaderReader> {
         HeaderReader::of(&self.peers, peer)
     }

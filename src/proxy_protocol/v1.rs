@@ -8,10 +8,10 @@ pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 
 /// The shortest line: `PROXY UNKNOWN`, CR and LF.
 pub(super) const SHORTEST: usize = "PROXY UNKNOWN\r\n".len();
-/// The longest line, CRLF included.
+/// The longest line, including CRLF.
 const LONGEST: usize = 107;
 
-/// Returns the length that a line which begins like this has at least. `begin` is not empty.
+/// Returns the least length of a line that begins with `begin`, which is not empty.
 pub(super) fn least_length(begin: &[u8]) -> Result<usize, Invalid> {
     let is_end = |octet: &u8| matches!(octet, b'\r' | b'\n');
     if let Some(end) = begin.iter().position(is_end) {
@@ -20,8 +20,8 @@ pub(super) fn least_length(begin: &[u8]) -> Result<usize, Invalid> {
             _ => Err(Invalid::octets(begin, "does not end with CR and LF")),
         };
     }
-    // A whole line of the protocol, as far as that is known, takes few reads. The addresses are `0.0.0.0` or `::` at
-    // least, and a port has one digit.
+    // Assuming the shortest line of the protocol keeps the number of reads small. The shortest addresses are `0.0.0.0`
+    // and `::`, and a port has at least one digit.
     let shortest = match begin.get(SIGNATURE.len()..SIGNATURE.len() + 4) {
         Some(b"TCP4") => "PROXY TCP4 0.0.0.0 0.0.0.0 0 0\r\n".len(),
         Some(b"TCP6") => "PROXY TCP6 :: :: 0 0\r\n".len(),
@@ -60,7 +60,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Option<SocketAddr>, Invalid> {
     }
 }
 
-/// Reads both addresses and both ports, and returns those of the source.
+/// Parses both addresses and both ports, and returns the address and port of the source.
 fn addresses<'a, A>(
     fields: &mut impl Iterator<Item = &'a [u8]>,
     expected: &str,
@@ -82,7 +82,7 @@ where
 }
 
 fn port(field: &[u8]) -> Result<u16, Invalid> {
-    // `parse` would take a sign and leading zeros.
+    // `parse` would accept a sign and leading zeros.
     let digits = field.iter().all(u8::is_ascii_digit);
     let leading_zero = field.len() > 1 && field.starts_with(b"0");
     let port = std::str::from_utf8(field).ok();

@@ -1,4 +1,4 @@
-//! Version 2 of the header, which is binary (PROXY protocol §2.2). The fields behind its addresses live in `fields`.
+//! Version 2 of the header, which is binary (PROXY protocol §2.2). The fields after its addresses live in `fields`.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,7 +11,7 @@ pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// rest.
 const FIXED: usize = 16;
 
-/// The longest header, the fixed part included. Gateways send less than 600 octets, unless they forward client
+/// The longest header, including the fixed part. Gateways send less than 600 octets, unless they forward client
 /// certificates.
 const LONGEST: usize = 4096;
 
@@ -21,14 +21,14 @@ struct Fixed {
     length: usize,
 }
 
-/// What the addresses of a header are.
+/// The kind of the addresses of a header.
 enum Addresses {
-    /// Meaningless, and so are the fields behind them, since nobody knows where these begin. The gateway speaks for
-    /// itself (`LOCAL`), or does not know the client's address.
+    /// The addresses have no meaning, and neither do the fields after them, because it is unknown where the fields
+    /// begin. The connection is the gateway's own (`LOCAL`), or the gateway does not know the address of the client.
     Ignored,
     Ipv4,
     Ipv6,
-    /// Not those of a TCP client. The number of octets they take.
+    /// Addresses that are not the addresses of a TCP client, with their length in octets.
     Other(usize),
 }
 
@@ -67,7 +67,7 @@ impl Fixed {
     }
 }
 
-/// Returns the length that a header which begins like this has at least.
+/// Returns the least length of a header that begins with `begin`.
 pub(super) fn least_length(begin: &[u8]) -> Result<usize, Invalid> {
     if begin.len() < FIXED {
         return Ok(FIXED);

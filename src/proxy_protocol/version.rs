@@ -1,4 +1,4 @@
-//! Tells the versions of a PROXY protocol header apart by its first octets. What follows them lives in `v1` and `v2`.
+//! Finds the version of a PROXY protocol header by its first octets. The rest of the header lives in `v1` and `v2`.
 
 use std::net::SocketAddr;
 
@@ -10,10 +10,10 @@ enum Version {
     Two,
 }
 
-/// Returns the length that a header which begins with these octets has at least. The header is complete if it has
-/// that length already.
+/// Returns the least length of a header that begins with these octets. If it already has this length, the header is
+/// complete.
 ///
-/// Reading that many octets never takes one that belongs to what follows the header.
+/// Reading this number of octets never reads beyond the header.
 pub(super) fn least_length(begin: &[u8]) -> Result<usize, Invalid> {
     match (begin, version(begin)?) {
         // Version 2 has at least 16 octets.
@@ -23,7 +23,7 @@ pub(super) fn least_length(begin: &[u8]) -> Result<usize, Invalid> {
     }
 }
 
-/// Reads a complete header. Returns the address of the client, if the header has one.
+/// Parses a complete header. Returns the address of the client, if the header contains one.
 pub(super) fn parse(header: &[u8]) -> Result<Option<SocketAddr>, Invalid> {
     match version(header)? {
         Version::One => v1::parse(header),
