@@ -1,8 +1,8 @@
-//! Networks of IP addresses, such as `10.0.0.0/8`. The lists of them live in `peers` and in `layer::allowed_hosts`.
+//! Networks of IP addresses, such as `10.0.0.0/8`. Lists of networks live in `peers` and in `layer::allowed_hosts`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses with a common prefix. IPv4 addresses that are mapped to IPv6 are IPv4 addresses here.
+/// Addresses with a common prefix. IPv4-mapped IPv6 addresses count as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Network {
     first: IpAddr,
@@ -10,7 +10,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Reads an IP address, or an address and the length of a prefix. The error is what is wrong with the text.
+    /// Parses an IP address, or an address with a prefix length. The error describes the problem of the text.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
@@ -23,7 +23,7 @@ impl Network {
         let address: IpAddr = address.parse().map_err(|_| expected())?;
         let longest = width(address);
         let prefix = match prefix {
-            // `parse` would take a sign.
+            // `parse` would accept a sign.
             Some(digits) if is_number(digits) => digits.parse(),
             Some(_) => return Err(expected()),
             None => Ok(longest),
@@ -40,7 +40,7 @@ impl Network {
                 "has address bits behind its prefix; write `{first}/{prefix}`"
             ));
         }
-        // The bits before a mapped IPv4 address are set, so the prefix covers all of them.
+        // An IPv4-mapped IPv6 address has bits set before the IPv4 address, so the prefix covers all of these bits.
         let first = address.to_canonical();
         let prefix = prefix - (longest - width(first));
         Ok(Self { first, prefix })
@@ -64,7 +64,7 @@ fn width(ip: IpAddr) -> u32 {
     }
 }
 
-/// Returns an address with zeros behind a prefix.
+/// Returns the address with zeros after the prefix.
 fn masked(ip: IpAddr, prefix: u32) -> IpAddr {
     match ip {
         IpAddr::V4(ip) => {

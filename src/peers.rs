@@ -1,5 +1,5 @@
-//! Lists of peers that an operator trusts, such as gateways. What a trusted peer may do is up to the settings that take
-//! such a list.
+//! Lists of peers that an operator trusts, such as gateways. The settings that take a list decide what a trusted peer
+//! may do.
 
 use std::error::Error;
 use std::fmt;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use crate::network::Network;
 
-/// The peers that a server trusts, such as its load balancers: networks of IP addresses, or any peer.
+/// A list of peers that a server trusts, such as its load balancers: networks of IP addresses, or any peer.
 ///
-/// A peer is the other end of the TCP connection. No header field and no PROXY protocol header changes who it is.
+/// A peer is the other end of the TCP connection. Header fields and PROXY protocol headers do not change the peer.
 ///
 /// ```
 /// use tower_misdirected::Peers;
@@ -32,16 +32,17 @@ enum List {
 }
 
 impl Peers {
-    /// Creates a list of networks: an IP address (`192.0.2.1`, `2001:db8::1`), or an address and the length of a
-    /// prefix (`10.0.0.0/8`, `2001:db8::/32`).
+    /// Creates a list from networks. An entry is an IP address (`192.0.2.1`, `2001:db8::1`), or an address with a
+    /// prefix length (`10.0.0.0/8`, `2001:db8::/32`).
     ///
-    /// An IPv4 network also contains the peers that a socket on `[::]` shows as `::ffff:192.0.2.1`, and no IPv6 network
-    /// contains them. A peer without an IP address, such as that of a Unix socket, is in no network.
+    /// An IPv4 network also contains the IPv4-mapped IPv6 form of its addresses (`::ffff:192.0.2.1`), which a socket on
+    /// `[::]` reports, and no IPv6 network does. A peer without an IP address, such as on a Unix socket, is in no
+    /// network.
     ///
     /// # Errors
     ///
-    /// Returns [`PeersError`] if an entry is not a network, or has address bits behind its prefix. An empty list is an
-    /// error too.
+    /// Returns [`PeersError`] if an entry is not a network or has address bits after its prefix, or if the list is
+    /// empty.
     pub fn new<I>(networks: I) -> Result<Self, PeersError>
     where
         I: IntoIterator<Item: AsRef<str>>,
@@ -62,12 +63,12 @@ impl Peers {
         }
     }
 
-    /// Trusts every peer, whatever its address.
+    /// Creates a list that contains every peer.
     ///
     /// # Security
     ///
-    /// Use it only if nobody but the gateway can connect: on a Unix socket, on loopback, in a network of its own, or
-    /// behind a load balancer that keeps the addresses of the clients.
+    /// Use it only if nobody except the gateway can connect: on a Unix socket, on loopback, in a separate network, or
+    /// behind a load balancer that connects from the addresses of its clients.
     ///
     /// ```
     /// assert!(tower_misdirected::Peers::any().contains("192.0.2.1".parse()?));
@@ -93,7 +94,7 @@ impl Peers {
         self.0 == List::Any
     }
 
-    /// Returns whether the list contains a peer, which may have no IP address.
+    /// Returns whether the list contains a peer. `None` is a peer without an IP address.
     pub(crate) fn contains_peer(&self, peer: Option<SocketAddr>) -> bool {
         match peer {
             Some(peer) => self.contains(peer.ip()),
@@ -124,7 +125,7 @@ impl PeersError {
         }
     }
 
-    /// Returns the entry that is not valid. It is empty if the list is.
+    /// Returns the invalid entry. It is empty if the list is empty.
     pub fn value(&self) -> &str {
         self.value.as_deref().unwrap_or_default()
     }
