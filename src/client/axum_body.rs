@@ -1,4 +1,4 @@
-//! Request bodies of axum that can be sent twice. The trait lives in `body`.
+//! `RepeatBody` for axum's request body. The trait lives in `body`.
 
 use axum::body::Body;
 use http_body::Body as _;

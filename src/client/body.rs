@@ -1,12 +1,12 @@
-//! The trait of request bodies that can be sent twice, for the types of http-body-util and the standard library. Bodies
-//! of axum and tonic have files of their own, and the closure for other types lives in `repeater`.
+//! The trait for request bodies that can be sent twice, implemented for types of http-body-util and the standard
+//! library. The bodies of axum and tonic have separate files, and the closure for other types lives in `repeater`.
 
 use bytes::Buf;
 use http_body::Body;
 use http_body_util::combinators::{BoxBody, UnsyncBoxBody};
 use http_body_util::{Either, Empty, Full};
 
-/// A request body that may be sent twice.
+/// A request body that the client can send twice.
 ///
 /// Implemented for these types:
 ///
@@ -15,12 +15,12 @@ use http_body_util::{Either, Empty, Full};
 /// | [`Empty`] | always |
 /// | [`Full`] | always; [`Bytes`](bytes::Bytes) are not copied |
 /// | [`String`] | always; the text is copied |
-/// | [`Either`], [`Box`] | if the body inside can |
-/// | [`BoxBody`], [`UnsyncBoxBody`] | if the body is empty, because what is inside is unknown |
+/// | [`Either`], [`Box`] | if the inner body can be repeated |
+/// | [`BoxBody`], [`UnsyncBoxBody`] | if the body is empty, because the inner type is unknown |
 /// | `axum::body::Body`, with the feature `axum` | if the body is empty |
 /// | `tonic::body::Body`, with the feature `tonic` | if the body is empty |
 ///
-/// Implement it for a body type of your own. For a type of another crate, pass a closure to
+/// Implement it for your own body types. For a type of another crate, pass a closure to
 /// [`repeat_bodies`](crate::client::RetryMisdirectedLayer::repeat_bodies).
 ///
 /// ```
@@ -62,8 +62,8 @@ use http_body_util::{Either, Empty, Full};
             streams, or implement `RepeatBody` for `{Self}`"
 )]
 pub trait RepeatBody: Sized {
-    /// Returns a body with the same content, or `None` if there cannot be a second one. Nothing of this body has been
-    /// sent yet.
+    /// Returns a body with the same content, or `None` if the body cannot be sent twice. The layer calls this method
+    /// before anything of the body has been sent.
     fn repeat(&self) -> Option<Self>;
 }
 

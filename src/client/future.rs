@@ -1,5 +1,5 @@
-//! The future of the service: it waits for a response and repeats the request if the response is a 421. What it sends
-//! then lives in `spare`.
+//! The future of the service: it waits for a response, and repeats the request if the response is a 421. The copy of
+//! the request lives in `spare`.
 
 use std::fmt;
 use std::future::Future;
@@ -15,20 +15,20 @@ use super::budget;
 use super::repeater::Repeater;
 use super::spare::Spare;
 
-/// How many connections of the client's pool may refuse the repeat of a request before the layer gives up: 32.
+/// The number of pooled connections that may refuse the repeat of a request before the layer gives up: 32.
 ///
-/// After that many, the request is sent one last time, on whatever connection the client chooses. So a request is sent
-/// at most 34 times, the first attempt included.
+/// After this number of refusals, the layer sends the request one last time, on any connection. So a request is sent at
+/// most 34 times, including the first attempt.
 ///
-/// Few clients keep more idle connections to one host, so after a change on the server the first request usually finds
-/// its way past all stale ones. At the same time, a request that no connection can serve does not cost a large pool
-/// all its connections.
+/// Few clients keep more than 32 idle connections to one host. So after a change on the server, the first request
+/// usually gets past all stale connections. At the same time, a request that no connection can serve does not close all
+/// connections of a large pool.
 pub const MAX_POOLED_REFUSALS: usize = 32;
 
 pin_project! {
     /// Response future of [`RetryMisdirected`](crate::client::RetryMisdirected).
     ///
-    /// Dropping it cancels the request, as with the inner service.
+    /// Dropping the future cancels the request, as with the inner service.
     ///
     /// ```
     /// use bytes::Bytes;
@@ -50,12 +50,12 @@ pin_project! {
     {
         #[pin]
         step: Step<S::Future>,
-        // The connection of the last attempt.
+        // Captures the connection of the last attempt.
         capture: CaptureConnection,
         attempt: Attempt,
         // `None` if no repeat follows.
         spare: Option<Spare<S, B, P>>,
-        // How many were sent.
+        // The number of repeats that were sent.
         repeats: usize,
     }
 }
@@ -67,20 +67,20 @@ pin_project! {
             #[pin]
             future: F,
         },
-        // The response was a 421 and has been dropped. The service may not be ready for the repeat yet.
+        // The response was a 421, and has been dropped. The service may not be ready for the repeat yet.
         Refused,
     }
 }
 
-/// An attempt to send the request, and where its connection comes from.
+/// An attempt to send the request, and the origin of its connection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Attempt {
     First,
     /// A repeat whose future has not been polled yet.
     Unpolled,
-    /// A repeat on a connection that was in the pool.
+    /// A repeat on a pooled connection.
     Pooled,
-    /// A repeat on a new connection, or on one of unknown origin.
+    /// A repeat on a new connection, or on a connection of unknown origin.
     Fresh,
 }
 
@@ -116,9 +116,9 @@ where
             match this.step.as_mut().project() {
                 StepProj::Sent { future } => {
                     let poll = if *this.attempt == Attempt::Unpolled {
-                        // The client takes a connection out of the pool in its first poll, and tells the capture. A
-                        // new connection needs I/O first, which may succeed within the same poll unless it is kept
-                        // from it.
+                        // In its first poll, the client takes a pooled connection and sets the capture. A new
+                        // connection needs I/O first, which could succeed within the same poll if the task had budget
+                        // left.
                         budget::exhaust(cx);
                         let poll = future.poll(cx);
                         *this.attempt = match is_captured(this.capture) {
@@ -139,8 +139,8 @@ where
                     if !repeats {
                         return Poll::Ready(Ok(response));
                     }
-                    // Both the response and the future go before the service is polled for readiness. They may hold
-                    // what it waits for, such as the permit of a concurrency limit.
+                    // The response and the future are dropped before the service is polled for readiness. They may hold
+                    // a resource that the service waits for, such as a permit of a concurrency limit.
                     drop(response);
                     this.step.set(Step::Refused);
                 }
@@ -148,7 +148,7 @@ where
                     if let Some(spare) = this.spare.as_mut() {
                         ready!(spare.service.poll_ready(cx))?;
                     }
-                    // There always is a spare in this step.
+                    // This step always has a spare.
                     let Some(spare) = this.spare.take() else {
                         return Poll::Pending;
                     };
@@ -165,11 +165,12 @@ where
     }
 }
 
-/// Tells whether a refused attempt was the one repeat. Its response goes to the caller.
+/// Returns whether a refused attempt was the final repeat, so that the caller gets its response.
 fn counts(attempt: Attempt, version: Version) -> bool {
     match attempt {
         Attempt::First => false,
-        // The pool has one HTTP/2 connection at most, so it was opened after the one that refused the first attempt.
+        // The pool has at most one HTTP/2 connection, so it is newer than the connection that refused the first
+        // attempt.
         Attempt::Pooled => version == Version::HTTP_2,
         Attempt::Unpolled | Attempt::Fresh => true,
     }
@@ -179,8 +180,8 @@ fn is_captured(capture: &CaptureConnection) -> bool {
     capture.connection_metadata().is_some()
 }
 
-/// Has the client send no further request on the connection. Returns false if the connection is not known, because
-/// the service is no client of hyper-util.
+/// Makes the client send no further request on the connection. Returns `false` if the connection is unknown, because
+/// the service is not a client of hyper-util.
 fn poison(capture: &CaptureConnection) -> bool {
     match capture.connection_metadata().as_ref() {
         Some(connection) => {

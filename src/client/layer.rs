@@ -1,5 +1,4 @@
-//! The layer, and the choice of who decides about bodies. Sending and repeating requests lives in `service` and
-//! `future`.
+//! The layer, and the setting for bodies. Sending and repeating requests lives in `service` and `future`.
 
 use std::fmt;
 
@@ -12,7 +11,7 @@ use super::service::RetryMisdirected;
 /// (RFC 9110 §15.5.20).
 ///
 /// Put it directly around hyper-util's [`Client`](hyper_util::client::legacy::Client). The
-/// [module's documentation](crate::client) says what is repeated and when, and what that costs.
+/// [module's documentation](crate::client) explains which requests are repeated, and the limits and the cost.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -51,12 +50,11 @@ impl Default for RetryMisdirectedLayer {
 }
 
 impl<P> RetryMisdirectedLayer<P> {
-    /// Lets a closure decide whether a body can be sent twice, for types that do not implement
-    /// [`RepeatBody`](crate::client::RepeatBody).
+    /// Sets a closure that repeats bodies, for types that do not implement [`RepeatBody`](crate::client::RepeatBody).
     ///
     /// The layer calls the closure once for every request, before it sends anything. The closure returns a body with
-    /// the same content, or `None` if there cannot be a second one; then the caller gets the 421. To repeat a request
-    /// more than once, the layer calls the closure with the body that it returned.
+    /// the same content, or `None` if the body cannot be sent twice. With `None`, the caller gets the 421. To repeat a
+    /// request more than once, the layer calls the closure again with the returned body.
     ///
     /// ```
     /// use http_body_util::Empty;

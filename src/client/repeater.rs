@@ -1,15 +1,14 @@
-//! Who decides whether a body can be sent twice: its type, or a closure of the user's. The trait for body types lives
-//! in `body`.
+//! The ways to repeat a body: by its type, or by a user's closure. The trait for body types lives in `body`.
 
 use std::fmt;
 
 use super::body::RepeatBody;
 
-/// Decides whether a request body can be sent twice.
+/// A strategy for repeating request bodies.
 ///
-/// Implemented by [`ByType`], which is the default, and by [`RepeaterFn`], which
-/// [`repeat_bodies`](crate::client::RetryMisdirectedLayer::repeat_bodies) makes of a closure. No other type can
-/// implement it. Code that is generic over the layer names it in a bound:
+/// [`ByType`] is the default. [`RepeaterFn`] wraps the closure of
+/// [`repeat_bodies`](crate::client::RetryMisdirectedLayer::repeat_bodies). The trait is sealed. Code that is generic
+/// over the layer uses it as a bound:
 ///
 /// ```
 /// use http::{Request, Response};
@@ -28,8 +27,8 @@ use super::body::RepeatBody;
 /// }
 /// ```
 pub trait Repeater<B>: sealed::Sealed {
-    /// Returns a body with the same content as `body`, or `None` if there cannot be a second one. Nothing of `body`
-    /// has been sent yet.
+    /// Returns a body with the same content as `body`, or `None` if `body` cannot be sent twice. Nothing of `body` has
+    /// been sent yet.
     fn repeat(&self, body: &B) -> Option<B>;
 }
 
@@ -39,7 +38,7 @@ mod sealed {
     impl<F> Sealed for super::RepeaterFn<F> {}
 }
 
-/// The default [`Repeater`]: the type of the body decides, through [`RepeatBody`].
+/// The default [`Repeater`]: calls [`RepeatBody::repeat`] of the body.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -58,8 +57,7 @@ impl<B: RepeatBody> Repeater<B> for ByType {
     }
 }
 
-/// A closure as a [`Repeater`], made by
-/// [`repeat_bodies`](crate::client::RetryMisdirectedLayer::repeat_bodies).
+/// The [`Repeater`] of [`repeat_bodies`](crate::client::RetryMisdirectedLayer::repeat_bodies): calls a closure.
 ///
 /// ```
 /// use hyper::body::Incoming;

@@ -1,4 +1,4 @@
-//! The service that sends a request and keeps what a repeat needs. What happens to the response lives in `future`.
+//! The service that sends a request and keeps a copy for a repeat. Handling the response lives in `future`.
 
 use std::fmt;
 use std::task::{Context, Poll};
@@ -13,8 +13,9 @@ use super::spare::Spare;
 
 /// Middleware service produced by [`RetryMisdirectedLayer`](crate::client::RetryMisdirectedLayer).
 ///
-/// The first attempt goes to the service that was polled for readiness. A repeat goes to a clone, which is polled for
-/// readiness first, after the refused response has been dropped. Errors are those of the inner service.
+/// The first attempt uses the inner service that was polled for readiness. A repeat uses a clone of the inner service,
+/// which is polled for readiness after the refused response has been dropped. The error type is the error type of the
+/// inner service.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -49,7 +50,7 @@ impl<S, P> RetryMisdirected<S, P> {
         &mut self.inner
     }
 
-    /// Returns the inner service, dropping the layer.
+    /// Consumes the middleware and returns the inner service.
     pub fn into_inner(self) -> S {
         self.inner
     }
@@ -70,7 +71,7 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         let spare = Spare::of(&request, &self.inner, &self.repeater);
-        // After the copy, because every attempt needs a capture of its own.
+        // After the copy, because every attempt needs a separate capture.
         let capture = capture_connection(&mut request);
         ResponseFuture::new(self.inner.call(request), capture, spare)
     }

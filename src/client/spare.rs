@@ -1,5 +1,4 @@
-//! What is kept of a request for a repeat: a copy, and a service to send it with. When it is used is decided in
-//! `future`.
+//! The copy of a request for a repeat, and a service to send it with. `future` decides when to use it.
 
 use http::Request;
 use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
@@ -7,7 +6,7 @@ use tower_service::Service;
 
 use super::repeater::Repeater;
 
-/// A copy of a request, and a clone of the service that the request was sent with.
+/// A copy of a request, and a clone of the service that sent the request.
 pub(super) struct Spare<S, B, P> {
     pub(super) service: S,
     request: Request<B>,
@@ -28,7 +27,7 @@ impl<S, B, P: Repeater<B>> Spare<S, B, P> {
         })
     }
 
-    /// Sends the copy. Returns a spare for another repeat if `more` is true and the body can be sent once more.
+    /// Sends the copy. Returns a spare for another repeat, if `more` is `true` and the body can be sent once more.
     pub(super) fn send(mut self, more: bool) -> (S::Future, CaptureConnection, Option<Self>)
     where
         S: Service<Request<B>>,
@@ -48,7 +47,7 @@ impl<S, B, P: Repeater<B>> Spare<S, B, P> {
     }
 }
 
-/// Copies a request before anything adds to it, whether the layer or the client.
+/// Copies a request before the layer or the client adds anything to it.
 fn copy<B>(request: &Request<B>, repeater: &impl Repeater<B>) -> Option<Request<B>> {
     let mut copy = Request::new(repeater.repeat(request.body())?);
     copy.method_mut().clone_from(request.method());

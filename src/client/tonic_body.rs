@@ -1,4 +1,4 @@
-//! Request bodies of tonic that can be sent twice. The trait lives in `body`.
+//! `RepeatBody` for tonic's request body. The trait lives in `body`.
 
 use http_body::Body as _;
 use tonic::body::Body;
