@@ -1,4 +1,4 @@
-//! The integration with axum-server: `TlsAcceptor` as its acceptor, with `RustlsConfig` and its hot reload. The
+//! The integration with axum-server: `TlsAcceptor` as an acceptor, also with the hot reload of `RustlsConfig`. The
 //! handshake itself lives in `tls`.
 
 use std::future::Future;
@@ -19,17 +19,17 @@ use crate::plaintext::PlaintextStream;
 use crate::proxy_protocol::ProxyProtocol;
 use crate::tls::{TlsAcceptor, TlsStream};
 
-/// Every new connection gets the configuration that was loaded last.
+/// Creates an acceptor that accepts each connection under the configuration that was loaded last.
 ///
 /// # Security
 ///
-/// Open connections keep the configuration they began under, as with [`TlsAcceptor::from_fn`]. If a reload makes
-/// the configuration stricter, use [`VirtualHosts`](crate::VirtualHosts) instead.
+/// Open connections keep their configuration, as with [`TlsAcceptor::from_fn`]. If a reload makes the configuration
+/// stricter, use [`VirtualHosts`](crate::VirtualHosts) instead.
 ///
 /// # Graceful shutdown
 ///
-/// axum-server waits for pending handshakes before it shuts down, up to their time limit. Set a time limit for
-/// its `graceful_shutdown` too.
+/// Before axum-server shuts down, it waits for pending handshakes, up to their time limit. Set a time limit for its
+/// `graceful_shutdown` too.
 ///
 /// ```no_run
 /// use axum::{Router, routing::get};
@@ -105,7 +105,7 @@ where
 
 type Accepting<T, S> = Pin<Box<dyn Future<Output = io::Result<(T, WithConnectionInfo<S>)>> + Send>>;
 
-/// Waits for a connection, and lets its service know what `info` says about it.
+/// Waits for a connection, and wraps its service so that every request gets the connection info.
 fn described<T: Send + 'static, S: Send + 'static>(
     accepting: impl Future<Output = io::Result<T>> + Send + 'static,
     info: fn(&T) -> &ConnectionInfo,
@@ -118,8 +118,8 @@ fn described<T: Send + 'static, S: Send + 'static>(
     })
 }
 
-/// Service of one connection, produced by [`TlsAcceptor`] for axum-server. It inserts the connection's
-/// [`ConnectionInfo`] into the extensions of every request.
+/// Service of one connection, produced by [`TlsAcceptor`] and `ProxyProtocol` for axum-server. It inserts the
+/// connection's [`ConnectionInfo`] into the extensions of every request.
 ///
 /// ```
 /// use axum_server::accept::Accept;

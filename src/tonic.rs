@@ -14,10 +14,10 @@ use crate::connection::ConnectionInfo;
 use crate::listening::InnerListener;
 use crate::tls::{TlsListener, TlsStream};
 
-/// Gives every request of the connection its [`ConnectionInfo`]: as an extension of its own, which tonic inserts
-/// outside all layers. Services and interceptors read it with `request.extensions().get::<ConnectionInfo>()`.
+/// Provides the [`ConnectionInfo`] for every request. tonic inserts it into the extensions outside all layers. Services
+/// and interceptors read it with `request.extensions().get::<ConnectionInfo>()`.
 ///
-/// tonic's own `remote_addr()` and `peer_certs()` return `None`, because they know only tonic's own streams. Call
+/// tonic's `remote_addr()` and `peer_certs()` return `None`, because they know only tonic's own streams. Call
 /// [`ConnectionInfo::peer_addr`] and [`ConnectionInfo::client_certificates`] instead:
 ///
 /// ```
@@ -39,7 +39,7 @@ impl<IO> Connected for TlsStream<IO> {
     }
 }
 
-/// Gives every request of a plaintext connection from a gateway its [`ConnectionInfo`].
+/// Provides the [`ConnectionInfo`] for every request on a plaintext connection from a gateway.
 #[cfg(feature = "proxy-protocol")]
 impl<IO> Connected for crate::PlaintextStream<IO> {
     type ConnectInfo = ConnectionInfo;
@@ -50,22 +50,22 @@ impl<IO> Connected for crate::PlaintextStream<IO> {
 }
 
 impl<L: InnerListener> TlsListener<L> {
-    /// Turns the listener into a stream of connections, for tonic's `serve_with_incoming` and
+    /// Converts the listener into a stream of connections, for tonic's `serve_with_incoming` and
     /// `serve_with_incoming_shutdown`. See [`TlsIncoming`].
     ///
-    /// Read [`local_addr`](Self::local_addr) before, if you need it.
+    /// If you need the [`local_addr`](Self::local_addr), read it first.
     pub fn into_incoming(self) -> TlsIncoming<L> {
         TlsIncoming { listener: self }
     }
 }
 
-/// A stream of the connections that a [`TlsListener`] accepts, made by [`TlsListener::into_incoming`] for tonic.
+/// A stream of the connections that a [`TlsListener`] accepts, returned by [`TlsListener::into_incoming`] for tonic.
 ///
-/// The stream yields connections whose handshake is complete, and never an error or an end:
-/// [`TlsListener::accept`] says what happens to failed handshakes and to errors of the listener. Handshakes run
-/// whether or not the stream is polled. Dropping the stream drops the listener and ends the pending handshakes.
+/// The stream yields connections whose handshake is complete. It never yields an error and never ends; for failed
+/// handshakes and errors of the listener, see [`TlsListener::accept`]. Pending handshakes run even if the stream is not
+/// polled. Dropping the stream drops the listener and ends the pending handshakes.
 ///
-/// Put the layer on tonic's server. tonic serves gRPC over HTTP/2 only, so set the ALPN protocol `h2` in the
+/// Add the layer to tonic's server. tonic serves gRPC only over HTTP/2, so set the ALPN protocol `h2` in the TLS
 /// configuration:
 ///
 /// ```no_run

@@ -1,4 +1,4 @@
-//! Extractors for handlers. What they extract lives in `authority` and `connection`.
+//! Extractors for handlers. The extracted types live in `authority` and `connection`.
 
 use std::error::Error;
 use std::fmt;
@@ -13,8 +13,8 @@ use crate::connection::{ConnectionInfo, connection_info};
 use crate::malformed::Malformed;
 use crate::verdict::Rejection;
 
-/// Extracts the authority of the request. Answers 400 if it has none, which happens only behind a report-only layer
-/// or without a layer.
+/// Extracts the authority of the request. If the request has no valid authority, the extractor answers 400. A layer
+/// that is not report-only refuses such a request first.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -34,7 +34,7 @@ impl<S: Sync> FromRequestParts<S> for EffectiveAuthority {
     }
 }
 
-/// Extracts the connection info, from the same places as the layer. Answers 500 if there is none.
+/// Extracts the connection info, from the same places as the layer. If the request has none, the extractor answers 500.
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -53,7 +53,7 @@ impl<S: Sync> FromRequestParts<S> for ConnectionInfo {
     }
 }
 
-/// Extracts `Option<ConnectionInfo>`, for a handler that also runs without an acceptor of this crate.
+/// Extracts `Option<ConnectionInfo>`, for a handler that also runs without connection info.
 impl<S: Sync> OptionalFromRequestParts<S> for ConnectionInfo {
     type Rejection = std::convert::Infallible;
 
@@ -62,7 +62,7 @@ impl<S: Sync> OptionalFromRequestParts<S> for ConnectionInfo {
     }
 }
 
-/// Answers 400 without a body, as the rejection of the extractor [`EffectiveAuthority`].
+/// Converts the rejection of the extractor [`EffectiveAuthority`] into a 400 without a body.
 impl IntoResponse for Malformed {
     fn into_response(self) -> Response {
         StatusCode::BAD_REQUEST.into_response()

@@ -1,5 +1,5 @@
-//! The integration with axum: extractors, listeners for `axum::serve`, and listeners over those of axum. Everything here
-//! needs the feature `axum`.
+//! The integration with axum: extractors, listeners for `axum::serve`, and listeners over other axum listeners.
+//! Everything here needs the feature `axum`.
 
 mod extract;
 #[cfg(any(feature = "rustls", feature = "proxy-protocol"))]

@@ -1,4 +1,4 @@
-//! TLS and PROXY protocol headers over any listener of axum's. Handshakes live in `tls`, and the connect info in
+//! TLS and PROXY protocol headers over any axum listener. Handshakes live in `tls`, and the connect info lives in
 //! `serve`.
 
 use std::any::Any;
@@ -20,10 +20,11 @@ use crate::proxy_protocol::ProxyProtocol;
 #[cfg(feature = "rustls")]
 use crate::tls::{TlsAcceptor, TlsListener};
 
-/// The listener inside a [`TlsListener`](crate::TlsListener) that [`TlsListener::over`](crate::TlsListener::over)
-/// returns.
+/// The inner listener of a [`TlsListener`](crate::TlsListener) returned by
+/// [`TlsListener::over`](crate::TlsListener::over).
 ///
-/// The type is only there to be named: `TlsListener<Over<UnixListener>>`. `A` is the address type of the listener.
+/// You need this type only to name the listener: `TlsListener<Over<UnixListener>>`. `A` is the address type of the
+/// inner listener.
 ///
 /// ```
 /// use tokio::net::TcpListener;
@@ -41,14 +42,14 @@ pub struct Over<L: Listener, A = <L as Listener>::Addr> {
     // The lock is never taken. It makes the future `Sync`.
     accepting: Mutex<Accepting<L>>,
     local_addr: io::Result<A>,
-    // A pointer in place of a bound. With a bound, the connect info of tapped listeners over Unix sockets would not
-    // compile with tokio before 1.46.
+    // A function pointer instead of a bound. With a bound, the connect info of tapped listeners over Unix sockets would
+    // not compile with tokio before 1.46.
     clone_addr: fn(&A) -> A,
     addresses: Box<Find<L::Io, A>>,
 }
 
-/// The next connection, and the listener again. The future owns the listener and stays until it is complete, because
-/// dropping the future of a listener that is not cancel safe may lose a connection.
+/// A future that returns the listener and the next connection. It is kept until it is complete, because dropping the
+/// future of a listener that is not cancel safe may lose a connection.
 type Accepting<L> = Pin<Box<dyn Future<Output = Accepted<L>> + Send>>;
 
 type Find<IO, A> = dyn Fn(&IO, &A) -> Addresses + Send + Sync;
@@ -67,32 +68,31 @@ impl<L> TlsListener<Over<L>>
 where
     L: Listener<Addr: Clone + 'static>,
 {
-    /// Speaks TLS on any listener of axum's: a Unix socket, a listener that limits connections, one with
-    /// [`tap_io`](axum::serve::ListenerExt::tap_io), or a listener of your own.
+    /// Creates a TLS listener from any axum [`Listener`]: a Unix socket, a listener that limits connections, a listener
+    /// with [`tap_io`](axum::serve::ListenerExt::tap_io), or your own listener.
     ///
-    /// Handshakes run concurrently, whatever the listener. Its `accept` need not be cancel safe: the future is kept
-    /// until it is complete, so no connection is lost. Dropping the `TlsListener` drops the future.
+    /// Handshakes run concurrently. The `accept` method of the listener does not have to be cancel safe: the future is
+    /// kept until it is complete, so no connection is lost. Dropping the `TlsListener` drops the future.
     ///
-    /// The transports are passed on as they come, so the listener sets their options, such as `TCP_NODELAY`. It also
-    /// handles errors of its socket. The [listener over TCP](Self::from_tcp) does more then: it ends old handshakes if
-    /// the process has no file descriptors left.
+    /// The inner listener must set the options of its transports, such as `TCP_NODELAY`, and handle the errors of its
+    /// socket. Only the [listener over TCP](Self::from_tcp) ends old handshakes if the process has no file descriptors
+    /// left.
     ///
     /// # Addresses
     ///
     /// [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr) is the address that the listener returns with a
-    /// connection, if that is a [`SocketAddr`]. [`local_addr`](crate::ConnectionInfo::local_addr) is the address of the
-    /// socket, if the transport is a `TcpStream`. In all other cases they are not known, unless
-    /// [`addresses`](Self::addresses) says how to find them. The peer of a Unix socket has no IP address.
+    /// connection, if that address is a [`SocketAddr`]. [`local_addr`](crate::ConnectionInfo::local_addr) is the
+    /// address of the socket, if the transport is a `TcpStream`. Otherwise the addresses are unknown, unless you set a
+    /// function with [`addresses`](Self::addresses). The peer of a Unix socket has no IP address.
     ///
-    /// This method asks the listener for its own address once, and keeps the address. So the address type must be
-    /// `Clone`. That of a Unix socket is `Clone` since tokio 1.46.
+    /// This method calls `local_addr` of the listener once and keeps the address, so the address type must be `Clone`.
+    /// The address type of a Unix socket is `Clone` since tokio 1.46.
     ///
     /// # Limits
     ///
-    /// A transport may hold a permit of a listener that limits connections. A pending handshake holds it too, and gives
-    /// it back when it fails, at the latest after
-    /// [`handshake_timeout`](TlsAcceptor::handshake_timeout). So clients that send nothing can use up the permits for
-    /// that time. Set a short time limit, or allow many more connections than you expect.
+    /// If the listener limits connections, a transport may hold a permit. A pending handshake holds the permit until it
+    /// fails, at the latest after [`handshake_timeout`](TlsAcceptor::handshake_timeout). So clients that send nothing
+    /// can use up the permits for that time. Set a short time limit, or allow many more connections than you expect.
     ///
     /// ```no_run
     /// use axum::Router;
@@ -109,11 +109,11 @@ where
         Self::with_inner(Over::new(listener), tls.into())
     }
 
-    /// Sets how to find the addresses of a connection, from the transport and from the address that the listener returned
-    /// with it.
+    /// Sets a function that returns the addresses of a connection, from the transport and the address that the listener
+    /// returned.
     ///
-    /// `addresses` is called once for each connection before the handshake begins. It must not block. If the transport
-    /// is a `TcpStream`, an address that `addresses` does not set is the address of the socket.
+    /// The listener calls `addresses` once for each connection, before the handshake begins. `addresses` must not
+    /// block. If the transport is a `TcpStream`, an address that `addresses` does not set is read from the socket.
     ///
     /// ```
     /// use std::net::SocketAddr;
@@ -168,8 +168,9 @@ impl<L> PlaintextListener<Over<L>>
 where
     L: Listener<Addr: Clone + 'static>,
 {
-    /// Reads PROXY protocol headers on any listener of axum's, such as a Unix socket. `accept` of the listener need not
-    /// be cancel safe. The addresses are found as in [`TlsListener::over`](crate::TlsListener::over).
+    /// Creates a plaintext listener from any axum [`Listener`], such as a Unix socket. The `accept` method of the
+    /// listener does not have to be cancel safe. For the addresses of connections, see
+    /// [`TlsListener::over`](crate::TlsListener::over).
     ///
     /// ```no_run
     /// use axum::Router;
@@ -187,7 +188,7 @@ where
         Self::with_inner(Over::new(listener), proxy_protocol)
     }
 
-    /// Sets how to find the addresses of a connection, as in
+    /// Sets a function that returns the addresses of a connection; see
     /// [`TlsListener::addresses`](crate::TlsListener::addresses).
     #[must_use]
     pub fn addresses(

@@ -8,10 +8,10 @@ use tokio::net::UnixListener;
 
 use crate::connection::ConnectionInfo;
 
-/// Describes the connections of a plaintext listener: [`ConnectionInfo::plaintext`] with both addresses.
+/// Creates the info of a plaintext TCP connection: [`ConnectionInfo::plaintext`] with both addresses.
 ///
-/// A plaintext connection has no certificate to compare with the host. So `MisdirectedLayer::new()` alone serves every
-/// host on it. Say which hosts there are, and who may speak plaintext:
+/// A plaintext connection has no certificate to compare with the host, so `MisdirectedLayer::new()` alone serves every
+/// host on it. Restrict the hosts, and the peers that may use plaintext:
 ///
 /// ```no_run
 /// use axum::Router;
@@ -36,8 +36,8 @@ impl Connected<IncomingStream<'_, TcpListener>> for ConnectionInfo {
     }
 }
 
-/// Describes the connections of a plaintext Unix socket: [`ConnectionInfo::plaintext`] without addresses, because a
-/// Unix socket has no IP address.
+/// Creates the info of a plaintext Unix socket: [`ConnectionInfo::plaintext`] without addresses, because a Unix socket
+/// has no IP address.
 #[cfg(unix)]
 impl Connected<IncomingStream<'_, UnixListener>> for ConnectionInfo {
     fn connect_info(_: IncomingStream<'_, UnixListener>) -> Self {
@@ -82,8 +82,8 @@ mod tls {
         }
     }
 
-    // axum implements `Connected` of a `TapIo` for the address type of any listener. So there can be no impl for all
-    // address types here, but one for each type that is known not to be `ConnectionInfo`.
+    // axum implements `Connected` of a `TapIo` for the address type of any listener. So an impl for all address types
+    // would conflict, and each address type that is not `ConnectionInfo` has a separate impl.
 
     impl<F> Connected<IncomingStream<'_, TapIo<TlsListener, F>>> for ConnectionInfo
     where
