@@ -1,9 +1,9 @@
-//! The id of a TLS configuration, which an operator gives it. What is equal because of an id is decided in
-//! `virtual_hosts` for requests and in `sessions` for session resumption.
+//! The id of a TLS configuration, which the operator chooses. Comparing configurations by id lives in `virtual_hosts`
+//! for requests, and in `sessions` for session resumption.
 
 use std::sync::Arc;
 
-/// The id of a TLS configuration: 1 to 64 octets. A clone costs one reference count.
+/// The id of a TLS configuration: 1 to 64 octets. A clone only increments a reference count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ConfigId(Arc<[u8]>);
 
@@ -15,7 +15,7 @@ pub(crate) enum ConfigIdProblem {
 }
 
 impl ConfigId {
-    /// The most octets of an id, so that every session stays small. A digest in hexadecimal fits.
+    /// The greatest length of an id in octets, so that every session stays small. A 256-bit digest in hexadecimal fits.
     pub(crate) const MAX_LENGTH: usize = 64;
 
     pub(crate) fn new(id: &[u8]) -> Result<Self, ConfigIdProblem> {

@@ -1,13 +1,12 @@
-//! Why a request has no effective authority. What the layer does about it lives in `verdict`.
+//! The reasons for which a request has no effective authority. `verdict` decides what the layer does then.
 
 use std::error::Error;
 use std::fmt;
 
-/// Why a request has no effective authority (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
+/// The reason for which a request has no effective authority (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
 ///
-/// The layer answers such a request 400, because another connection would not help. With the feature
-/// `axum` it is also the rejection of the extractor [`EffectiveAuthority`](crate::EffectiveAuthority), a 400
-/// without a body.
+/// The layer answers such a request with 400, because another connection would not help. With the feature `axum`, this
+/// type is also the rejection of the extractor [`EffectiveAuthority`](crate::EffectiveAuthority): a 400 without a body.
 ///
 /// ```
 /// use tower_misdirected::{EffectiveAuthority, Malformed};
@@ -19,16 +18,16 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Malformed {
-    /// Neither the request target nor a `Host` field names an authority.
+    /// The request has no authority where its HTTP version requires one, such as an HTTP/1.1 request without `Host`.
     MissingAuthority,
     /// The request has more than one `Host` field.
     SeveralHosts,
-    /// The host is not a DNS name, a dotted-quad IPv4 address or a bracketed IPv6 address. Userinfo,
-    /// percent-encoding, non-ASCII text and an empty host are among the reasons.
+    /// The host is not a DNS name, a dotted-quad IPv4 address or a bracketed IPv6 address. For example, it is empty, or
+    /// contains userinfo, percent-encoding or non-ASCII text.
     InvalidHost,
     /// The port is neither empty nor a number from 0 to 65535.
     InvalidPort,
-    /// `:authority` and `Host` name different entities (RFC 9113 §8.3.1).
+    /// `:authority` and `Host` name different hosts or ports (RFC 9113 §8.3.1).
     ConflictingAuthorities,
     /// The method does not allow this form of request target (RFC 9112 §3.2), such as `GET foo`, `GET *`
     /// or `CONNECT /`.
@@ -36,8 +35,7 @@ pub enum Malformed {
 }
 
 impl Malformed {
-    /// Returns a short name in snake case that stays the same from release to release, for metrics and
-    /// logs.
+    /// Returns a short name in snake case, for metrics and logs. The name stays the same from release to release.
     ///
     /// ```
     /// assert_eq!(tower_misdirected::Malformed::SeveralHosts.as_str(), "several_hosts");

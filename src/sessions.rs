@@ -1,9 +1,9 @@
-//! Sessions that resume only under the configuration they began under, or one with the same id. Which configuration
-//! a handshake gets is decided in `handshake`.
+//! Sessions that resume only under the configuration under which they began, or under a configuration with the same id.
+//! `handshake` chooses the configuration.
 //!
-//! rustls binds a session to its server name. That is not enough if the name gets another configuration while a
-//! store or a ticketer that both configurations share keeps the session. A resumed handshake does not check the
-//! client certificate again, so it would rely on the check of the old configuration.
+//! rustls binds a session to its server name. That is not enough if the server name gets another configuration, and
+//! both configurations share a session store or a ticketer. A resumed handshake does not check the client certificate
+//! again, so it would rely on the check of the old configuration.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -14,44 +14,44 @@ use rustls::server::{ProducesTickets, StoresServerSessions};
 
 use crate::config_id::ConfigId;
 
-/// Identifies a configuration. The first octet is the kind, so that no id equals a random mark. A random mark has one
-/// length, and an id has its length before it, so that no mark is the beginning of another.
+/// The octets that identify a configuration. The first octet is the kind, so that no id equals a random mark. Random
+/// marks have a fixed length, and an id follows its length, so that no mark is a prefix of another mark.
 type Mark = Arc<[u8]>;
 
-/// Before 16 random octets, which are unique across processes. Neither kind is 0 or 1, with which rustls begins a
-/// session, lest a session of a server without marks seem to have one.
+/// The kind of 16 random octets, which are unique across processes. No kind is 0 or 1, because rustls begins a session
+/// with these octets, and a session of a server without marks must not seem to have a mark.
 const RANDOM: u8 = 2;
-/// Before the length and the octets of an id, which are the same in every process.
+/// The kind of an id, followed by its length and its octets, which are the same in every process.
 const ID: u8 = 3;
 
-/// The session store and the ticketer of one configuration. They put a mark on every session, and accept only
-/// sessions with that mark.
+/// The session store and the ticketer of one configuration. They add a mark to every session, and accept only sessions
+/// with the same mark.
 pub(crate) struct Sessions {
-    /// `None` if the crypto provider failed to provide random bytes. Then no session is kept.
+    /// `None` if the crypto provider failed to provide random bytes. No session is stored then.
     mark: Option<Mark>,
     store: Arc<dyn StoresServerSessions>,
     ticketer: Arc<dyn ProducesTickets>,
 }
 
-/// The random marks of the configurations in use. One map for the process, because the identity of a configuration
-/// without an id is its `Arc`: whatever accepts connections under it, over TCP or QUIC, resumes the same sessions. The
-/// map keeps nothing of a configuration alive, so its session store and its ticket keys go when it goes.
+/// The random marks of the configurations in use. The process has one map, because a configuration without an id is
+/// identified by its `Arc`: all acceptors of the `Arc`, over TCP and QUIC, resume the same sessions. The map does not
+/// keep a configuration alive, so the session store and the ticket keys are dropped with the configuration.
 static IN_USE: LazyLock<Mutex<InUse>> = LazyLock::new(Mutex::default);
 
 #[derive(Default)]
 struct InUse {
-    /// By the address of a configuration. The weak reference keeps the address from being reused.
+    /// Keyed by the address of a configuration. The weak reference prevents the address from being reused.
     by_address: HashMap<usize, (Weak<ServerConfig>, Mark)>,
-    /// How many entries may gather before the next search for dead ones.
+    /// The number of entries before the next search for dead entries.
     sweep_at: usize,
 }
 
-/// How many entries may gather before the first search for dead ones.
+/// The number of entries before the first search for dead entries.
 const FIRST_SWEEP: usize = 64;
 
 impl Sessions {
-    /// Returns the sessions of a configuration. They have the same mark for the same id, and without an id for the
-    /// same `Arc`.
+    /// Returns the sessions of a configuration. The mark is the same for the same id, or without an id for the same
+    /// `Arc`.
     pub(crate) fn of(config: &Arc<ServerConfig>, id: Option<&ConfigId>) -> Arc<Self> {
         Arc::new(Self {
             mark: match id {
@@ -63,7 +63,7 @@ impl Sessions {
         })
     }
 
-    /// Makes a connection's copy of the configuration keep its sessions here.
+    /// Installs this session store and ticketer in a connection's copy of the configuration.
     pub(crate) fn bind(self: &Arc<Self>, config: &mut ServerConfig) {
         config.session_storage = self.clone();
         config.ticketer = self.clone();
@@ -94,8 +94,8 @@ fn random_mark(config: &Arc<ServerConfig>) -> Option<Mark> {
     if let Some((_, mark)) = in_use().by_address.get(&address) {
         return Some(mark.clone());
     }
-    // The source of random bytes is the user's, and may be slow or come back here, so it runs without the lock. If two
-    // threads make a mark at once, the one that is stored first stays.
+    // The source of random bytes is user code, which may be slow or call this function, so it runs without the lock. If
+    // two threads create a mark at the same time, the mark that is stored first stays.
     let mut made = [RANDOM; 17];
     config
         .crypto_provider()

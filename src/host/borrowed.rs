@@ -1,4 +1,4 @@
-//! A host as a request spells it, compared without copying it. Reading one from text lives in `grammar`.
+//! A host as a request spells it, compared without a copy. Parsing lives in `grammar`.
 
 use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -6,8 +6,8 @@ use std::str;
 
 use super::name::NameRef;
 
-/// A host borrowed from a request, spelled as it is there. A struct and not an enum, because the layer
-/// passes it in registers for every request.
+/// A host borrowed from a request, in the spelling of the request. A struct and not an enum, because the layer passes
+/// it in registers for every request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HostRef<'a> {
     kind: KindRef,
@@ -67,7 +67,7 @@ impl<'a> HostRef<'a> {
     pub(crate) fn ip(self) -> Option<IpAddr> {
         match self.kind {
             KindRef::LowerCaseName | KindRef::Name => None,
-            // Made of 32 bits.
+            // The bits were created from 32 bits.
             KindRef::V4 => Some(Ipv4Addr::from_bits(self.address[1] as u32).into()),
             KindRef::V6 => {
                 let [high, low] = self.address.map(u128::from);
@@ -78,17 +78,17 @@ impl<'a> HostRef<'a> {
 }
 
 impl HostRef<'_> {
-    /// Calls `look_up` with the normal form of the host, as it is displayed, without allocating.
+    /// Calls `look_up` with the displayed normal form of the host, without allocating.
     pub(crate) fn with_text<T>(self, look_up: impl FnOnce(&str) -> T) -> T {
         match self.name() {
-            // All of it is ASCII.
+            // A name is ASCII.
             Some(name) => name.lowered(|name| look_up(str::from_utf8(name).unwrap_or_default())),
             None => {
                 let mut text = AddressText {
                     buffer: [0; 8 * 4 + 7 + 2],
                     length: 0,
                 };
-                // It has room for every address.
+                // The buffer has space for every address.
                 let _ = write!(text, "{self}");
                 let written = text.buffer.get(..text.length).unwrap_or_default();
                 look_up(str::from_utf8(written).unwrap_or_default())
@@ -99,7 +99,7 @@ impl HostRef<'_> {
 
 /// An address as text.
 struct AddressText {
-    /// The longest is an IPv6 address of eight groups, in brackets.
+    /// The longest text is an IPv6 address of eight groups, in brackets.
     buffer: [u8; 8 * 4 + 7 + 2],
     length: usize,
 }

@@ -1,6 +1,6 @@
-//! The grammar of `host[:port]` (RFC 3986 §3.2.2, RFC 9110 §4.2). How two hosts compare lives in `borrowed`.
+//! The grammar of `host[:port]` (RFC 3986 §3.2.2, RFC 9110 §4.2). Comparing hosts lives in `borrowed`.
 //!
-//! `http::uri::Authority` cannot decide this: it accepts `a@b@c`, `[not-ip]` and port `99999`.
+//! `http::uri::Authority` is not strict enough: it accepts `a@b@c`, `[not-ip]` and port `99999`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,14 +8,14 @@ use super::borrowed::HostRef;
 use super::name::NameRef;
 use crate::malformed::Malformed;
 
-/// Reads `host[:port]`. The port is `None` if it is absent or empty.
+/// Parses `host[:port]`. The port is `None` if it is absent or empty.
 #[inline(always)]
 pub(crate) fn parse(text: &[u8]) -> Result<(HostRef<'_>, Option<u16>), Malformed> {
     let (host, rest) = split(text).ok_or(Malformed::InvalidHost)?;
     Ok((host, parse_port(rest)?))
 }
 
-/// Splits text into a host and what follows the host, which is empty or begins with a colon.
+/// Splits text into a host and the rest, which is empty or begins with a colon.
 #[inline(always)]
 pub(super) fn split(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
     let name = || NameRef::read(text).map(|(name, rest)| (HostRef::of_name(name), rest));
@@ -42,8 +42,8 @@ pub(super) fn split_ip(text: &[u8]) -> Option<(HostRef<'_>, &[u8])> {
     matches!(rest, [] | [b':', ..]).then_some((HostRef::of_ip(ip), rest))
 }
 
-/// Splits four decimal octets off. `Ipv4Addr` reads the same, but only a `str`, and only if nothing follows, so the
-/// text would be walked through three times.
+/// Splits off four decimal octets. `Ipv4Addr` parses only a `str` without a rest, so the text would be traversed three
+/// times.
 #[inline]
 pub(super) fn split_ipv4(text: &[u8]) -> Option<(Ipv4Addr, &[u8])> {
     let (first, rest) = split_octet(text)?;
@@ -68,8 +68,7 @@ fn split_octet(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Splits off what follows a host, if it is a colon and at most five digits. Their value is not checked, and neither is
-/// the host.
+/// Splits off a colon and at most five digits at the end. Neither the value of the digits nor the host is checked.
 #[inline]
 pub(crate) fn split_port(text: &[u8]) -> (&[u8], &[u8]) {
     let longest = text.len().min(1 + 5);
@@ -84,8 +83,8 @@ pub(crate) fn split_port(text: &[u8]) -> (&[u8], &[u8]) {
     (text, b"")
 }
 
-/// Reads what follows a host: nothing, or a colon and an optional port. RFC 3986 §3.2.3 allows digits only,
-/// while `str::parse` would accept `+80`.
+/// Parses the text after a host: nothing, or a colon and an optional port. RFC 3986 §3.2.3 allows only digits, but
+/// `str::parse` would accept `+80`.
 #[inline]
 pub(crate) fn parse_port(after_host: &[u8]) -> Result<Option<u16>, Malformed> {
     let ([] | [b':'], digits) = after_host.split_at(after_host.len().min(1)) else {

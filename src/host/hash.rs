@@ -1,4 +1,4 @@
-//! The hash by which every map finds a host. The maps themselves live in `name_map`.
+//! The hash of a host, for all maps. The maps themselves live in `name_map`.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::IpAddr;
@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
 
-/// The seed of the process. It is secret and random, because tenants may choose names that maps contain, through a
-/// certificate or a domain of their own. Without the seed nobody can choose names that all collide.
+/// The seed of the process. It is secret and random, because tenants may choose names in maps, through a certificate or
+/// their own domain. Without the seed, nobody can choose names that all collide.
 struct Seed {
     first: u64,
     shared: SharedSeed,
@@ -19,7 +19,7 @@ static SEED: LazyLock<Seed> = LazyLock::new(|| Seed {
     shared: SharedSeed::from_u64(random()),
 });
 
-/// Returns random bits that come from the operating system. foldhash would rely on addresses and the time.
+/// Returns random bits from the operating system. foldhash's own seed would rely on addresses and the time.
 fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
@@ -38,7 +38,7 @@ pub(super) fn hash_of_name(name: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// Hashes an address. Its version counts too, or `192.0.2.1` and `::192.0.2.1` would have one hash.
+/// Hashes an address, including its version. Otherwise `192.0.2.1` and `::192.0.2.1` would have the same hash.
 #[inline]
 pub(super) fn hash_of_ip(ip: IpAddr) -> u64 {
     let (version, bits) = match ip {

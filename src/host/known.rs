@@ -1,5 +1,5 @@
-//! Reading a host that a map is likely to have, for less than the whole grammar costs. Looking up a host that has been
-//! read lives in `name_map`.
+//! Parsing a host that a map probably contains, at a lower cost than the whole grammar. Looking up a parsed host lives
+//! in `name_map`.
 
 use super::grammar::split_ip;
 use super::hash::hash_of_name;
@@ -8,14 +8,14 @@ use super::name_map::NameMap;
 use super::sought::{Base, Hashed, Sought};
 
 impl<V> NameMap<V> {
-    /// Reads a host without a port, if the map has its address, its name, or a wildcard for one label above it, and the
-    /// name is in normal form. The grammar of a name in the map need not be checked again.
+    /// Parses a host without a port, if the map contains its address, its name, or a wildcard for one label that
+    /// matches the name, and the name is in normal form. The grammar of a name in the map is not checked again.
     ///
     /// # Errors
     ///
-    /// Returns the hashes of the text if it may be a name. The map then has no such name, unless the name is not in
-    /// normal form or the map has wildcards for several labels, which are not looked up here. An error without hashes
-    /// says nothing about the map.
+    /// Returns the hashes of the text if it may be a name. The map then does not match the name, unless the name is not
+    /// in normal form or the map has wildcards for several labels, which are not looked up here. An error without
+    /// hashes does not tell anything about the map.
     #[inline]
     pub(crate) fn read<'a>(&self, text: &'a [u8]) -> Result<Sought<'a>, Option<Hashed<'a>>> {
         if let [b'[' | b'0'..=b'9', ..] = text {

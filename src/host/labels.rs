@@ -1,6 +1,6 @@
-//! The labels of a name whose grammar has been checked. The grammar lives in `name`.
+//! The labels of a valid name. The grammar lives in `name`.
 
-/// Returns what follows the first label of a name.
+/// Returns the part of a name after its first label.
 pub(crate) fn after_first_label(name: &[u8]) -> Option<&[u8]> {
     let dot = name.iter().position(|&byte| byte == b'.')?;
     Some(&name[dot + 1..])

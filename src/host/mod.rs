@@ -1,5 +1,5 @@
-//! Host names and IP addresses: their grammar, patterns of them, and the one map that matches them. Nothing
-//! here knows of requests or connections.
+//! Host names and IP addresses: their grammar, patterns, and the map that matches them. Nothing here depends on
+//! requests or connections.
 
 mod borrowed;
 mod grammar;

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// The longest DNS name in octets, without a trailing dot (RFC 1035 §2.3.4 less the root's octet).
+/// The longest DNS name in octets, without a trailing dot (RFC 1035 §2.3.4, without the octets of the root and of the
+/// first length).
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
@@ -21,15 +22,15 @@ impl<'a> NameRef<'a> {
         }
     }
 
-    /// Reads a name up to the first colon. Labels have 1 to 63 letters, digits, hyphens and underscores, and
-    /// the name has at most 253 octets; one trailing dot is ignored. A last label of digits alone is
-    /// refused, because other software would read the name as an IPv4 address (RFC 1123 §2.1).
+    /// Parses a name up to the first colon. Labels have 1 to 63 letters, digits, hyphens and underscores, and the name
+    /// has at most 253 octets; one trailing dot is ignored. A last label of only digits is invalid, because other
+    /// software would parse the name as an IPv4 address (RFC 1123 §2.1).
     #[inline(always)]
     pub(super) fn read(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let (mut label, mut last_label, mut lowercase) = (0, 0, true);
         let mut at = 0;
         let end = loop {
-            // Most octets are usual ones, and a table is faster than comparisons with every range.
+            // Most octets are usual, and a table is faster than comparing ranges.
             let unusual = |&octet: &u8| !USUAL[usize::from(octet)];
             at = match text[at..].iter().position(unusual) {
                 Some(usual) => at + usual,
@@ -61,15 +62,15 @@ impl<'a> NameRef<'a> {
         proper.then_some((name, rest))
     }
 
-    /// Makes a name of a text that is known to be one, in normal form.
+    /// Creates a name from a text that is known to be a valid name in normal form.
     #[inline]
     pub(super) fn known(text: &'a [u8]) -> Self {
         let lowercase = true;
         Self { text, lowercase }
     }
 
-    /// Reads the first label of a name in lower case, and returns the name and what follows the label. It is a name only
-    /// if what follows is known to be one, in normal form.
+    /// Parses the first label of a name in lower case, and returns the name and the part after the label. The name is
+    /// valid only if the part after the label is known to be a valid name in normal form.
     #[inline]
     pub(super) fn below(text: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let label = text.iter().position(|&octet| !USUAL[usize::from(octet)])?;
@@ -80,7 +81,7 @@ impl<'a> NameRef<'a> {
         }
     }
 
-    /// Returns whether the name is this one, which is in lower case.
+    /// Returns whether the name equals this name in lower case.
     #[inline(always)]
     pub(super) fn is(self, lower: &[u8]) -> bool {
         match self.lowercase {

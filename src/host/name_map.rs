@@ -1,5 +1,5 @@
-//! The one matcher for every list of hosts: certificate names, allowed hosts and virtual hosts. What the
-//! values mean is up to its users.
+//! The matcher for every list of hosts: certificate names, allowed hosts and virtual hosts. Its users define the
+//! meaning of the values.
 
 use std::iter;
 use std::net::IpAddr;
@@ -17,14 +17,14 @@ pub(crate) struct NameMap<V> {
     pub(super) exact: Table<Box<[u8]>, V>,
     pub(super) wildcard: Table<Box<[u8]>, V>,
     subdomains: Table<Box<[u8]>, V>,
-    /// Which numbers of labels the keys of `subdomains` have, a bit each. A name has at most 127 labels.
+    /// A bit for each number of labels that a key of `subdomains` has. A name has at most 127 labels.
     depths: u128,
     ips: Table<IpAddr, V>,
 }
 
 impl<V> NameMap<V> {
-    /// Returns the value of the best match: an exact name, then a wildcard for one label, then the longest wildcard
-    /// for several. No wildcard matches the name that follows it: `*.example.com` does not match `example.com`.
+    /// Returns the value of the best match: an exact name, then a wildcard for one label, then the longest wildcard for
+    /// several labels. `*.example.com` and `**.example.com` do not match `example.com`.
     pub(crate) fn get(&self, host: &Sought<'_>) -> Option<&V> {
         let Some(name) = host.host().name() else {
             let ip = host.host().ip()?;
@@ -47,7 +47,7 @@ impl<V> NameMap<V> {
         })
     }
 
-    /// Returns the value of this very pattern.
+    /// Returns the value of exactly this pattern.
     pub(crate) fn of(&self, pattern: &Pattern) -> Option<&V> {
         let hash = hash_of(pattern);
         match pattern {
@@ -58,7 +58,7 @@ impl<V> NameMap<V> {
         }
     }
 
-    /// Returns the value of the best wildcard for names that have one label more than `base`, which is in lower case.
+    /// Returns the value of the best wildcard for names with one label more than `base`, which is in lower case.
     pub(crate) fn below(&self, base: &[u8]) -> Option<&V> {
         let wildcard = self.wildcard.get(hash_of_name(base), |key| **key == *base);
         wildcard.or_else(|| self.longest(base))
@@ -78,8 +78,8 @@ impl<V> NameMap<V> {
         })
     }
 
-    /// Returns those of `base` and the names after its dots that have as many labels as some key. So a client cannot
-    /// cause more look-ups than there are such numbers.
+    /// Returns `base` and the names after its dots, if they have as many labels as a key. So a client cannot cause more
+    /// look-ups than there are different numbers of labels.
     fn candidates<'a>(&self, base: &'a [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a, V> {
         let depths = self.depths;
         let suffixes = iter::successors(Some(base), |suffix| after_first_label(suffix));
@@ -118,7 +118,7 @@ impl<V> NameMap<V> {
 }
 
 impl<V> NameMap<V> {
-    /// Inserts a value and returns the one that the pattern had before.
+    /// Inserts a value and returns the former value of the pattern.
     pub(crate) fn insert(&mut self, pattern: Pattern, value: V) -> Option<V> {
         let hash = hash_of(&pattern);
         match pattern {
@@ -132,8 +132,8 @@ impl<V> NameMap<V> {
         }
     }
 
-    /// Removes this very pattern and returns its value. The number of labels of a wildcard for several stays known,
-    /// which costs a look-up and changes no result.
+    /// Removes exactly this pattern and returns its value. The number of labels of a wildcard for several labels stays
+    /// in `depths`, which costs a look-up and changes no result.
     pub(crate) fn remove(&mut self, pattern: &Pattern) -> Option<V> {
         let hash = hash_of(pattern);
         match pattern {
@@ -145,7 +145,7 @@ impl<V> NameMap<V> {
     }
 }
 
-/// Returns the hash by which a look-up finds a pattern.
+/// Returns the hash with which a look-up finds a pattern.
 fn hash_of(pattern: &Pattern) -> u64 {
     match pattern {
         Pattern::Exact(name) | Pattern::Wildcard(name) | Pattern::Subdomains(name) => {

@@ -1,5 +1,4 @@
-//! The public `Host`: a host name or address that is kept. `borrowed` has the form that requests are judged
-//! in.
+//! The public `Host`: an owned host name or address. The borrowed form of requests lives in `borrowed`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,10 +9,10 @@ use super::grammar::split;
 use super::name::NameRef;
 use crate::malformed::Malformed;
 
-/// A host that a request targets: a DNS name or an IP address, in normal form.
+/// A host: a DNS name or an IP address, in normal form (RFC 9110 §7.2).
 ///
-/// The normal form of a name is lower case without a trailing dot, so equal hosts are equal values. An IPv6
-/// address compares as an address, however it was written.
+/// The normal form of a name is lower case without a trailing dot, so equal hosts are equal values. IPv6 addresses are
+/// compared as addresses, not as text.
 ///
 /// ```
 /// use tower_misdirected::Host;
@@ -53,8 +52,8 @@ impl Host {
         }
     }
 
-    /// Returns whether `text` is exactly the normal form of this name. False for an address, which always
-    /// has to be parsed.
+    /// Returns whether `text` is exactly the normal form of this name. Returns `false` for an address, which must
+    /// always be parsed.
     #[inline]
     pub(crate) fn is_spelled(&self, text: &[u8]) -> bool {
         match &self.0 {
@@ -63,7 +62,7 @@ impl Host {
         }
     }
 
-    /// Returns the colon and what follows it, if `text` is the normal form of this name and a port.
+    /// Returns the colon and the text after it, if `text` is the normal form of this name with a port.
     pub(crate) fn port_after<'a>(&self, text: &'a [u8]) -> Option<&'a [u8]> {
         let name = self.name()?.as_bytes();
         let (host, port) = text.split_at_checked(name.len())?;
@@ -73,7 +72,7 @@ impl Host {
     /// Returns whether both are the same host.
     #[inline]
     pub(crate) fn is(&self, host: &HostRef<'_>) -> bool {
-        // A `HostRef` made from this very host points to its text, which then need not be compared.
+        // A `HostRef` created from this host points to its text, which then does not have to be compared.
         match &self.0 {
             Kind::Name(name) if std::ptr::eq(name.as_bytes(), host.name) => true,
             _ => self.reads_as(host),
@@ -87,11 +86,11 @@ impl Host {
         }
     }
 
-    /// Copies a host out of a request, in normal form.
+    /// Copies a host from a request, in normal form.
     pub(crate) fn of_ref(host: HostRef<'_>) -> Self {
         Self(match (host.ip(), host.name()) {
             (Some(ip), _) => Kind::Ip(ip),
-            // All of it is ASCII.
+            // A name is ASCII.
             (None, Some(name)) => {
                 Kind::Name(name.lowered(|name| str::from_utf8(name).unwrap_or_default().into()))
             }
@@ -110,12 +109,12 @@ impl Host {
     }
 }
 
-/// Reads a host without a port: a DNS name, an IPv4 address, or an IPv6 address in brackets
-/// (RFC 3986 §3.2.2, without its percent-encoding and IPvFuture).
+/// Parses a host without a port: a DNS name, an IPv4 address, or an IPv6 address in brackets (RFC 3986 §3.2.2, without
+/// percent-encoding and IPvFuture).
 ///
 /// # Errors
 ///
-/// Returns [`Malformed::InvalidHost`] for anything else, a host with a port included.
+/// Returns [`Malformed::InvalidHost`] for any other text, including a host with a port.
 impl FromStr for Host {
     type Err = Malformed;
 
@@ -124,7 +123,7 @@ impl FromStr for Host {
             return Err(Malformed::InvalidHost);
         };
         match host.name() {
-            // Already in normal form.
+            // The text is already in normal form.
             Some(name) if name.lowercase && name.text.len() == text.len() => {
                 Ok(Self(Kind::Name(text.into())))
             }
@@ -133,14 +132,14 @@ impl FromStr for Host {
     }
 }
 
-/// Writes the host as in a URI, with an IPv6 address in brackets.
+/// Writes the host as in a URI: an IPv6 address is in brackets.
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.as_ref().fmt(f)
     }
 }
 
-/// Compares with text in any spelling that names this host.
+/// Compares the host with text in any spelling.
 impl PartialEq<str> for Host {
     fn eq(&self, text: &str) -> bool {
         matches!(split(text.as_bytes()), Some((host, b"")) if host == self.as_ref())

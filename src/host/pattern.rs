@@ -1,5 +1,5 @@
-//! What an entry of a list of hosts may be: a name, a wildcard or an address, read from configuration.
-//! Matching hosts against many of them lives in `name_map`.
+//! An entry of a list of hosts: a name, a wildcard or an address, parsed from configuration. Matching hosts against
+//! many entries lives in `name_map`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,20 +10,20 @@ use super::labels::after_first_label;
 use super::name::NameRef;
 use super::owned::Host;
 
-/// What one entry of a list of hosts matches.
+/// One entry of a list of hosts.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Pattern {
-    /// Lower case, no trailing dot.
+    /// A name, in lower case and without a trailing dot.
     Exact(Box<[u8]>),
-    /// What follows `*.`, lower case, no trailing dot.
+    /// The name after `*.`, in lower case and without a trailing dot.
     Wildcard(Box<[u8]>),
-    /// What follows `**.`, lower case, no trailing dot.
+    /// The name after `**.`, in lower case and without a trailing dot.
     Subdomains(Box<[u8]>),
     Ip(IpAddr),
 }
 
 impl Pattern {
-    /// Reads a DNS name, a wildcard for one label or for several, or an IP address.
+    /// Parses a DNS name, a wildcard for one label or for several labels, or an IP address.
     pub(crate) fn parse(text: &str) -> Result<Self, HostProblem> {
         let pattern = Self::ip(text)
             .or_else(|| Self::dns(text))
@@ -31,7 +31,7 @@ impl Pattern {
         pattern.ok_or_else(|| HostProblem::of(text))
     }
 
-    /// Reads a DNS name, or `*.` before one (RFC 9525 §6.3: a wildcard is the whole left-most label).
+    /// Parses a DNS name, or `*.` before a DNS name (RFC 9525 §6.3: a wildcard is the whole left-most label).
     pub(crate) fn dns(text: &str) -> Option<Self> {
         match text.strip_prefix("*.") {
             Some(base) => NameRef::parse(base).map(|name| Self::Wildcard(owned(name))),
@@ -39,13 +39,13 @@ impl Pattern {
         }
     }
 
-    /// Reads `**.` before a DNS name. Certificates have no such wildcard.
+    /// Parses `**.` before a DNS name. Certificates have no such wildcard.
     fn subdomains(text: &str) -> Option<Self> {
         let base = NameRef::parse(text.strip_prefix("**.")?)?;
         Some(Self::Subdomains(owned(base)))
     }
 
-    /// Reads an IP address. IPv6 may be in brackets.
+    /// Parses an IP address. IPv6 may be in brackets.
     pub(crate) fn ip(text: &str) -> Option<Self> {
         let bracketed = || text.parse::<Host>().ok()?.ip();
         text.parse().ok().or_else(bracketed).map(Self::Ip)
@@ -53,7 +53,7 @@ impl Pattern {
 }
 
 impl Pattern {
-    /// Returns what follows `*.` in the wildcard for one label that is this pattern or matches it.
+    /// Returns the name after `*.` in the wildcard for one label that equals or matches this pattern.
     pub(crate) fn base(&self) -> Option<&[u8]> {
         match self {
             Self::Exact(name) => after_first_label(name),
@@ -78,7 +78,7 @@ impl fmt::Display for Pattern {
     }
 }
 
-/// Why a text is not a pattern. The fix for some problems depends on the setting.
+/// The reason for which a text is not a pattern. The fix for some problems depends on the setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HostProblem {
     Port,

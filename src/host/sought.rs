@@ -1,5 +1,5 @@
-//! A host that is looked up in maps: the names of a certificate, virtual hosts, allowed hosts. It is hashed at most
-//! once for all of them; what they contain is up to `name_map`.
+//! A host to look up in maps: the names of a certificate, virtual hosts, allowed hosts. It is hashed at most once for
+//! all maps; the maps live in `name_map`.
 
 use std::cell::Cell;
 
@@ -8,12 +8,12 @@ use super::hash::{hash_of_ip, hash_of_name};
 use super::labels::after_first_label;
 use super::name::NameRef;
 
-/// A host to look up, and its hashes once a map has asked for them.
+/// A host to look up, and its hashes once a map has computed them.
 #[derive(Debug)]
 pub(crate) struct Sought<'a> {
     host: HostRef<'a>,
     hash: Cell<Option<u64>>,
-    /// What follows the first label.
+    /// The part after the first label.
     base: Cell<Option<Base>>,
 }
 
@@ -27,7 +27,7 @@ impl<'a> Sought<'a> {
         }
     }
 
-    /// Makes a host of a name in lower case that has been hashed.
+    /// Creates a host from a hashed name in lower case.
     #[inline]
     pub(super) fn of_name(name: NameRef<'a>, hashed: &Hashed<'a>) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<'a> Sought<'a> {
         hash
     }
 
-    /// Returns what follows the first label of a name, and its hash.
+    /// Returns the part of a name after its first label, and its hash.
     #[inline]
     pub(super) fn base(&self) -> Option<(NameRef<'a>, u64)> {
         let name = self.host.name()?;
@@ -88,7 +88,7 @@ impl<'a> Sought<'a> {
     }
 }
 
-/// A text that is no name of a map, and its hashes. Whether it is a name at all has not been checked.
+/// A text that is not a name in a map, and its hashes. The text may not be a valid name.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Hashed<'a> {
     pub(super) text: &'a [u8],
@@ -105,10 +105,10 @@ impl<'a> Hashed<'a> {
     }
 }
 
-/// What follows the first label of a name, by which a wildcard is found.
+/// The part of a name after its first label, which is the key of a wildcard.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Base {
-    /// Where it begins.
+    /// The position where the part begins.
     pub(super) start: usize,
     pub(super) hash: u64,
 }

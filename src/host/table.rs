@@ -1,5 +1,5 @@
-//! A table whose keys are hashed by the caller, so that one hash serves several tables. What the keys mean is up to
-//! `name_map`.
+//! A table whose keys are hashed by the caller, so that one hash is enough for several tables. `name_map` defines the
+//! keys.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,16 +7,16 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 /// Values by key. The same key must always come with the same hash.
 ///
-/// Two keys with one hash are two entries: the hash finds an entry, and the key decides.
+/// Two keys with the same hash are two entries: the hash finds an entry, and comparing the key decides.
 #[derive(Clone, Debug)]
 pub(super) struct Table<K, V> {
     by_hash: HashMap<u64, (K, V), BuildHasherDefault<Given>>,
-    /// Entries whose hash another entry had. There are none in practice, because a hash has 64 random bits.
+    /// Entries with the same hash as another entry. In practice there are none, because a hash has 64 random bits.
     collided: Vec<(K, V)>,
 }
 
 impl<K: Eq, V> Table<K, V> {
-    /// Returns the value of the key for which `is_it` returns true, and which has this hash.
+    /// Returns the value of the key with this hash for which `is_it` returns `true`.
     #[inline]
     pub(super) fn get(&self, hash: u64, is_it: impl Fn(&K) -> bool) -> Option<&V> {
         match self.by_hash.get(&hash) {
@@ -37,7 +37,7 @@ impl<K: Eq, V> Table<K, V> {
         self.by_hash.is_empty() && self.collided.is_empty()
     }
 
-    /// Inserts a value and returns the one that the key had before.
+    /// Inserts a value and returns the former value of the key.
     pub(super) fn insert(&mut self, hash: u64, key: K, value: V) -> Option<V> {
         if let Some((_, former)) = self.collided.iter_mut().find(|(known, _)| *known == key) {
             return Some(std::mem::replace(former, value));
@@ -90,7 +90,7 @@ impl<K, V> Default for Table<K, V> {
     }
 }
 
-/// Passes a hash on that has been computed before.
+/// Returns a hash that has already been computed.
 #[derive(Clone, Debug, Default)]
 struct Given(u64);
 
