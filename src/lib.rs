@@ -93,8 +93,8 @@
 //! ```
 //!
 //! Handlers of `admin.example.com` now never run without a client certificate. You can [replace](VirtualHosts::replace)
-//! the virtual hosts while the server runs. Connections that become outdated [end
-//! gracefully](guide::changing#outdated-connections), and their clients reconnect.
+//! the virtual hosts while the server runs. Connections that become outdated
+//! [end gracefully](guide::changing#outdated-connections), and their clients reconnect.
 //! [`VirtualHosts::overlaps`] lists where clients will get 421.
 //!
 //! # What the client gets

@@ -38,11 +38,12 @@ impl MisdirectedLayer {
 impl<R> MisdirectedLayer<R> {
     /// Sets which peers are gateways that terminate TLS. The default is none.
     ///
-    /// The layer treats a plaintext connection from such a peer like a [trusted
-    /// gateway](crate::ConnectionInfo::trusted_gateway), so `https` requests pass. On a plaintext connection from any
-    /// other peer, the layer refuses every request with [`InsecureConnection`](crate::Rejection::InsecureConnection),
-    /// whatever the scheme, and even at [`Coalescing::Unchecked`](crate::Coalescing::Unchecked). The setting does not
-    /// affect TLS connections to this server.
+    /// The layer treats a plaintext connection from such a peer like a
+    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway), so `https` requests pass. On a plaintext connection
+    /// from any other peer, the layer refuses every request with
+    /// [`InsecureConnection`](crate::Rejection::InsecureConnection), whatever the scheme, and even at
+    /// [`Coalescing::Unchecked`](crate::Coalescing::Unchecked). The setting does not affect TLS connections to this
+    /// server.
     ///
     /// The peer's address is [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr), the other end of the
     /// connection. [`client_addr`](crate::ConnectionInfo::client_addr), `Forwarded` and `X-Forwarded-*` do not change

@@ -186,9 +186,9 @@ impl<R> MisdirectedLayer<R> {
         self.set(|settings| settings.rules.strict_scheme = strict)
     }
 
-    /// Sets whether the layer answers 421 to every request on a plaintext connection, except from a [trusted
-    /// gateway](crate::ConnectionInfo::trusted_gateway). Off by default. [`gateway`](Self::gateway) implies this
-    /// setting.
+    /// Sets whether the layer answers 421 to every request on a plaintext connection, except from a
+    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway). Off by default. [`gateway`](Self::gateway) implies
+    /// this setting.
     ///
     /// ```
     /// let layer = tower_misdirected::MisdirectedLayer::new().require_tls(true);

@@ -135,8 +135,8 @@ impl CertificateFiles {
     /// Creates a TLS configuration that presents this certificate. The configuration offers `h2` and `http/1.1`,
     /// requests no client certificate, and uses the crypto provider that the files were opened with.
     ///
-    /// Each call creates a separate configuration. Hosts with separate configurations do not [share
-    /// connections](crate::VirtualHosts). To let hosts share connections, give them clones of the same `Arc`.
+    /// Each call creates a separate configuration. Hosts with separate configurations do not
+    /// [share connections](crate::VirtualHosts). To let hosts share connections, give them clones of the same `Arc`.
     ///
     /// # Errors
     ///

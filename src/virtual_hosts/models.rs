@@ -183,7 +183,7 @@ fn b6_no_request_is_served_under_a_configuration_that_was_replaced_before() {
         let replacing = replacing(&hosts, &two);
         let relation = || binding.relation_of_server_name(&name());
         let (before, outdated) = (relation(), is_outdated(&binding));
-        // A host that once had another configuration keeps it in later judgements.
+        // Once a request was judged under another configuration, so are all later requests.
         if before != Relation::SameVirtualHost {
             assert!(outdated && relation() == Relation::OtherConfig);
         }

@@ -37,8 +37,8 @@ impl MisdirectedLayer {
     /// # Security
     ///
     /// The layer checks only the host, not the peer, so bind the listener to a loopback address too. The layer does not
-    /// stop pages of other origins from sending requests to `http://localhost/`. For that, add [protection against
-    /// CSRF](crate::guide::migrating#beside-csrflayer).
+    /// stop pages of other origins from sending requests to `http://localhost/`. For that, add
+    /// [protection against CSRF](crate::guide::migrating#beside-csrflayer).
     pub fn loopback() -> Self {
         let entries = LOOPBACK.into_iter().map(Entry::parse);
         Self::unchecked(entries.filter_map(Result::ok).collect())
