@@ -1,5 +1,5 @@
-//! axum-server with hot reload: after a reload new connections are judged by the new certificate, open
-//! ones by theirs.
+//! axum-server with hot reload of the certificate. After a reload, new connections present the new certificate. The
+//! layer judges each open connection by the certificate that it presented.
 //!
 //! ```sh
 //! cargo run --example axum_server                                  # a certificate made in memory
@@ -67,7 +67,7 @@ async fn serve(arguments: Vec<String>) -> Result<()> {
     Ok(())
 }
 
-/// Says where the server listens, reloads on SIGHUP, and ends on Ctrl-C after open requests.
+/// Prints the address of the server, reloads on SIGHUP, and shuts down gracefully on Ctrl-C.
 async fn manage(
     handle: Handle<SocketAddr>,
     config: RustlsConfig,

@@ -1,4 +1,4 @@
-//! A loop of your own over hyper, without axum: accept, serve, and wait for open connections on Ctrl-C.
+//! A server with hyper and without axum: an accept loop, and a graceful shutdown on Ctrl-C.
 //!
 //! ```sh
 //! cargo run --example hyper_loop
@@ -45,7 +45,7 @@ async fn serve() -> Result<()> {
     loop {
         tokio::select! {
             (stream, _peer) = listener.accept() => {
-                // Every request of the connection carries what is known about it.
+                // Every request of the connection gets the `ConnectionInfo`.
                 let service = ServiceBuilder::new()
                     .layer(AddExtensionLayer::new(stream.connection_info().clone()))
                     .layer(misdirected.clone())
@@ -58,7 +58,7 @@ async fn serve() -> Result<()> {
             _ = &mut ctrl_c => break,
         }
     }
-    // Refuses new clients, and ends pending handshakes.
+    // Stops accepting, and ends pending handshakes.
     drop(listener);
     // Clients may keep connections open, so the wait has a limit.
     let _ = tokio::time::timeout(Duration::from_secs(10), graceful.shutdown()).await;
@@ -66,7 +66,7 @@ async fn serve() -> Result<()> {
 }
 
 async fn hello(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // The layer lets no request through that has no authority.
+    // The layer refuses requests without an authority, so this does not fail.
     let body = match EffectiveAuthority::of(&request) {
         Ok(authority) => format!("hello from {}\n", authority.host()),
         Err(malformed) => format!("{malformed}\n"),

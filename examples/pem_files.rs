@@ -1,4 +1,5 @@
-//! HTTPS from two PEM files, with HTTP/2, 421 and renewal:
+//! An HTTPS server with a certificate from two PEM files, which it reloads when they are renewed. It supports HTTP/2
+//! and answers 421:
 //!
 //! ```sh
 //! cargo run --example pem_files -- fullchain.pem privkey.pem            # on 127.0.0.1, any free port
@@ -28,7 +29,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
-    // Once for the process. Fails only if there is one already.
+    // Call this once for the process. It fails only if the process already has a default provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
     let app = Router::new()
@@ -36,7 +37,8 @@ async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
         .layer(MisdirectedLayer::new().json());
 
     let certificate = CertificateFiles::open(chain, key)?;
-    // Without a function, `watch` does the same and writes to the log. A minute is often enough for most servers.
+    // `watch` does the same without a function, and writes to the log. For most servers, an interval of a minute is
+    // short enough.
     certificate.watch_with(Duration::from_secs(1), |renewed| match renewed {
         Ok(()) => println!("renewed"),
         Err(error) => eprintln!("not renewed, the old certificate stays: {error}"),

@@ -1,6 +1,6 @@
-//! A server that only the machine itself uses, such as a development server. It needs a list of hosts against
-//! DNS rebinding: a page of `evil.example` whose name suddenly resolves to 127.0.0.1 still says
-//! `Host: evil.example`, and is answered 421.
+//! A plain HTTP server that only the same machine uses, such as a development server. A list of hosts protects it
+//! against DNS rebinding: if `evil.example` makes its own name resolve to 127.0.0.1, requests of its pages still have
+//! `Host: evil.example`, and get 421.
 //!
 //! ```sh
 //! cargo run --example plain_http_hosts

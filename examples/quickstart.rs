@@ -1,5 +1,5 @@
-//! The main job, on a certificate made in memory: serves HTTPS on 127.0.0.1, sends itself requests
-//! over TLS, shows what became of them, and keeps serving until Ctrl-C.
+//! A first look at the layer, with a certificate created in memory. The program serves HTTPS on 127.0.0.1, sends
+//! requests to itself over TLS, prints a table of the answers, and then serves until Ctrl-C.
 //!
 //! ```sh
 //! cargo run --example quickstart              # any free port
@@ -32,7 +32,7 @@ use tower_misdirected::{
 
 use crate::common::Result;
 
-/// What the certificate covers. `other.localhost` is outside it.
+/// The names of the certificate. It does not cover `other.localhost`.
 const NAMES: [&str; 2] = ["app.localhost", "api.localhost"];
 
 const USAGE: &str = "quickstart [--port PORT] [--once]";
@@ -57,7 +57,7 @@ async fn run(port: u16, once: bool) -> Result<()> {
     let private_key = PrivateKeyDer::Pkcs8(key.signing_key.serialize_der().into());
     let tls = Arc::new(server_config(certificate.clone(), private_key)?);
 
-    // This is all that an application needs.
+    // An application needs only this.
     let app = Router::new()
         .fallback(hello)
         .layer(MisdirectedLayer::new().json());
@@ -65,7 +65,7 @@ async fn run(port: u16, once: bool) -> Result<()> {
     println!("listening on https://127.0.0.1:{}", addr.port());
     println!("the certificate covers {}", NAMES.join(" and "));
 
-    // The same application under a layer that only reports.
+    // The same application with a report-only layer.
     let reported = Arc::new(Mutex::new(None));
     let report = reported.clone();
     let layer = MisdirectedLayer::new()
@@ -90,7 +90,7 @@ async fn run(port: u16, once: bool) -> Result<()> {
     }
 }
 
-/// Greets with the very authority that the layer judged.
+/// Greets with the authority that the layer judged.
 async fn hello(method: Method, authority: EffectiveAuthority) -> impl IntoResponse {
     match method {
         Method::CONNECT => StatusCode::METHOD_NOT_ALLOWED.into_response(),
@@ -119,7 +119,7 @@ fn server_config(
     Ok(config)
 }
 
-/// Sends the five requests, prints a row for each, and says whether all were answered as expected.
+/// Sends the five requests, prints a row for each, and returns whether every answer was as expected.
 async fn show_table(
     client: &Client,
     addr: SocketAddr,
@@ -203,7 +203,7 @@ fn show_commands(port: u16) {
     println!("  {curl} --http1.1 -H 'Host: me@app.localhost' {url}");
 }
 
-/// A client that trusts the certificate, and that sets the server name and the authority apart.
+/// A client that trusts the certificate, and sets the server name and the authority separately.
 struct Client(TlsConnector);
 
 /// An open connection.

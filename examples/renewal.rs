@@ -1,12 +1,12 @@
-//! Certificate renewal inside one TLS configuration of your own: new connections get the new certificate, and not one
-//! request on an open connection is answered 421.
+//! Certificate renewal inside your own TLS configuration. New connections present the new certificate, and no request
+//! on an open connection gets 421.
 //!
 //! ```sh
 //! cargo run --example renewal -- CHAIN.pem KEY.pem [ADDRESS]
 //! ```
 //!
-//! The example `pem_files` is shorter, because it lets the crate make the configuration. Here the configuration has
-//! settings of its own, and the files are also read on SIGHUP.
+//! The example `pem_files` is shorter, because the crate creates the configuration. This example changes settings of
+//! the configuration, and also reads the files on SIGHUP.
 
 mod common;
 
@@ -23,7 +23,7 @@ use tower_misdirected::{
 
 use crate::common::Result;
 
-/// How often the files are looked at.
+/// The interval at which the files are read.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const USAGE: &str = "renewal CHAIN.pem KEY.pem [ADDRESS]";
@@ -39,7 +39,7 @@ async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
     let provider = Arc::new(ring::default_provider());
     let certificate = CertificateFiles::open_with_provider(chain, key, provider.clone())?;
 
-    // This one stays, and with it the policy that connections are judged by.
+    // The server keeps this configuration, so a renewal changes nothing for open connections.
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
@@ -70,7 +70,7 @@ async fn serve(chain: &str, key: &str, addr: &str) -> Result<()> {
     Ok(())
 }
 
-/// Reads the files at once when SIGHUP arrives, for example from a hook of certbot.
+/// Reads the files when SIGHUP arrives, for example from a hook of certbot.
 #[cfg(unix)]
 fn reload_on_hangup(certificate: Arc<CertificateFiles>) -> Result<()> {
     use tokio::signal::unix::{SignalKind, signal};

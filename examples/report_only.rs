@@ -1,12 +1,11 @@
-//! Rolling out: a layer that refuses nothing yet, and counters that say what it would have refused and
-//! why, for Prometheus.
+//! A rollout in report-only mode: the layer refuses nothing, and counters for Prometheus show what it would refuse and
+//! why.
 //!
 //! ```sh
 //! cargo run --example report_only   # counters under /metrics
 //! ```
 //!
-//! When `misdirected_requests_total` shows nothing that should have been served, delete
-//! `.report_only(true)`.
+//! If `misdirected_requests_total` counts no request that should be served, delete `.report_only(true)`.
 
 mod common;
 
@@ -52,15 +51,15 @@ async fn serve() -> Result<()> {
     Ok(())
 }
 
-/// Counts by labels that have few values. The client chooses `verdict.method()` and `verdict.authority()`, so a label
-/// with one of them would let the client create any number of counters.
+/// Counts by labels with few values. Do not use `verdict.method()` or `verdict.authority()` as a label, because the
+/// client chooses them and could create any number of counters.
 fn count(verdict: &Verdict<'_>) {
     match verdict.outcome() {
         Outcome::Refused(rejection) => {
             counter!(
                 "misdirected_requests_total",
                 "reason" => rejection.as_str(),
-                // False where clients cannot recover by themselves, so that an alert can look for it.
+                // `false` if clients cannot recover by themselves. Use it for an alert.
                 "retry_can_help" => if rejection.retry_can_help() { "true" } else { "false" },
                 "method" => verdict.method_name(),
                 "http_version" => verdict.protocol_version(),
@@ -75,7 +74,8 @@ fn count(verdict: &Verdict<'_>) {
     }
 }
 
-/// Counts handshakes that failed or were refused, by reason. Their text is the client's choice, so it is no label.
+/// Counts failed and refused handshakes by reason. The text of a failure is not a label, because the client can choose
+/// it.
 fn count_failure(failure: &HandshakeFailure<'_>) {
     counter!("tls_handshake_failures_total", "reason" => failure.reason().as_str()).increment(1);
 }

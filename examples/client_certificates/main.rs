@@ -1,6 +1,7 @@
-//! Client certificates over time: a revocation list and the authorities are replaced while the server runs, and good
-//! clients notice nothing. `app.localhost` resumes sessions, which does not verify the client certificate again.
-//! `admin.localhost` does not, so every handshake for it verifies the certificate.
+//! Client certificates over time. The server replaces the revocation list and the authorities while it runs, and
+//! clients with valid certificates are not affected. `app.localhost` resumes sessions, so a resumed handshake does not
+//! verify the client certificate again. `admin.localhost` does not resume sessions, so every handshake verifies the
+//! certificate.
 //!
 //! ```sh
 //! cargo run --example client_certificates -- CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]
@@ -27,7 +28,7 @@ use tower_misdirected::{
 use crate::common::Result;
 use crate::verifier::Replaceable;
 
-/// How often the files are read.
+/// The interval at which the files are read.
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const USAGE: &str = "client_certificates CHAIN.pem KEY.pem CLIENT_CA.pem CRL.pem [ADDRESS]";
@@ -44,7 +45,7 @@ async fn serve(arguments: &[String]) -> Result<()> {
     let files = Files([ca, crl].map(PathBuf::from));
     let content = files.read().await?;
     let provider = Arc::new(ring::default_provider());
-    // Both hosts have this verifier, whatever is in it.
+    // Both hosts use this verifier, whose content is replaced.
     let verifier = Arc::new(Replaceable::new(content.verifier(&files, &provider)?));
 
     let (certificates, private_key) = (common::certificates(chain)?, common::private_key(key)?);
@@ -65,7 +66,7 @@ async fn serve(arguments: &[String]) -> Result<()> {
     let router = Router::new()
         .fallback(
             |authority: EffectiveAuthority, connection: ConnectionInfo| async move {
-                // The handshake that began the session has verified the certificate, perhaps before it was revoked.
+                // The first handshake of the session verified the certificate, perhaps before it was revoked.
                 let resumed = connection.resumed();
                 format!("hello from {}, resumed: {resumed}\n", authority.host())
             },
@@ -84,7 +85,7 @@ async fn serve(arguments: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Uses whatever comes into the files, once it can be read.
+/// Uses the new content of the files as soon as it is valid.
 async fn refresh(
     verifier: Arc<Replaceable>,
     provider: Arc<CryptoProvider>,
@@ -109,7 +110,7 @@ async fn refresh(
                 said = None;
                 println!("refreshed");
             }
-            // A file may be half written, so this is said once, and tried again every time.
+            // A file may be half written, so the error is printed once, and the file is read again every time.
             Err(error) => {
                 let error = error.to_string();
                 if said.as_ref() != Some(&error) {
@@ -155,14 +156,14 @@ impl Content {
         }
         let lists = rustls_pemfile::crls(&mut &**lists).collect::<Result<Vec<_>, _>>();
         let lists = lists.map_err(|_| common::not_pem(crl))?;
-        // An empty file revokes nothing, and would let everybody in again.
+        // An empty file revokes nothing, and would accept every revoked certificate again.
         if lists.is_empty() {
             return Err(format!(
                 "there is no revocation list in {named_crl}: give a PEM file with one"
             )
             .into());
         }
-        // A certificate without a list of its issuer is refused, and so is one whose list is out of date.
+        // The verifier refuses a certificate if the list of its issuer is missing or out of date.
         let verifier =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
                 .with_crls(lists)

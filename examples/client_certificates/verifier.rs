@@ -1,6 +1,6 @@
-//! A verifier of client certificates whose authorities and revocation lists can be replaced while the server runs.
-//! The TLS configuration around it stays the same, so the replacement is no change of configuration. What is read from
-//! where lives in `main`.
+//! A verifier of client certificates whose authorities and revocation lists can be replaced while the server runs. The
+//! TLS configuration stays the same `Arc`, so a replacement is not a change of configuration. Reading the files lives
+//! in `main`.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-/// Delegates every decision to a verifier that can be replaced. The new one decides from the next handshake on.
+/// Delegates every decision to a verifier that can be replaced. A new verifier decides from the next handshake on.
 #[derive(Debug)]
 pub struct Replaceable(RwLock<Arc<dyn ClientCertVerifier>>);
 
@@ -37,9 +37,9 @@ impl ClientCertVerifier for Replaceable {
         self.current().client_auth_mandatory()
     }
 
-    /// No hints. The slice would have to live as long as this verifier, and the one inside is replaced. Without hints,
-    /// a client may offer any of its certificates. If the authorities never change, keep their subjects in a field of
-    /// this type and return them here.
+    /// No hints, because the slice would have to live as long as this verifier, but the inner verifier is replaced.
+    /// Without hints, a client may offer any of its certificates. If the authorities never change, keep their subjects
+    /// in a field of this type and return them here.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

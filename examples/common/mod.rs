@@ -1,4 +1,4 @@
-//! What the examples have in common: arguments, and errors that name the file or the address. None of it is needed to
+//! The common parts of the examples: arguments, and errors that name the file or the address. You do not need them to
 //! use the crate.
 #![allow(dead_code, reason = "each example uses its part")]
 
@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 pub type Result<T, E = Box<dyn Error + Send + Sync>> = std::result::Result<T, E>;
 
-/// The arguments of an example, one after the other. `--help` and mistakes print the usage and end the program.
+/// The arguments of an example. `--help` and mistakes print the usage and end the program.
 pub struct Arguments {
     usage: &'static str,
     given: std::env::ArgsOs,
@@ -42,7 +42,7 @@ impl Arguments {
         self.misused(format_args!("unexpected argument `{argument}`"))
     }
 
-    /// Prints what is wrong with the arguments and the usage, and ends the program.
+    /// Prints the mistake in the arguments and the usage, and ends the program.
     pub fn misused(&self, problem: impl Display) -> ! {
         eprintln!("{problem}\nusage: {}", self.usage);
         exit(2)
@@ -65,7 +65,7 @@ impl Iterator for Arguments {
     }
 }
 
-/// Returns the arguments of an example without options, whose number is within `count`.
+/// Returns the arguments of an example without options. The number of arguments must be within `count`.
 pub fn arguments(usage: &'static str, count: RangeInclusive<usize>) -> Vec<String> {
     let mut arguments = Arguments::new(usage);
     let mut values = Vec::new();
@@ -81,7 +81,8 @@ pub fn arguments(usage: &'static str, count: RangeInclusive<usize>) -> Vec<Strin
     values
 }
 
-/// Runs an example, and prints its error as a sentence. A `main` that returns the error would print its debug form.
+/// Runs an example, and prints its error as a sentence. A `main` function that returned the error would print its debug
+/// form.
 pub async fn run(example: impl Future<Output = Result<()>>) -> ExitCode {
     match example.await {
         Ok(()) => ExitCode::SUCCESS,

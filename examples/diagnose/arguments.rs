@@ -1,4 +1,4 @@
-//! The command line, and what it may say.
+//! The command line: its usage and its options.
 
 use std::time::Duration;
 
@@ -9,25 +9,25 @@ use crate::subject::Subject;
 
 pub const USAGE: &str = "diagnose HOST[:PORT] [OTHER-HOST...] [OPTION...]
 
-Finds the causes of 421s of any HTTPS server. Connects to the first host, with each host as the server name (SNI)
-and without one, and sends GET requests for every host on every connection. `Host` has each host as it is given,
-with its port and its trailing dot. At most 16 hosts.
+Finds the causes of 421s of any HTTPS server. The program connects to the first host, with each host as the server name
+(SNI) and without a server name. On every connection it sends a GET request for every host. `Host` is each host as you
+pass it, including a port or a trailing dot. At most 16 hosts.
 
 options:
-  --connect-to ADDRESS[:PORT]  connect to this address in place of the first host's
-  --ca FILE                    trust the authorities in this PEM file in place of the system's
+  --connect-to ADDRESS[:PORT]  connect to this address instead of the first host's
+  --ca FILE                    trust the authorities in this PEM file instead of the system's
   --cert FILE --key FILE       send this client certificate (PEM) if the server asks for one
   --http 1.1|2|3               use only this version; the default is 1.1, 2 and, if the server advertises it, 3
-  --path PATH                  ask for this path in place of /
+  --path PATH                  request this path instead of /
   --timeout SECONDS            time limit of each step: connecting, the handshake, an answer (1 to 60; default 5)
   --json                       print one JSON object
 
-The program sends one request at a time, and repeats a request once if the server has ended the connection before. It
-reads at most 64 KiB of each answer, and accepts every certificate, because it reports certificates that clients
-refuse. It sends no credentials except the client certificate.
+The program sends one request at a time. If the server has ended the connection, it repeats the request once. It reads
+at most 64 KiB of each answer. It accepts every certificate, and reports certificates that clients would refuse. It
+sends no credentials except the client certificate.
 
 exit status:
-  0  nothing to mend; 421s that heal on a connection of their own are all right
+  0  nothing to mend; 421s from which clients recover on another connection are all right
   1  something to mend, or a warning
   2  wrong arguments
   3  the server cannot be reached, or answers no request";

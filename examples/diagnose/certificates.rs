@@ -1,5 +1,5 @@
-//! Findings about certificates: those that lack a host, those of a default, those that clients refuse, and server names
-//! that the server refuses.
+//! Findings about certificates: certificates that lack a host, that belong to a default or that clients refuse, and
+//! server names that the server refuses.
 
 use crate::findings::{Finding, Id, Severity, finding, names};
 use crate::observation::Observations;

@@ -1,5 +1,5 @@
-//! Requests for a host on a connection that was not opened for it: served where they should not be, or refused with a
-//! 421 that heals.
+//! Findings about requests for a host on a connection for another host: requests that should not be served, and 421s
+//! from which clients recover.
 
 use crate::cures::Cure;
 use crate::findings::{Finding, Id, Severity, finding, names, software};

@@ -1,5 +1,5 @@
-//! The cure for each cause, and the setting for it in common servers. What the server calls itself chooses the settings
-//! that are shown, never the cause.
+//! The cure for each cause, and the setting for it in common servers. The name that the server sends selects the
+//! settings to show, but never the cause.
 
 use std::fmt::{self, Display};
 

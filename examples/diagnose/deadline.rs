@@ -1,4 +1,4 @@
-//! The time limit of an answer, which its head and its body share.
+//! The time limit of an answer, for the head and the body together.
 
 use std::future::Future;
 use std::time::Duration;

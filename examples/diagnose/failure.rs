@@ -1,4 +1,4 @@
-//! Why there is no connection, or no answer.
+//! The reasons for which there is no connection or no answer.
 
 use std::error::Error;
 use std::io;

@@ -1,4 +1,4 @@
-//! From what was seen to what it means. Pure functions: they open no connection and print nothing.
+//! Derives findings from observations. Only pure functions: they open no connection and print nothing.
 
 use serde::{Serialize, Serializer};
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 with hyper, which bounds the head of an answer.
+//! HTTP/1.1 with hyper, which limits the length of the head of an answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! HTTP/2 with h2, which tells GOAWAY from a connection that just ends.
+//! HTTP/2 with h2, which distinguishes a GOAWAY from a connection that ends without one.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Finds the causes of 421s of any HTTPS server: asks for every host on connections with every server name, prints what
-//! was answered, and says in plain words what is wrong and how to mend it.
+//! Finds the causes of 421s of any HTTPS server. The program requests every host on connections with every server name,
+//! prints the answers, and explains what is wrong and how to fix it.
 //!
 //! ```sh
 //! cargo run --example diagnose -- one.example two.example
@@ -46,9 +46,9 @@ use crate::probe::{Plan, Probe};
 use crate::tls::Tls;
 use crate::transport::Transport;
 
-/// The exit status if a file of the command line is wrong.
+/// The exit status if a file on the command line cannot be used.
 const WRONG_ARGUMENTS: u8 = 2;
-/// The exit status if there is nothing to tell of.
+/// The exit status if there are no answers to report.
 const UNREACHABLE: u8 = 3;
 
 /// The JSON output.

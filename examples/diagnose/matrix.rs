@@ -1,4 +1,4 @@
-//! The text output: a table for each version of HTTP, and the findings under it.
+//! The text output: a table for each HTTP version, and the findings below it.
 
 use std::fmt::Write;
 

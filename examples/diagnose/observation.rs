@@ -1,5 +1,5 @@
-//! What is seen of a server: connections, certificates and answers, in the form of the JSON output. Fields that the
-//! output leaves out help to find causes.
+//! The observations of a server: connections, certificates and answers, in the form of the JSON output. Fields that the
+//! output omits help to find causes.
 
 use serde::Serialize;
 use tower_misdirected::{CertificateNames, Host};

@@ -1,5 +1,4 @@
-//! Asks for every host on every connection, one request at a time, and records the answers. What they mean is found
-//! elsewhere.
+//! Requests every host on every connection, one request at a time, and records the answers. `findings` interprets them.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Findings about hosts that get 421 on a connection of their own, where no other connection helps.
+//! Findings about hosts that get 421 on their own connection, so that no other connection helps.
 
 use crate::cures::Cure;
 use crate::findings::{Finding, Id, Severity, finding, names, software};

@@ -1,4 +1,4 @@
-//! The request that is sent over HTTP/2 and HTTP/3. Over HTTP/1.1 it has another form, which `http1` writes.
+//! The request for HTTP/2 and HTTP/3. `http1` writes the different form for HTTP/1.1.
 
 use hyper::http::uri::PathAndQuery;
 use hyper::{Request, Uri};

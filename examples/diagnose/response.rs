@@ -1,4 +1,4 @@
-//! What is kept of a response, whatever the version of HTTP, and the bounds of what is read.
+//! The recorded parts of a response, for every HTTP version, and the limits of reading.
 
 use hyper::HeaderMap;
 use hyper::header::{AGE, CACHE_CONTROL, EXPIRES, HeaderName, SERVER, VIA};

@@ -1,4 +1,4 @@
-//! The servers whose settings the cures name.
+//! The servers for which the cures contain settings.
 
 /// Servers that a response head can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

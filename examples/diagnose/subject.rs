@@ -1,4 +1,5 @@
-//! A host as the user gives it, and what clients make of it: the server name of the handshake, and the field `Host`.
+//! A host as the user passes it, and the values that clients derive from it: the server name of the handshake, and the
+//! field `Host`.
 
 use std::fmt::{self, Display};
 use std::str::FromStr;

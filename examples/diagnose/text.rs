@@ -1,4 +1,4 @@
-//! Text from the server, made fit for a terminal: bounded, and without anything that a terminal obeys.
+//! Text from the server, made safe for a terminal: limited in length, and without control characters.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! TLS as the program needs it: every handshake completes, and what a client should know of it is recorded. Nothing here
+//! TLS for the program: every handshake completes, and the problems that a client would see are recorded. Nothing here
 //! opens a connection.
 
 use std::hash::{DefaultHasher, Hash, Hasher};

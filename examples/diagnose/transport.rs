@@ -1,4 +1,4 @@
-//! Opens connections: TCP and TLS, or QUIC, and HTTP over them, each step within the time limit.
+//! Opens connections: TCP and TLS, or QUIC, and HTTP on top. Each step has the time limit.
 
 use std::future::Future;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
-//! A TLS connection that remembers the alert with which the server ended it. hyper and h2 drop it, or keep only its text.
+//! A TLS connection that remembers the alert with which the server ended it. hyper and h2 drop the alert, or keep only
+//! its text.
 
 use std::io;
 use std::pin::Pin;

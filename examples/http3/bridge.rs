@@ -1,4 +1,4 @@
-//! Connects h3 to tower: hands every request of a QUIC connection to a router, with the `ConnectionInfo` in its
+//! Connects h3 to tower: passes every request of a QUIC connection to a router, with the `ConnectionInfo` in its
 //! extensions.
 
 use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! HTTP/1.1, HTTP/2 and HTTP/3 on one port number with one router. Clients learn of HTTP/3 from `Alt-Svc`
+//! A server for HTTP/1.1, HTTP/2 and HTTP/3 with one port number and one router. Clients discover HTTP/3 by `Alt-Svc`
 //! (RFC 7838).
 //!
 //! ```sh

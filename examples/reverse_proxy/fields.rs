@@ -1,4 +1,4 @@
-//! The header fields that change on the way to the upstream and back.
+//! The header fields that the proxy changes in requests and responses.
 
 use axum::http::header::{
     CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, FORWARDED, HOST, TE, TRANSFER_ENCODING, UPGRADE,

@@ -1,5 +1,5 @@
-//! A reverse proxy whose clients never see a 421 of the upstream. It repeats a request that the upstream refuses on
-//! another connection, and answers 502 if that one is refused as well.
+//! A reverse proxy whose clients never see a 421 of the upstream. If the upstream refuses a request, the proxy repeats
+//! it on another connection. If the upstream refuses it there too, the proxy answers 502.
 //!
 //! ```sh
 //! cargo run --example reverse_proxy -- --upstream http://127.0.0.1:8080
@@ -7,21 +7,21 @@
 //!     --host www.example.com --chain fullchain.pem --key privkey.pem --listen 0.0.0.0:443
 //! ```
 //!
-//! - `--host` names a host that the proxy serves, and may be repeated. Without it, the hosts are `app.localhost` and
-//!   `api.localhost`. Requests for other hosts get a 421 of the proxy's own, and never reach the upstream.
-//! - Without `--chain` and `--key`, the proxy presents a certificate made in memory.
-//! - `--timeout` is how long a request may take until the head of the answer, and how long a body may pause. By default
-//!   that is a minute.
+//! - `--host` names a host that the proxy serves, and may be repeated. The default is `app.localhost` and
+//!   `api.localhost`. The proxy answers 421 to requests for other hosts, and does not forward them.
+//! - Without `--chain` and `--key`, the proxy presents a certificate created in memory.
+//! - `--timeout` is the time limit in seconds until the head of the answer, and for each pause of a body. The default
+//!   is 60.
 //!
-//! The proxy sends each host on connections of its own, with the host as server name. So the upstream's certificate must
-//! cover the hosts. `--ca` names the file with the authority that signed it.
+//! The proxy opens separate upstream connections for each host, with the host as server name. So the upstream's
+//! certificate must cover the hosts. `--ca` names the file with the authority that signed the certificate.
 //!
-//! - The upstream sees the client's host without the port. `X-Forwarded-Host` has both, `X-Forwarded-For` has the
-//!   client's address, and `X-Forwarded-Proto` is `https`. What clients write into such fields is dropped, also if a name
-//!   has `_` for `-`.
-//! - An upload of up to 64 KiB is read first, so that it can be repeated. An upload that is longer, or whose length is not
-//!   known, is passed on as it arrives. If the upstream refuses it, the client gets a 502.
-//! - `CONNECT`, `TRACE` and protocol upgrades such as WebSockets are not passed on.
+//! - The upstream gets the client's host without the port. `X-Forwarded-Host` contains both, `X-Forwarded-For` contains
+//!   the client's address, and `X-Forwarded-Proto` is `https`. The proxy drops these fields from clients, also if a
+//!   name has `_` instead of `-`.
+//! - The proxy reads an upload of up to 64 KiB first, so that it can be repeated. It forwards a longer upload, or an
+//!   upload of unknown length, as it arrives. If the upstream refuses such an upload, the client gets 502.
+//! - The proxy does not forward `CONNECT`, `TRACE` and protocol upgrades such as WebSockets.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,4 +1,4 @@
-//! The way of a request to the upstream, and of the answer back.
+//! Forwards a request to the upstream, and returns the answer.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The upstream, and the client that sends it requests. What becomes of them and of the answers lives in `proxy`.
+//! The upstream, and the client that sends it requests. Changing requests and answers lives in `proxy`.
 
 use std::str::FromStr;
 use std::sync::Arc;

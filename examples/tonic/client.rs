@@ -1,5 +1,5 @@
-//! A tonic client whose connection is for one host and whose calls are for another, as when a client reuses an open
-//! connection. Its calls for the host of the connection are ordinary calls.
+//! A tonic client that connects with one host as server name, and can make calls with another host as authority. Such
+//! calls are like the calls of a client that reuses an open connection.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

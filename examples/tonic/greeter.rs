@@ -1,5 +1,5 @@
-//! The gRPC service `example.Greeter`. tonic generates such code from a `.proto` file. This is written by hand, so that
-//! the example builds without protoc, and its messages are plain text.
+//! The gRPC service `example.Greeter`. tonic usually generates such code from a `.proto` file. This code is written by
+//! hand, so that the example builds without protoc. Its messages are plain text.
 
 use std::convert::Infallible;
 use std::future::Future;

@@ -1,5 +1,6 @@
-//! A tonic server with two hosts, of which `admin.localhost` requires client certificates. A client calls both, first on
-//! connections of their own, then `admin.localhost` on a connection for `app.localhost`.
+//! A tonic server with two hosts, `app.localhost` and `admin.localhost`. Only `admin.localhost` requires client
+//! certificates. A client calls each host on a connection for that host, and then calls `admin.localhost` on a
+//! connection for `app.localhost`.
 //!
 //! ```sh
 //! cargo run --example tonic

@@ -1,4 +1,4 @@
-//! The application: one line that tells what it saw of a request, behind the layer.
+//! The application behind the layer: it answers with one line that describes the request.
 
 use std::fmt::{self, Display, Write};
 use std::sync::{Arc, PoisonError, RwLock};

@@ -1,5 +1,4 @@
-//! The configuration file: what may stand in it, and what is wrong with it. Whether the PEM files that it
-//! names are any good is the business of `pem` and `tls`.
+//! The configuration file: parsing and its errors. `pem` and `tls` check the PEM files that it names.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;

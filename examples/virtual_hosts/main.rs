@@ -1,14 +1,14 @@
-//! A small server of virtual hosts, to try this crate with clients of your own. It reads a TOML file,
-//! which `examples/virtual_hosts/example.toml` explains, and answers every request with one line that tells
-//! what it saw: `host=www.example.test vhost=www sni=www.example.test client=- addr=127.0.0.1`.
+//! A small server with virtual hosts, to try this crate with your own clients. It reads a TOML file, which
+//! `examples/virtual_hosts/example.toml` explains. It answers every request with one line about the request:
+//! `host=www.example.test vhost=www sni=www.example.test client=- addr=127.0.0.1`.
 //!
 //! ```sh
 //! cargo run --release --example virtual_hosts --all-features -- FILE
 //! ```
 //!
-//! SIGHUP reads the file again, SIGTERM and Ctrl-C end the server after open requests. If a reload changes the TLS
-//! configuration of a host, connections for that host end gracefully. Refusals and their reasons are logged to stderr.
-//! For the files of `example.toml`, in its directory:
+//! On SIGHUP, the server reads the file again. On SIGTERM and Ctrl-C, it shuts down gracefully. If a reload changes the
+//! TLS configuration of a host, connections for that host end gracefully. The server logs refusals and their reasons to
+//! stderr. These commands create the files of `example.toml`, in its directory:
 //!
 //! ```sh
 //! NEW="req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30"
@@ -20,8 +20,8 @@
 //! curl -ki --connect-to ::127.0.0.1:8443 -H "Host: admin.example.test" https://www.example.test/ # 421
 //! ```
 //!
-//! To try things with, not for the internet: like `axum::serve` it sets idle connections and slow requests no
-//! time limit.
+//! Do not use this server on the internet: like `axum::serve`, it has no time limit for idle connections and slow
+//! requests.
 
 mod app;
 mod config;

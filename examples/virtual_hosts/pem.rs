@@ -1,4 +1,4 @@
-//! PEM files: each is read and parsed once a load, however many hosts name it.
+//! PEM files. A load reads and parses each file once, even if several hosts name it.
 
 use std::collections::HashMap;
 use std::fs::File;

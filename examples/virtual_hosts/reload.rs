@@ -1,4 +1,5 @@
-//! What the server serves at present, and how a changed file takes its place: all of it, or nothing.
+//! The current state of the server, and its replacement after a change of the file. A reload changes everything or
+//! nothing.
 
 use axum::Router;
 use tower_misdirected::{Peers, VirtualHosts, VirtualHostsBuilder, VirtualHostsError};

@@ -1,5 +1,5 @@
-//! Sockets and serving: TCP by `axum::serve`, HTTP/3 by the bridge of the example `http3`; both until
-//! shutdown, and then what is open, for a while.
+//! Sockets and serving: TCP with `axum::serve`, HTTP/3 with the bridge of the example `http3`. After shutdown, open
+//! requests get some time to complete.
 
 #[path = "../http3/bridge.rs"]
 mod bridge;

@@ -1,5 +1,5 @@
-//! Signals: SIGHUP asks for a reload, SIGTERM and Ctrl-C for the end. On systems without signals Ctrl-C is
-//! all there is.
+//! Signals: SIGHUP requests a reload, and SIGTERM and Ctrl-C request a shutdown. On systems without signals, only
+//! Ctrl-C works.
 
 use std::io;
 

@@ -1,5 +1,5 @@
-//! TLS configurations: one for each host that has its own. A reload builds all of them anew, and gives those whose
-//! policy has not changed the id that they had, so that it is no change for their clients.
+//! TLS configurations: one for each host with its own. A reload rebuilds all configurations. A configuration whose
+//! policy has not changed keeps its id, so the reload is not a change for its clients.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
