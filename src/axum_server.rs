@@ -31,7 +31,7 @@ use crate::tls::{TlsAcceptor, TlsStream};
 /// Before axum-server shuts down, it waits for pending handshakes, up to their time limit. Set a time limit for its
 /// `graceful_shutdown` too.
 ///
-/// ```no_run
+/// ```
 /// use axum::{Router, routing::get};
 /// use axum_server::tls_rustls::RustlsConfig;
 /// use tower_misdirected::{MisdirectedLayer, TlsAcceptor};
@@ -71,7 +71,7 @@ where
 /// Reads the PROXY protocol header of plaintext connections, and inserts the [`ConnectionInfo`] into the extensions of
 /// every request.
 ///
-/// ```no_run
+/// ```
 /// use std::net::SocketAddr;
 ///
 /// use axum::Router;

@@ -145,7 +145,7 @@
 //! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
 //! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
 //! | TLS behind a load balancer that forwards TCP connections | [`TlsAcceptor::proxy_protocol`] | `proxy-protocol` |
-//! | plain HTTP on this machine alone | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
+//! | plain HTTP that only this machine uses | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
 //! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none |
 //! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
 //! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) | |
@@ -174,7 +174,7 @@
 //! - With [`TlsAcceptor::from_fn`] and axum-server's `RustlsConfig`, open connections keep their TLS configuration.
 //! - If the layer needs connection info and a request has none, it answers 500. It never serves such a request
 //!   unchecked.
-//! - A refused request does not reach the inner service, and its body is not read.
+//! - A refused request does not reach the inner service, and the layer does not read its body.
 //! - A request that passes costs no allocation, unless the layer changes it. The cost does not grow with the number of
 //!   names or hosts.
 //! - The crate has no `unsafe` code.

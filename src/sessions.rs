@@ -241,7 +241,7 @@ mod tests {
         }
     }
 
-    /// A session store holds secrets, and so does a ticketer.
+    /// Session stores and ticketers contain secrets.
     #[test]
     fn a_configuration_that_is_gone_frees_its_session_store() {
         let config = config();

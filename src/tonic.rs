@@ -68,7 +68,7 @@ impl<L: InnerListener> TlsListener<L> {
 /// Add the layer to tonic's server. tonic serves gRPC only over HTTP/2, so set the ALPN protocol `h2` in the TLS
 /// configuration:
 ///
-/// ```no_run
+/// ```
 /// use tonic::service::Routes;
 /// use tonic::transport::Server;
 /// use tower_misdirected::{MisdirectedLayer, TlsListener, VirtualHosts};

@@ -94,7 +94,7 @@ where
     /// fails, at the latest after [`handshake_timeout`](TlsAcceptor::handshake_timeout). So clients that send nothing
     /// can use up the permits for that time. Set a short time limit, or allow many more connections than you expect.
     ///
-    /// ```no_run
+    /// ```
     /// use axum::Router;
     /// use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener, VirtualHosts};
     ///
@@ -172,7 +172,7 @@ where
     /// listener does not have to be cancel safe. For the addresses of connections, see
     /// [`TlsListener::over`](crate::TlsListener::over).
     ///
-    /// ```no_run
+    /// ```
     /// use axum::Router;
     /// use tower_misdirected::{ConnectionInfo, Peers, PlaintextListener, ProxyProtocol};
     ///

@@ -13,7 +13,7 @@ use crate::connection::ConnectionInfo;
 /// A plaintext connection has no certificate to compare with the host, so `MisdirectedLayer::new()` alone serves every
 /// host on it. Restrict the hosts, and the peers that may use plaintext:
 ///
-/// ```no_run
+/// ```
 /// use axum::Router;
 /// use tokio::net::TcpListener;
 /// use tower_misdirected::{ConnectionInfo, MisdirectedLayer, Peers};

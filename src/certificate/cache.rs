@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// Makes a different certificate for every number.
+    /// Creates a different certificate for every number.
     fn keys() -> impl FnMut(u64) -> Arc<CertifiedKey> {
         let private = KeyPair::generate().unwrap();
         let der = PrivateKeyDer::Pkcs8(private.serialize_der().into());
@@ -150,7 +150,7 @@ mod tests {
             assert!(cache.by_der[&**certificate].strong_count() > 0);
         }
         drop(cache);
-        // The searches become rarer as the cache grows.
+        // The searches become less frequent as the cache grows.
         assert!(certificates.cache().sweep_at >= 800);
     }
 

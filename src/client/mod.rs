@@ -6,7 +6,7 @@
 //! caller. [`RetryMisdirectedLayer`] adds the repeat to hyper-util's [`Client`](hyper_util::client::legacy::Client) and
 //! to tower services around it:
 //!
-//! ```no_run
+//! ```
 //! use bytes::Bytes;
 //! use http::Request;
 //! use http_body_util::Full;

@@ -23,7 +23,7 @@ mod tests {
             ("[::ffff:192.0.2.7]:50000", "192.0.2.7:50000"),
             ("192.0.2.7:50000", "192.0.2.7:50000"),
             ("[2001:db8::1]:443", "[2001:db8::1]:443"),
-            // Compatible, which is another form, and the addresses of this host.
+            // An IPv4-compatible address, which is another form, and addresses of this machine.
             ("[::192.0.2.7]:1", "[::192.0.2.7]:1"),
             ("[::1]:1", "[::1]:1"),
         ] {

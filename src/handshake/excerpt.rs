@@ -59,7 +59,7 @@ mod tests {
 
     use super::*;
 
-    /// A text that is written in two pieces, whatever the first one results in.
+    /// A text that is written in two pieces, even if writing the first piece fails.
     struct Raw<'a>(&'a str, &'a str);
 
     impl fmt::Display for Raw<'_> {
@@ -81,7 +81,7 @@ mod tests {
             format!("{}", Excerpt(Raw("a\nb", "\u{202e}"))),
             "a\\nb\\u{202e}"
         );
-        // An escape is not cut in the middle, and nothing follows a cut.
+        // The cut is not in the middle of an escape, and nothing follows the cut.
         let almost = &whole[1..];
         let cut = format!("{}", Excerpt(Raw(&format!("{almost}\n"), "y")));
         assert_eq!(cut, almost.to_owned() + "...");

@@ -142,7 +142,7 @@ mod tests {
             ("1.2.3.4", "1.2.3.4", ""),
             ("", "", ""),
             (":", "", ":"),
-            // Longer than any port: left to the grammar.
+            // Longer than any port, so the grammar decides.
             ("a:000080", "a:000080", ""),
         ];
         for (text, host, port) in cases {

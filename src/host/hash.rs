@@ -59,8 +59,8 @@ mod tests {
 
     const TELL: &str = "TELL_THE_HASH";
 
-    /// A look-up among 10,000 colliding names would cost thousands of times what it should, and a tenant who brings a
-    /// certificate could make one.
+    /// With 10,000 colliding names, a look-up would cost thousands of times more, and a tenant could cause this with a
+    /// certificate.
     #[test]
     fn b10_nobody_can_tell_beforehand_which_names_collide() {
         let hash = format!("hash={:x}.", hash_of_name(b"www.test"));

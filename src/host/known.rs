@@ -80,14 +80,14 @@ mod tests {
     }
 
     proptest! {
-        /// A name that is read from a map is the host that the grammar reads, with the same hashes.
+        /// A name parsed by a map equals the host parsed by the grammar, and has the same hashes.
         #[test]
         fn a6_a_map_reads_what_the_grammar_reads(
             texts in vec(text(), 1..4),
             patterns in vec(text(), 0..4),
             stars in vec(select(vec!["", "", "*."]), 4),
         ) {
-            // Every text, and what follows its first label, is a pattern as well, so that much is found.
+            // Every text, and the part after its first label, is also a pattern, so that many look-ups succeed.
             let bases = texts.iter().filter_map(|text| Some(text.split_once('.')?.1.to_owned()));
             let names = texts.iter().cloned().chain(bases).chain(patterns);
             let patterns = names.zip(stars.iter().cycle()).map(|(name, star)| star.to_string() + &name);
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    /// A text of the form of a name that the map has, but with a first label that is none.
+    /// A text that resembles a name in the map, but with an invalid first label.
     #[test]
     fn a6_a_wildcard_in_a_map_vouches_for_what_follows_the_first_label_only() {
         let map: NameMap<()> = [(Pattern::parse("*.example").unwrap(), ())]

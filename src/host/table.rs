@@ -136,7 +136,7 @@ mod tests {
             assert_eq!(table.insert(7, key, "new"), Some(key));
         }
         assert_eq!([get(&table, "a"), get(&table, "c")], [Some("new"); 2]);
-        // The first entry leaves its place, and the others are found as before.
+        // The first entry is removed, and the other entries are still found.
         assert_eq!(table.remove(7, |key| *key == "a"), Some("new"));
         assert_eq!(table.remove(7, |key| *key == "a"), None);
         assert_eq!([get(&table, "a"), get(&table, "b")], [None, Some("b")]);

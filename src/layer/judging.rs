@@ -119,7 +119,7 @@ mod tests {
             .prop_map(|(host, port)| host.to_owned() + port)
     }
 
-    /// A connection, with what it is made of in words.
+    /// A connection, with a description of it.
     fn connection() -> impl Strategy<Value = (String, Option<ConnectionInfo>)> {
         let server_name = select(vec![
             None,
@@ -253,8 +253,8 @@ mod tests {
             }
             verdicts.insert(judge(&rules, &request).1);
         }
-        // All but `SchemeMismatch`, which an origin-form without a scheme cannot cause, and the malformed ones that are
-        // no matter of the authority's text.
+        // All verdicts except `SchemeMismatch`, which an origin-form without a scheme cannot cause, and malformed
+        // requests that do not depend on the text of the authority.
         assert_eq!(verdicts.len(), 12, "{verdicts:?}");
     }
 }

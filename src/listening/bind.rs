@@ -74,7 +74,7 @@ impl BindError {
         }
     }
 
-    /// Returns the kind of the error that the operating system returned.
+    /// Returns the kind of the underlying error.
     pub fn kind(&self) -> ErrorKind {
         self.error.kind()
     }
@@ -130,7 +130,7 @@ impl fmt::Debug for BindError {
 }
 
 impl Error for BindError {
-    /// The operating system's error, unless the text quotes it.
+    /// Returns the error of the operating system, unless the text quotes it.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.advice().map(|_| &self.error as _)
     }
@@ -171,7 +171,7 @@ mod tests {
             );
             assert!(text.contains(fix), "{text}");
         }
-        // There, the privilege would not help.
+        // On such a port, the privilege would not help.
         let high = text(addr("[::]:8443"), ErrorKind::PermissionDenied);
         assert!(!high.contains("CAP_NET_BIND_SERVICE"), "{high}");
         assert!(

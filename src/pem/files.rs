@@ -23,7 +23,7 @@ use super::store::Store;
 /// certificate, followed by the intermediates. The key belongs to the first certificate, and is an unencrypted key in
 /// PKCS #8, SEC 1 or PKCS #1. If one file contains both, pass its path twice.
 ///
-/// ```no_run
+/// ```
 /// use std::time::Duration;
 ///
 /// use axum::{Router, routing::get};
@@ -156,15 +156,26 @@ impl CertificateFiles {
     /// The next handshake presents the new certificate. Call this method after both files have been written, for
     /// example on SIGHUP. The method blocks while it reads the files.
     ///
-    /// ```no_run
+    /// ```
     /// use tower_misdirected::CertificateFiles;
     ///
-    /// # fn on_hangup(certificate: &CertificateFiles) {
-    /// match certificate.reload() {
-    ///     Ok(true) => println!("renewed"),
-    ///     Ok(false) => println!("nothing has changed"),
-    ///     Err(error) => eprintln!("the old certificate stays: {error}"),
-    /// }
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    /// # let path = std::env::temp_dir().join(format!("tower-misdirected-reload-{}.pem", std::process::id()));
+    /// # let write = || {
+    /// #     let pair = rcgen::generate_simple_self_signed(["www.example".to_owned()]).unwrap();
+    /// #     std::fs::write(&path, pair.cert.pem() + &pair.signing_key.serialize_pem()).unwrap();
+    /// # };
+    /// # write();
+    /// # let certificate = CertificateFiles::open_with_provider(&path, &path, provider)?;
+    /// // Nothing has changed:
+    /// assert!(!certificate.reload()?);
+    ///
+    /// // After both files have been renewed:
+    /// # write();
+    /// assert!(certificate.reload()?);
+    /// # std::fs::remove_file(&path)?;
+    /// # Ok(())
     /// # }
     /// ```
     ///

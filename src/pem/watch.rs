@@ -40,7 +40,7 @@ impl CertificateFiles {
     /// Starts a task like [`watch`](Self::watch), which also calls `report` after each renewal and for each error. Of
     /// equal errors in a row, only the first is reported. `report` must neither block nor panic.
     ///
-    /// ```no_run
+    /// ```
     /// use std::sync::Arc;
     /// use std::time::Duration;
     ///

@@ -23,7 +23,7 @@ use crate::proxy_protocol::ProxyProtocol;
 /// `into_make_service_with_connect_info::<ConnectionInfo>()`, which inserts the
 /// [`ConnectionInfo`](crate::ConnectionInfo) into every request. Pass the gateways and the hosts to the layer:
 ///
-/// ```no_run
+/// ```
 /// use axum::{Router, routing::get};
 /// use tower_misdirected::{
 ///     ConnectionInfo, MisdirectedLayer, Peers, PlaintextListener, ProxyProtocol,

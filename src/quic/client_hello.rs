@@ -160,7 +160,7 @@ mod tests {
             let code = error.map(|error| u64::from(error.code));
             assert_eq!(code, Some(0x100 + u64::from(number)), "{bytes:?}");
         }
-        // The longest that may still come.
+        // The longest ClientHello that may still arrive.
         let reader = &mut ClientHello::default();
         assert!(reader.read(&[1, 0, 0xff, 0xff]).unwrap().is_none());
     }

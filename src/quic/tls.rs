@@ -37,7 +37,7 @@ use crate::tls::TlsAcceptor;
 ///
 /// [`quinn::crypto::rustls::QuicServerConfig`]: https://docs.rs/quinn/0.11/quinn/crypto/rustls/struct.QuicServerConfig.html
 ///
-/// ```no_run
+/// ```
 /// use std::sync::Arc;
 ///
 /// use quinn::crypto::rustls::QuicServerConfig;

@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(size_of::<Draining>(), 48);
     }
 
-    /// Takes one octet a write, and so many in all.
+    /// Accepts one octet per write, up to a total number.
     struct Narrow {
         takes: usize,
         taken: Vec<u8>,

@@ -132,7 +132,7 @@ mod tests {
             (frame(0, 1, 1, 0), true),
             (frame(PUSH_PROMISE, 0, 1, 1), false),
             (frame(CONTINUATION, END_HEADERS, 1, 1), true),
-            // Of an unknown kind, with the flag that would end a field block.
+            // A frame of an unknown type, with the flag that would end a field block.
             (frame(0xfa, END_HEADERS, 0, 3), true),
         ];
         let (mut written, mut boundaries) = (Vec::new(), Vec::new());

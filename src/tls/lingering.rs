@@ -241,7 +241,7 @@ mod tests {
 
     use super::*;
 
-    /// Octets that never become plaintext, as TLS records without content are.
+    /// Octets that never become plaintext, such as TLS records without content.
     struct Empty(Repeat);
 
     impl AsyncRead for Empty {

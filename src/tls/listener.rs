@@ -32,7 +32,7 @@ use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 /// `into_make_service_with_connect_info::<ConnectionInfo>()`, which inserts the
 /// [`ConnectionInfo`](crate::ConnectionInfo) into every request.
 ///
-/// ```no_run
+/// ```
 /// use std::sync::Arc;
 ///
 /// use axum::{Router, routing::get};
@@ -57,7 +57,7 @@ use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 /// into the extensions of every request. hyper-util's `auto::Builder` serves HTTP/1 and HTTP/2, if its features `http1`
 /// and `http2` are both enabled:
 ///
-/// ```no_run
+/// ```
 /// use std::sync::Arc;
 ///
 /// use http::Request;

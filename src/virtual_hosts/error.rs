@@ -20,14 +20,14 @@ use crate::host::HostProblem;
 /// let empty = VirtualHosts::<rustls::ServerConfig>::builder();
 /// assert_eq!(empty.build().unwrap_err(), VirtualHostsError::Empty);
 ///
-/// fn twice(config: Arc<rustls::ServerConfig>) {
-///     let error = VirtualHosts::builder()
-///         .host("www.example", config.clone())
-///         .host("WWW.example.", config)
-///         .build()
-///         .unwrap_err();
-///     assert_eq!(error, VirtualHostsError::DuplicateName("www.example".into()));
-/// }
+/// # struct Context;
+/// # let config = Arc::new(Context);
+/// let error = VirtualHosts::builder()
+///     .host("www.example", config.clone())
+///     .host("WWW.example.", config)
+///     .build()
+///     .unwrap_err();
+/// assert_eq!(error, VirtualHostsError::DuplicateName("www.example".into()));
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -62,11 +62,11 @@ pub enum VirtualHostsError {
 /// use std::sync::Arc;
 /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
 ///
-/// fn port(config: Arc<rustls::ServerConfig>) {
-///     let error = VirtualHosts::builder().host("www.example:443", config).build().unwrap_err();
-///     let VirtualHostsError::InvalidName(invalid) = error else { panic!("{error}") };
-///     assert_eq!(invalid.name(), "www.example:443");
-/// }
+/// # struct Context;
+/// # let config = Arc::new(Context);
+/// let error = VirtualHosts::builder().host("www.example:443", config).build().unwrap_err();
+/// let VirtualHostsError::InvalidName(invalid) = error else { panic!("{error}") };
+/// assert_eq!(invalid.name(), "www.example:443");
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct InvalidName {

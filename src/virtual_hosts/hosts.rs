@@ -33,7 +33,7 @@ use crate::host::{Host, Sought};
 /// [`TlsListener`](crate::TlsListener). With another TLS stack, call [`select`](Self::select) when the ClientHello has
 /// arrived; [`guide::other_tls_stacks`](crate::guide::other_tls_stacks) has a tested recipe.
 ///
-/// ```no_run
+/// ```
 /// use std::sync::Arc;
 ///
 /// use axum::{Router, routing::get};

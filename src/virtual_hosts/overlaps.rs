@@ -121,7 +121,7 @@ struct Audit<C, P> {
 
 struct Audited {
     host: VirtualHost,
-    /// The patterns of the virtual host. `None` stands for the default.
+    /// The patterns of the virtual host. `None` means the default.
     patterns: Vec<Option<Pattern>>,
     /// The names of the certificates that the virtual host presents, filled in when they are needed.
     presents: OnceCell<Vec<CertificateNames>>,
