@@ -2,8 +2,8 @@
 
 use http::Method;
 
-/// The methods that OpenTelemetry's semantic conventions know since version 1.38: the methods of RFC 9110, PATCH (RFC
-/// 5789) and QUERY (RFC 10008). Names of methods are case-sensitive (RFC 9110 §9.1).
+/// The methods that OpenTelemetry's semantic conventions know since version 1.38: the methods of RFC 9110, PATCH
+/// (RFC 5789) and QUERY (RFC 10008). Names of methods are case-sensitive (RFC 9110 §9.1).
 const KNOWN: [&str; 10] = [
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY",
 ];

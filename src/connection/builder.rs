@@ -46,8 +46,8 @@ impl ConnectionInfo {
         ConnectionInfoBuilder::new(Security::Tls)
     }
 
-    /// Creates a builder for a connection without TLS. The layer answers 421 to an `https` request on it (RFC 9110
-    /// §7.4), except at [`Coalescing::Unchecked`](crate::Coalescing::Unchecked).
+    /// Creates a builder for a connection without TLS. The layer answers 421 to an `https` request on it
+    /// (RFC 9110 §7.4), except at [`Coalescing::Unchecked`](crate::Coalescing::Unchecked).
     ///
     /// ```
     /// use tower_misdirected::ConnectionInfo;

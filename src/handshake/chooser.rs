@@ -175,8 +175,8 @@ impl Chooser {
     }
 }
 
-/// Returns whether the client offers only the protocol of ACME challenges, as a validating ACME server does (RFC 8737
-/// §3).
+/// Returns whether the client offers only the protocol of ACME challenges, as a validating ACME server does
+/// (RFC 8737 §3).
 fn is_challenge(client_hello: &ClientHello<'_>) -> bool {
     let Some(mut offered) = client_hello.alpn() else {
         return false;

@@ -129,8 +129,8 @@ impl HandshakeFailure<'_> {
         self.reason
     }
 
-    /// Returns the error itself. Its text can be long: an error of rustls can contain a client certificate of up to 64
-    /// KiB.
+    /// Returns the error itself. Its text can be long: an error of rustls can contain a client certificate of up to
+    /// 64 KiB.
     pub fn error(&self) -> &(dyn Error + Send + Sync + 'static) {
         self.error
     }

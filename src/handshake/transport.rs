@@ -23,8 +23,8 @@ impl Transport {
             config.max_early_data_size = match self {
                 // tokio-rustls cannot read early data, so a request in it would never be answered.
                 Self::Tcp | Self::TcpForHttp => 0,
-                // The only value other than 0 that QUIC allows, because QUIC has its own flow control (RFC 9001
-                // §4.6.1).
+                // The only value other than 0 that QUIC allows, because QUIC has its own flow control
+                // (RFC 9001 §4.6.1).
                 #[cfg(feature = "quinn")]
                 Self::Quic => u32::MAX,
             };

@@ -183,8 +183,8 @@ fn has_key(pem: &[u8]) -> bool {
     contains(pem, b"PRIVATE KEY-----")
 }
 
-/// Returns whether the file contains an encrypted private key, in PKCS #8 or in the older format of OpenSSL (RFC 1421
-/// §4.6.1.1).
+/// Returns whether the file contains an encrypted private key, in PKCS #8 or in the older format of OpenSSL
+/// (RFC 1421 §4.6.1.1).
 fn is_encrypted(pem: &[u8]) -> bool {
     contains(pem, b"-----BEGIN ENCRYPTED PRIVATE KEY-----")
         || contains(pem, b"Proc-Type: 4,ENCRYPTED")

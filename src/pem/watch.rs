@@ -15,8 +15,8 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 const SETTLE: Duration = Duration::from_secs(1);
 
 impl CertificateFiles {
-    /// Starts a task that reads the files at this interval and presents renewed certificates. An interval below 10
-    /// milliseconds counts as 10 milliseconds.
+    /// Starts a task that reads the files at this interval and presents renewed certificates. An interval below
+    /// 10 milliseconds counts as 10 milliseconds.
     ///
     /// The task compares the content of the files, not their modification times, so it notices copies, renames and
     /// changed symbolic links. It uses new content only after two reads in a row have found the same content, so that

@@ -24,8 +24,8 @@ pub(super) struct Whole {
 }
 
 impl ClientHello {
-    /// Adds the content of a CRYPTO frame. Until the message is complete, only its type and length are parsed (RFC 8446
-    /// §4).
+    /// Adds the content of a CRYPTO frame. Until the message is complete, only its type and length are parsed
+    /// (RFC 8446 §4).
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Option<Whole>, TransportError> {
         const CLIENT_HELLO: u8 = 1;
         self.0.extend_from_slice(bytes);
@@ -48,8 +48,8 @@ impl ClientHello {
     }
 }
 
-/// Parses a ClientHello. rustls expects the form of TCP, so this function adds the record headers that QUIC omits (RFC
-/// 9001 §4).
+/// Parses a ClientHello. rustls expects the form of TCP, so this function adds the record headers that QUIC omits
+/// (RFC 9001 §4).
 fn parse(hello: &[u8]) -> Result<Accepted, TransportError> {
     const HANDSHAKE: u8 = 22;
     let mut acceptor = Acceptor::default();

@@ -11,8 +11,8 @@ use crate::handshake::HandshakeFailure;
 use crate::listening::Pending;
 
 impl TlsAcceptor {
-    /// Sets the time limit of a handshake, counted from the first poll of [`accept`](Self::accept). The default is 10
-    /// seconds.
+    /// Sets the time limit of a handshake, counted from the first poll of [`accept`](Self::accept). The default is
+    /// 10 seconds.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -105,8 +105,8 @@ impl TlsAcceptor {
         self
     }
 
-    /// Sets the number of octets that a connection reads at most while it [lingers](Self::linger). The default is 256
-    /// MiB.
+    /// Sets the number of octets that a connection reads at most while it [lingers](Self::linger). The default is
+    /// 256 MiB.
     #[must_use]
     pub fn max_linger_bytes(mut self, bytes: u64) -> Self {
         self.endings().linger_bytes = bytes;
@@ -153,8 +153,8 @@ impl TlsAcceptor {
     /// other handshakes.
     ///
     /// With this setting, you can order a certificate for every host, including hosts that require client certificates.
-    /// It also works for IP addresses, whose challenges have a server name in `in-addr.arpa` or `ip6.arpa` (RFC 8738
-    /// §6).
+    /// It also works for IP addresses, whose challenges have a server name in `in-addr.arpa` or `ip6.arpa`
+    /// (RFC 8738 §6).
     ///
     /// A connection that negotiates `acme-tls/1` never serves a request, with or without this setting. When its
     /// handshake is complete, [`accept`](Self::accept) returns an error of the kind
