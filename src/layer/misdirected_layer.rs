@@ -121,8 +121,8 @@ impl<R> MisdirectedLayer<R> {
     /// Serves only these ports, and answers 421 to an authority with any other port. The default is every port.
     ///
     /// An absent port counts as the default port of the scheme, 443 or 80. If the request names no scheme, the
-    /// connection decides: 443 for TLS and for a gateway, 80 for plaintext. Without connection info, the request passes
-    /// if the list contains 443 or 80.
+    /// connection decides: 443 for TLS and for a gateway, 80 for plaintext. Without connection info, either default
+    /// port may be in the list.
     ///
     /// Without this setting, the layer ignores the port: behind a port mapping, clients use a different port from the
     /// port that the server listens on.

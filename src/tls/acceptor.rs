@@ -46,19 +46,42 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 ///
 /// # Example
 ///
-/// A server on an in-memory transport:
+/// A handshake on an in-memory transport:
 ///
 /// ```
 /// use std::sync::Arc;
 ///
 /// use tower_misdirected::TlsAcceptor;
 ///
-/// async fn serve(config: rustls::ServerConfig, transport: tokio::io::DuplexStream) -> std::io::Result<()> {
-///     let acceptor = TlsAcceptor::new(Arc::new(config));
-///     let stream = acceptor.accept(transport).await?;
-///     println!("for {:?}", stream.connection_info().server_name());
-///     Ok(())
-/// }
+/// # use rustls::{ClientConfig, RootCertStore, ServerConfig, crypto::ring, pki_types::PrivateKeyDer};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let provider = Arc::new(ring::default_provider());
+/// # let pair = rcgen::generate_simple_self_signed(["www.example".to_owned()])?;
+/// # let key = PrivateKeyDer::Pkcs8(pair.signing_key.serialize_der().into());
+/// # let config = ServerConfig::builder_with_provider(provider.clone())
+/// #     .with_safe_default_protocol_versions()?
+/// #     .with_no_client_auth()
+/// #     .with_single_cert(vec![pair.cert.der().clone()], key)?;
+/// # let mut roots = RootCertStore::empty();
+/// # roots.add(pair.cert.der().clone())?;
+/// # let client = ClientConfig::builder_with_provider(provider)
+/// #     .with_safe_default_protocol_versions()?
+/// #     .with_root_certificates(roots)
+/// #     .with_no_client_auth();
+/// # let client = tokio_rustls::TlsConnector::from(Arc::new(client));
+/// # let (client_side, transport) = tokio::io::duplex(1 << 14);
+/// # let client = client.connect("www.example".try_into()?, client_side);
+/// let acceptor = TlsAcceptor::new(Arc::new(config));
+/// let accepting = acceptor.accept(transport);
+/// # let (stream, _client) = tokio::join!(accepting, client);
+/// # let accepting = std::future::ready(stream);
+/// let stream = accepting.await?;
+/// let info = stream.connection_info();
+/// assert_eq!(info.server_name(), Some("www.example"));
+/// assert_eq!(info.certificate_names().to_strings(), ["www.example"]);
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct TlsAcceptor {

@@ -29,7 +29,8 @@ pub enum Coalescing {
     /// [`ports`](crate::MisdirectedLayer::ports), unless [`strict_scheme`](crate::MisdirectedLayer::strict_scheme),
     /// [`require_tls`](crate::MisdirectedLayer::require_tls) or [`gateway`](crate::MisdirectedLayer::gateway) is set.
     ///
-    /// This level needs no [`ConnectionInfo`](crate::ConnectionInfo), so it also suits plain HTTP.
+    /// Without these settings, this level needs no [`ConnectionInfo`](crate::ConnectionInfo), so it also suits plain
+    /// HTTP.
     Unchecked,
     /// Requires that the certificate of the handshake covers the host. If the names of the certificate are unknown, the
     /// host must be the server name. [`check_certificate(false)`](crate::MisdirectedLayer::check_certificate) turns

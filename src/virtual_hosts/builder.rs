@@ -68,6 +68,24 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     ///
     /// Two hosts have the same configuration if their `config`s are clones of the same `Arc`. Equal configurations in
     /// separate `Arc`s count as different, unless both have the same [id](Self::config_id).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_misdirected::VirtualHosts;
+    ///
+    /// # struct Context;
+    /// # fn run(public: Arc<Context>, mutual_tls: Arc<Context>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hosts = VirtualHosts::builder()
+    ///     .host("*.example.com", public)
+    ///     .host("admin.example.com", mutual_tls)
+    ///     .build()?;
+    /// assert_eq!(hosts.get(&"www.example.com".parse()?).unwrap().id(), "*.example.com");
+    /// assert_eq!(hosts.get(&"Admin.example.com".parse()?).unwrap().id(), "admin.example.com");
+    /// assert!(hosts.get(&"example.com".parse()?).is_none());
+    /// # Ok(())
+    /// # }
+    /// # run(Arc::new(Context), Arc::new(Context)).unwrap();
+    /// ```
     pub fn host(self, name: impl Into<String>, config: Arc<C>) -> Self {
         let name = name.into();
         self.virtual_host(name.clone(), [name], config)
@@ -93,6 +111,20 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     /// a virtual host with the id `default`. Without a default, such handshakes are refused.
     ///
     /// A connection under the default serves no host with another configuration: the layer answers 421.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tower_misdirected::VirtualHosts;
+    ///
+    /// # struct Context;
+    /// # fn run(www: Arc<Context>, fallback: Arc<Context>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let hosts = VirtualHosts::builder().host("www.example", www).default(fallback).build()?;
+    /// let selection = hosts.select(None).ok_or("unrecognized_name")?; // a client without SNI
+    /// assert_eq!(selection.virtual_host().id(), "default");
+    /// # Ok(())
+    /// # }
+    /// # run(Arc::new(Context), Arc::new(Context)).unwrap();
+    /// ```
     pub fn default(mut self, config: Arc<C>) -> Self {
         self.default.push(Default::Config(config));
         self
