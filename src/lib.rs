@@ -162,7 +162,7 @@
 //!
 //! The layer is for origin servers and for gateways. A forward proxy must not send 421 (RFC 9110 §15.5.20).
 //!
-//! # What is promised
+//! # Guarantees
 //!
 //! - The inner service sees only the authority that the layer judged. If a request names two hosts, the layer answers
 //!   400. If the request target overrides `Host` (RFC 9112 §3.2.2), the layer replaces the `Host` field instead.

@@ -22,7 +22,7 @@ use crate::malformed::Malformed;
 /// | HTTP/1, `GET http://host/` and `CONNECT host:port` | the request target; `Host` is ignored |
 /// | HTTP/1, `GET /` and `OPTIONS *` | `Host` |
 ///
-/// # What it is computed from
+/// # Current state of the request
 ///
 /// The value is computed from the request as it is at the time of the call. The layer uses the same function, so a
 /// handler directly inside the layer gets the judged authority. If middleware between the layer and the handler changes

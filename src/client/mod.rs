@@ -31,7 +31,7 @@
 //! # }
 //! ```
 //!
-//! # What is repeated
+//! # Repeated requests
 //!
 //! If the response is a 421, the layer drops it unread and sends the request again, whatever the method. The repeat has
 //! the same method, URI, version, header fields and extensions. The caller does not see the first response. If the
@@ -45,7 +45,7 @@
 //!
 //! The layer ignores the header fields of a 421, including `Alt-Svc` (RFC 7838 §6).
 //!
-//! # Which connection the repeat goes out on
+//! # The connection of the repeat
 //!
 //! The layer poisons every connection that answered 421, even if no repeat follows: the client sends no further request
 //! on it. Open requests on a poisoned HTTP/2 connection complete.

@@ -18,7 +18,7 @@ pub(crate) struct HostRef<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u64)] // as wide as what is beside it, so that no padding is copied
+#[repr(u64)] // as wide as the other fields, so that no padding is copied
 enum KindRef {
     LowerCaseName,
     Name,

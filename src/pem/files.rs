@@ -52,7 +52,7 @@ use super::store::Store;
 /// If the files cannot be used, for example because the new key has not been written yet, the previous certificate
 /// stays.
 ///
-/// # Configurations of your own
+/// # Your own configurations
 ///
 /// `CertificateFiles` implements [`ResolvesServerCert`], so you can use it in any configuration. Several configurations
 /// can share it:

@@ -137,7 +137,7 @@ impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// use tower_misdirected::{VirtualHosts, VirtualHostsError};
     ///
     /// fn reload(
-    ///     hosts: &VirtualHosts, // a clone of those that the acceptor was made from
+    ///     hosts: &VirtualHosts, // a clone of the virtual hosts of the acceptor
     ///     www: Arc<ServerConfig>,
     ///     admin: Arc<ServerConfig>,
     /// ) -> Result<(), VirtualHostsError> {

@@ -21,7 +21,7 @@ impl VirtualHosts {
     /// A request for one host on a connection for the other gets 421, and the client needs a second connection. To
     /// avoid the 421, use separate certificates, or the same `Arc<ServerConfig>` if the hosts may share connections.
     ///
-    /// # What it does
+    /// # Calls to certificate resolvers
     ///
     /// The iterator calls the certificate resolver of each configuration with the ClientHello of a rustls client, once
     /// for each name and once without a server name for the default and for addresses. For `*.example.com`, the server

@@ -99,7 +99,7 @@ impl AllowedHosts {
     /// ```
     /// let tenants = tower_misdirected::AllowedHosts::new(["old.example"])?;
     /// tenants.replace(["new.example", "*.new.example"])?;
-    /// assert!(tenants.replace([""; 0]).is_err()); // a query that found nothing locks nobody out
+    /// assert!(tenants.replace([""; 0]).is_err()); // an empty query result does not lock everybody out
     /// # Ok::<_, tower_misdirected::ConfigError>(())
     /// ```
     pub fn replace<I>(&self, hosts: I) -> Result<(), ConfigError>
