@@ -24,15 +24,15 @@ use tower_misdirected::ConnectionInfo;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// How long a connection stays open at least after the last answer. h3 does not report when the client has received an
-/// answer, and closing the connection discards what has not arrived.
+/// The shortest time that a connection stays open after the last answer. h3 does not report when the client has
+/// received an answer, and closing the connection discards data that has not arrived.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long, and how many octets of it, the rest of a request is read after its answer.
 const REST: Duration = Duration::from_secs(5);
 const MAX_REST: usize = 1 << 16;
 
-/// How long open requests may take after shutdown.
+/// The time limit of open requests after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// The size limit of a request's fields, counted as in RFC 9114 §4.2.2. h3 sets no limit itself.
@@ -40,8 +40,8 @@ const MAX_FIELDS: u64 = 1 << 16;
 
 /// Serves until shutdown, and then waits a while for open requests.
 ///
-/// Connections that become outdated end within `drain`, at random moments, so that not all clients come back at once.
-/// With `None` they stay.
+/// Connections that become outdated end within `drain`, at random moments, so that not all clients reconnect at once.
+/// With `None` they stay open.
 pub async fn serve(
     endpoint: Endpoint,
     app: Router,
@@ -52,7 +52,7 @@ pub async fn serve(
     while let Some(Some(incoming)) = shutdown.run_until_cancelled(endpoint.accept()).await {
         let (app, shutdown) = (app.clone(), shutdown.clone());
         connections.spawn(async move {
-            // An error here concerns one client.
+            // An error here affects only one client.
             if let Ok(connection) = incoming.await {
                 let _ = serve_connection(connection, app, drain, shutdown).await;
             }
@@ -81,7 +81,8 @@ pub async fn serve_connection(
     let mut info = ConnectionInfo::from_quinn(&connection);
     let mut outdated = pin!(outdated(info.clone(), drain));
     let requests = TaskTracker::new();
-    // GOAWAY names the first request that gets no answer (RFC 9114 §5.2), counted from the last that has arrived.
+    // GOAWAY names the first request that gets no answer (RFC 9114 §5.2), counted from the last request that has
+    // arrived.
     let first_unanswered = loop {
         let resolver = tokio::select! {
             resolver = h3.accept() => resolver?,
@@ -89,7 +90,7 @@ pub async fn serve_connection(
             () = &mut outdated => break 1,
         };
         let Some(resolver) = resolver else {
-            // The client sends no more requests, and all answers have been handed to QUIC.
+            // The client sends no more requests, and all answers have been passed to QUIC.
             tokio::select! {
                 _ = connection.closed() => {}
                 () = sent(&connection) => {}
@@ -128,8 +129,8 @@ pub async fn serve_connection(
     Ok(())
 }
 
-/// Waits until no answer is under way any more. As long as the client has not acknowledged all of it, QUIC sends the rest,
-/// or repeats it after about three round trips (RFC 9002 §6.2.1).
+/// Waits until the client has probably received all answers. Until the client has acknowledged everything, QUIC sends
+/// the rest, or repeats it after about three round trips (RFC 9002 §6.2.1).
 async fn sent(connection: &quinn::Connection) {
     let frames = || connection.stats().frame_tx.stream;
     loop {
@@ -141,8 +142,8 @@ async fn sent(connection: &quinn::Connection) {
     }
 }
 
-/// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits for ever if
-/// the info is unknown, or if outdated connections are to stay.
+/// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits forever if
+/// there is no info, or if outdated connections stay open.
 pub async fn outdated(info: Option<ConnectionInfo>, drain: Option<Duration>) {
     let (Some(info), Some(spread)) = (info, drain) else {
         return std::future::pending().await;

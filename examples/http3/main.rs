@@ -30,7 +30,8 @@ use tower_misdirected::{
 
 use crate::common::Result;
 
-/// How long it may take until all clients of outdated connections are told. The default of `TlsAcceptor::drain`.
+/// The time within which all clients of outdated connections are told to reconnect. The default of
+/// `TlsAcceptor::drain`.
 const DRAIN: Duration = Duration::from_secs(1);
 
 #[tokio::main]
@@ -74,7 +75,8 @@ async fn serve() -> Result<()> {
     Ok(())
 }
 
-/// TCP and UDP on one port number. The system knows one that is free for TCP; it nearly always is for UDP.
+/// Binds TCP and UDP sockets with the same port number. The system chooses a port that is free for TCP, which is nearly
+/// always free for UDP too.
 async fn bind(quic: quinn::ServerConfig) -> Result<(TcpListener, Endpoint)> {
     let mut attempts = 0..10;
     loop {
@@ -95,7 +97,7 @@ fn server_config() -> Result<Arc<ServerConfig>> {
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(vec![key.cert.der().clone()], private_key)?;
-    // Over QUIC clients offer `h3` alone, over TCP the others.
+    // Clients offer only `h3` over QUIC, and the other protocols over TCP.
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec(), b"h3".to_vec()];
     Ok(Arc::new(config))
 }

@@ -8,8 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Version};
 use tower_misdirected::{ConnectionInfo, EffectiveAuthority};
 
-/// Removes the fields that are about a connection and not about a message, and those that `Connection` names
-/// (RFC 9110 §7.6.1).
+/// Removes the connection-specific fields, including the fields that `Connection` names (RFC 9110 §7.6.1).
 pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     let named: Vec<HeaderName> = tokens(fields, CONNECTION)
         .filter_map(|name| HeaderName::from_bytes(name).ok())
@@ -17,7 +16,7 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     for name in named {
         fields.remove(name);
     }
-    // The length of a message that has both fields is not that of its body (RFC 9112 §6.3).
+    // If a message has both fields, `Content-Length` is not the length of its body (RFC 9112 §6.3).
     if fields.contains_key(TRANSFER_ENCODING) {
         fields.remove(CONTENT_LENGTH);
     }
@@ -29,7 +28,7 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Tells whether the body is compressed for the connection. hyper decodes no transfer coding but `chunked`.
+/// Returns whether the body has a transfer coding other than `chunked`, which hyper does not decode.
 pub fn is_coded(fields: &HeaderMap) -> bool {
     tokens(fields, TRANSFER_ENCODING).any(|coding| !coding.eq_ignore_ascii_case(b"chunked"))
 }
@@ -44,7 +43,7 @@ pub fn to_upstream(
     let trailers = tokens(fields, TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
     remove_hop_by_hop(fields);
     if trailers {
-        // The proxy passes trailers on, and some gRPC servers insist on the field.
+        // The proxy forwards trailers, and some gRPC servers require the field.
         fields.insert(TE, HeaderValue::from_static("trailers"));
     }
     // The client writes `Host` or `:authority` from the URI.
@@ -53,7 +52,7 @@ pub fn to_upstream(
     fields.remove(EXPECT);
     join_cookies(fields);
 
-    // This proxy is the first. What clients write there is not to be trusted. Many frameworks take `_` for `-`.
+    // This proxy is the first, so fields from clients are not trustworthy. Many frameworks treat `_` like `-`.
     let forwarded: Vec<HeaderName> = fields
         .keys()
         .filter(|name| {
@@ -99,7 +98,7 @@ fn join_cookies(fields: &mut HeaderMap) {
     }
 }
 
-/// The members of a list in a field, which may come in several lines.
+/// The members of a list in a field, which may have several field lines.
 fn tokens(fields: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     let lines = fields.get_all(name).into_iter();
     lines

@@ -93,7 +93,7 @@ async fn serve(options: Options) -> Result<()> {
         hosts = ["app.localhost", "api.localhost"].map(String::from).into();
     }
     // This 421 is about the client's connection to the proxy, and a gateway may send it (RFC 9110 §7.4). The list keeps
-    // foreign hosts from the upstream, where each would cost a connection.
+    // requests for unknown hosts away from the upstream, where each of them would cost a connection.
     let misdirected = MisdirectedLayer::new().allowed_hosts(&hosts)?;
     let tls = match (&options.chain, &options.key) {
         (Some(chain), Some(key)) => from_files(chain, key)?,

@@ -20,14 +20,14 @@ use crate::common::Result;
 use crate::fields;
 use crate::upstream::{Client, Payload, Upstream};
 
-/// Bodies up to this length are read before they are sent, so that they can be sent twice. Longer ones, and those whose
-/// length is not known, are streams, and are not repeated. In octets.
+/// The greatest length in octets of a body that is read before it is sent, so that it can be sent twice. A longer body,
+/// or a body of unknown length, is a stream and is not repeated.
 const IN_MEMORY: u64 = 64 * 1024;
 
 /// How much is printed of the reason for which the upstream does not answer, in characters.
 const MAX_REASON: usize = 400;
 
-/// What every request needs.
+/// The state that every request needs.
 #[derive(Clone)]
 pub struct Proxy {
     scheme: Scheme,
@@ -36,8 +36,9 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Creates a proxy in front of an upstream. With HTTPS it trusts the authorities in the PEM file `ca`. The timeout is
-    /// for the head of an answer, with the request's body and the repeat, and for each pause of a body.
+    /// Creates a proxy in front of an upstream. With HTTPS, it trusts the authorities in the PEM file `ca`. The timeout
+    /// applies to the time until the head of an answer, including the request's body and the repeat, and to each pause
+    /// of a body.
     pub fn new(upstream: Upstream, ca: Option<&str>, timeout: Duration) -> Result<Self> {
         Ok(Self {
             client: upstream.client(ca)?,
@@ -47,7 +48,7 @@ impl Proxy {
     }
 }
 
-/// Passes a request on. If that fails, the client gets a status without a body, and nothing of the upstream.
+/// Forwards a request. If that fails, the client gets a status without a body.
 pub async fn forward(
     State(proxy): State<Proxy>,
     authority: EffectiveAuthority,
@@ -59,10 +60,10 @@ pub async fn forward(
     let answer = timeout(limit, send(proxy, &authority, &connection, request));
     let failed = match answer.await {
         Ok(Ok(response)) => match response.status() {
-            // The upstream refused a fresh connection, or it refused a body that cannot be sent twice. That is no fault
-            // of the client's connection, so the client must not see a 421.
+            // The upstream refused a new connection, or refused a body that cannot be sent twice. The client's
+            // connection is not the cause, so the client must not see a 421.
             StatusCode::MISDIRECTED_REQUEST => StatusCode::BAD_GATEWAY,
-            // A switch of protocols that nobody has asked for.
+            // The upstream switched protocols without a request to do so.
             status if status.is_informational() => StatusCode::BAD_GATEWAY,
             _ if fields::is_coded(response.headers()) => StatusCode::BAD_GATEWAY,
             _ => return to_client(response, to_head, limit),
@@ -70,7 +71,7 @@ pub async fn forward(
         Ok(Err(status)) => status,
         Err(_) => StatusCode::GATEWAY_TIMEOUT,
     };
-    // What is wrong now may be right soon.
+    // The failure may be temporary.
     (failed, [(CACHE_CONTROL, "no-store")]).into_response()
 }
 
@@ -87,7 +88,7 @@ async fn send(
     }
     fields::to_upstream(&mut head, authority, connection);
 
-    // Without the port, so that there are no more pools of connections than hosts.
+    // Without the port, so that there is only one pool of connections for each host.
     let uri = Uri::builder()
         .scheme(proxy.scheme.clone())
         .authority(authority.host().to_string());
@@ -100,7 +101,7 @@ async fn send(
         && matches!(body, Either::Right(_))
         && !head.headers.contains_key(CONTENT_LENGTH)
     {
-        // Otherwise hyper sends no body with these methods over HTTP/1.1. Over HTTP/2 it removes the field.
+        // Without this field, hyper sends no body with these methods over HTTP/1.1. Over HTTP/2 it removes the field.
         let chunked = HeaderValue::from_static("chunked");
         head.headers.insert(TRANSFER_ENCODING, chunked);
     }
@@ -118,7 +119,7 @@ async fn send(
     })
 }
 
-/// Reads a short body, and leaves any other a stream, of which no more is read than the upstream takes.
+/// Reads a short body. Any other body stays a stream, which is read only as fast as the upstream accepts it.
 async fn payload(body: Body, pause: Duration) -> Result<Payload, StatusCode> {
     match body.size_hint().exact() {
         Some(length) if length <= IN_MEMORY => {
@@ -130,13 +131,13 @@ async fn payload(body: Body, pause: Duration) -> Result<Payload, StatusCode> {
     }
 }
 
-/// Passes an answer on, with its trailers. Extensions stay here, because they name the upstream's address.
+/// Forwards an answer with its trailers. The extensions are dropped, because they contain the upstream's address.
 fn to_client(response: http::Response<Incoming>, to_head: bool, pause: Duration) -> Response {
     let (mut head, body) = response.into_parts();
     fields::remove_hop_by_hop(&mut head.headers);
-    // The length that a GET would have is not known. axum would make it 0.
+    // The length of the body for a GET is unknown. axum would set it to 0.
     let unknown = to_head && !head.headers.contains_key(CONTENT_LENGTH);
-    // A body that is over says so, which a timeout around it would hide.
+    // An empty body reports its end, which a timeout around it would hide.
     let body = match body.is_end_stream() && !unknown {
         true => Body::empty(),
         false => Body::new(TimeoutBody::new(pause, body)),
@@ -147,8 +148,8 @@ fn to_client(response: http::Response<Incoming>, to_head: bool, pause: Duration)
     response
 }
 
-/// An error with its causes, because hyper-util's says no more than which step failed. The upstream may have chosen parts
-/// of the text, so it is bounded, and one line.
+/// An error with its causes. The text of hyper-util's error contains only the step that failed. The upstream may have
+/// chosen parts of the text, so it is bounded, and one line.
 fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -23,22 +23,22 @@ use tower_misdirected::client::RetryMisdirectedLayer;
 
 use crate::common::{self, Result};
 
-/// How long connecting may take, without the TLS handshake.
+/// The time limit of connecting, without the TLS handshake.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept.
+/// The time for which an idle connection is kept.
 const KEPT: Duration = Duration::from_secs(30);
 
-/// How many idle HTTP/1.1 connections are kept for each host. Fewer than the layer passes over.
+/// The number of idle HTTP/1.1 connections that are kept for each host. Fewer than `MAX_POOLED_REFUSALS`.
 const IDLE: usize = 16;
 
 /// The body of a request: in memory, so that it can be sent twice, or a stream.
 pub type Payload = Either<Full<Bytes>, Body>;
 
-/// Sends requests to the upstream, whatever the host in their URI.
+/// A client that sends requests to the upstream, for every host in their URI.
 pub type Client = BoxCloneSyncService<Request<Payload>, Response<Incoming>, legacy::Error>;
 
-/// Where the upstream listens.
+/// The address of the upstream.
 pub struct Upstream {
     pub scheme: Scheme,
     host: String,

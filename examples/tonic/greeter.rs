@@ -17,7 +17,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 use tower::{Service, service_fn};
 
-/// The server's side, with the function that answers `Hello`.
+/// The server side, with the function that answers `Hello`.
 #[derive(Clone)]
 pub struct GreeterServer<F> {
     hello: F,
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// The client's side.
+/// The client side.
 pub struct GreeterClient<C = Channel> {
     grpc: Client<C>,
 }

@@ -50,7 +50,7 @@ async fn serve() -> Result<()> {
     println!("listening on https://{addr}");
 
     let client = tokio::spawn(call(addr, client_config(&server, &user)?));
-    // One interceptor sees what a handler sees.
+    // An interceptor sees the same extensions as a handler.
     let greeter = InterceptedService::new(GreeterServer::new(hello), log);
     Server::builder()
         .layer(MisdirectedLayer::new())
@@ -82,7 +82,7 @@ fn log(request: Request<()>) -> Result<Request<()>, Status> {
     Ok(request)
 }
 
-/// tonic inserted it. Its own `remote_addr` and `peer_certs` know nothing of this connection.
+/// Returns the info that tonic inserted. tonic's `remote_addr` and `peer_certs` return `None` for this connection.
 fn connection<T>(request: &Request<T>) -> Result<&ConnectionInfo, Status> {
     let connection = request.extensions().get();
     connection.ok_or_else(|| Status::internal("no connection info"))
@@ -94,7 +94,7 @@ async fn call(addr: SocketAddr, tls: Arc<ClientConfig>) -> Result<()> {
         let answer = GreeterClient::new(channel).hello("world").await;
         match answer {
             Ok(answer) => println!("{authority} on a connection for {host}: {answer}"),
-            // A client makes the call again on another connection.
+            // A client repeats the call on another connection.
             Err(status) => {
                 let (code, message) = (status.code(), status.message());
                 println!("{authority} on a connection for {host}: {code:?}, {message}");
@@ -105,7 +105,7 @@ async fn call(addr: SocketAddr, tls: Arc<ClientConfig>) -> Result<()> {
     Ok(())
 }
 
-/// With a user, the configuration requires the certificate of that user.
+/// Creates a configuration. With a user, it requires the certificate of this user.
 fn server_config(
     server: &CertifiedKey<KeyPair>,
     user: Option<&CertifiedKey<KeyPair>>,
@@ -123,7 +123,7 @@ fn server_config(
     };
     let mut config =
         config.with_single_cert(vec![server.cert.der().clone()], private_key(server))?;
-    // tonic serves HTTP/2 only.
+    // tonic serves only HTTP/2.
     config.alpn_protocols = vec![b"h2".to_vec()];
     Ok(Arc::new(config))
 }

@@ -15,7 +15,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::config::{Body, Config};
 
-/// The router in use, which a reload replaces.
+/// The current router, which a reload replaces.
 #[derive(Clone)]
 pub struct App(Arc<RwLock<Router>>);
 
@@ -28,7 +28,7 @@ impl App {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = router;
     }
 
-    /// Hands every request to the router in use, so that a reload is seen by open connections too.
+    /// Passes every request to the current router, so that a reload also affects open connections.
     pub fn router(&self) -> Router {
         let app = self.clone();
         Router::new().fallback(move |request: Request| {
@@ -38,14 +38,14 @@ impl App {
     }
 }
 
-/// What the answers need.
+/// The data for the answers.
 struct Site {
     hosts: VirtualHosts,
-    /// Tells of HTTP/3 (RFC 7838), where there is any.
+    /// The `Alt-Svc` field that advertises HTTP/3 (RFC 7838), if the server has it.
     alt_svc: Option<HeaderValue>,
 }
 
-/// The application as the configuration wants it, served on this port.
+/// The configured application, served on this port.
 pub fn router(config: &Config, hosts: VirtualHosts, port: u16) -> Router {
     let alt_svc = HeaderValue::try_from(format!("h3=\":{port}\"; ma=86400")).ok();
     let alt_svc = alt_svc.filter(|_| config.http3);
@@ -68,11 +68,11 @@ async fn answer(
     connection: Option<ConnectionInfo>,
     mut request: Request,
 ) -> Response {
-    // Taken in whole, so that its connection can go on; the content of CONNECT is a tunnel's and has no end.
+    // Reads the whole body, so that the connection stays usable. The content of CONNECT is a tunnel without an end.
     if request.method() != Method::CONNECT {
         while let Some(Ok(_)) = request.body_mut().frame().await {}
     }
-    // The name that the layer judged. There is none in a malformed request, which only report-only lets pass.
+    // The name that the layer judged. A malformed request has none, and passes only in report-only mode.
     let authority = EffectiveAuthority::of(&request).ok();
     let host = authority.as_ref().map(EffectiveAuthority::host);
     let vhost = host.and_then(|host| site.hosts.get(host));
@@ -86,13 +86,13 @@ async fn answer(
         Field(connection.and_then(client)),
         Field(addr.map(|addr| addr.ip())),
     );
-    // Told over TCP, to those who do not know, and never with a refusal.
+    // Sent over TCP, to clients that do not use HTTP/3 yet, and never with a refusal.
     let over_tcp = request.version() != Version::HTTP_3;
     let alt_svc = site.alt_svc.clone().filter(|_| over_tcp);
     (alt_svc.map(|value| [(ALT_SVC, value)]), line).into_response()
 }
 
-/// The common name of the client's certificate, which the handshake has verified.
+/// Returns the common name of the client's certificate, which the handshake verified.
 fn client(connection: &ConnectionInfo) -> Option<String> {
     let certificate = connection.client_certificates().next()?;
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
@@ -100,8 +100,8 @@ fn client(connection: &ConnectionInfo) -> Option<String> {
     name.as_str().ok().map(str::to_owned)
 }
 
-/// A value, or `-`. What could end a line or begin another field is escaped: a common name is whatever its
-/// authority signed.
+/// Returns a value, or `-`. Characters that could end a line or begin another field are escaped, because a common name
+/// can be any text.
 struct Field<T>(Option<T>);
 
 impl<T: Display> Display for Field<T> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, de};
 use tower_misdirected::{Coalescing, Peers};
 
-/// What is wrong, in one line for the person who can put it right.
+/// A problem, in one line for the operator.
 #[derive(Debug)]
 pub struct Problem(String);
 
@@ -19,7 +19,7 @@ impl Problem {
     }
 }
 
-/// Whatever the values in it are, it stays one line.
+/// Escapes the values, so that the problem stays one line.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|c| match c.is_control() {
@@ -32,7 +32,7 @@ impl fmt::Display for Problem {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where all this was read from.
+    /// The path of the configuration file.
     #[serde(skip)]
     pub file: PathBuf,
     #[serde(deserialize_with = "address")]
@@ -50,17 +50,17 @@ pub struct Config {
     pub http3: bool,
     #[serde(default)]
     pub drain: Drain,
-    /// Who sends a PROXY protocol header before TLS.
+    /// The peers that send a PROXY protocol header before TLS.
     #[serde(default, deserialize_with = "peers")]
     pub proxy_protocol: Option<Peers>,
     #[serde(default)]
     host: Vec<Table>,
-    /// What becomes of the tables.
+    /// The hosts that the tables describe.
     #[serde(skip)]
     pub hosts: Vec<Host>,
 }
 
-/// The words for [`Coalescing`].
+/// The names of the levels of [`Coalescing`].
 #[derive(Deserialize)]
 #[serde(remote = "Coalescing", rename_all = "kebab-case")]
 enum Level {
@@ -81,7 +81,7 @@ pub enum Body {
     ProblemJson,
 }
 
-/// How long it may take until all clients of outdated connections are told to reconnect. `None` turns draining off.
+/// The time within which all clients of outdated connections are told to reconnect. `None` turns draining off.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Drain(pub Option<Duration>);
 
@@ -130,21 +130,21 @@ pub struct Host {
     pub tls: Tls,
 }
 
-/// Where a host's TLS configuration comes from.
+/// The source of a host's TLS configuration.
 pub enum Tls {
     Own(PemFiles),
-    /// The id of a host that has its own.
+    /// The id of a host with its own configuration.
     SharedWith(String),
 }
 
-/// As the configuration file gives them, relative to it.
+/// The paths in the configuration file, relative to the file.
 pub struct PemFiles {
     pub certificate: PathBuf,
     pub key: PathBuf,
     pub client_ca: Option<PathBuf>,
 }
 
-/// `[[host]]`, as it stands in the file.
+/// A `[[host]]` table in the file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
@@ -249,7 +249,7 @@ impl Config {
         Problem::new(format!("{}: {text}", self.file.display()))
     }
 
-    /// What concerns several hosts.
+    /// Checks the rules about several hosts.
     fn check(&mut self) -> Result<(), String> {
         if self.hosts.is_empty() {
             return Err("no host: add a [[host]] with id, names, certificate and key".into());
@@ -272,7 +272,7 @@ impl Config {
         self.follow_sharing()
     }
 
-    /// Lets every host that shares know the one that has what is shared, however many are in between.
+    /// Resolves the host whose TLS configuration each host shares, also over several steps.
     fn follow_sharing(&mut self) -> Result<(), String> {
         let by_id: HashMap<_, _> = self.hosts.iter().map(|host| (&*host.id, host)).collect();
         let mut owners = Vec::with_capacity(self.hosts.len());
@@ -304,7 +304,7 @@ impl Config {
     }
 }
 
-/// Line, message and text of the line, where toml would draw a picture of several lines.
+/// Returns the line number, the message and the text of the line. toml's own text has several lines.
 fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> Problem {
     let start = error.span().map_or(0, |span| span.start.min(text.len()));
     let before = &text.as_bytes()[..start];
@@ -312,7 +312,7 @@ fn syntax(file: &Path, text: &str, error: &toml::de::Error) -> Problem {
     let line = text.lines().nth(number - 1).unwrap_or_default().trim();
     let line: String = line.chars().take(80).collect();
     let message = error.message().replace('\n', ", ");
-    // What is missing is in no line.
+    // A missing field has no line.
     if message.starts_with("missing field") && start == 0 {
         return Problem::new(format!("{}: {message}: add it", file.display()));
     }

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
     let runtime = Runtime::new().map_err(|error| Problem::new(format!("no runtime: {error}")));
     let ended = runtime.and_then(|runtime| {
         let ended = runtime.block_on(run());
-        // Without waiting for what has outlasted its time.
+        // Does not wait for tasks that have exceeded their time limit.
         runtime.shutdown_background();
         ended
     });
@@ -70,7 +70,7 @@ async fn run() -> Result<(), Problem> {
         say(USAGE);
         return Ok(());
     };
-    // First of all, so that a SIGHUP that comes early ends nothing.
+    // Handled first, so that an early SIGHUP does not end the process.
     let (hangups, mut terminations) = signals::handle()
         .map_err(|error| Problem::new(format!("cannot handle signals: {error}")))?;
 
@@ -98,7 +98,7 @@ async fn run() -> Result<(), Problem> {
     Ok(())
 }
 
-/// Names the first few pairs of virtual hosts that browsers will coalesce in vain.
+/// Warns of the first few pairs of virtual hosts that browsers will coalesce in vain.
 fn warn_of_overlaps(hosts: &VirtualHosts) {
     for overlap in hosts.overlaps().take(5) {
         tracing::warn!(
@@ -107,7 +107,7 @@ fn warn_of_overlaps(hosts: &VirtualHosts) {
     }
 }
 
-/// The only argument. `None` if the usage is asked for.
+/// Returns the only argument, or `None` for `--help`.
 fn configuration_file() -> Result<Option<PathBuf>, Problem> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(Into::into).collect();
     let asks = |argument: &PathBuf| *argument == *"-h" || *argument == *"--help";
@@ -131,7 +131,7 @@ fn configuration_file() -> Result<Option<PathBuf>, Problem> {
     }
 }
 
-/// In a thread of its own: reading thousands of files would keep a worker from its connections.
+/// Runs in a separate thread, because reading thousands of files would block a worker of the runtime.
 fn reload_on_hangup(mut server: Server, mut hangups: Hangups) {
     let runtime = Handle::current();
     std::thread::spawn(move || {
@@ -147,12 +147,12 @@ fn reload_on_hangup(mut server: Server, mut hangups: Hangups) {
     });
 }
 
-/// For whoever waits for that line; that nobody does is no reason to end.
+/// Prints a line, and ignores a closed stdout.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }
 
-/// Refusals and their reasons are at the level `info`. `RUST_LOG` may be another level.
+/// Logs refusals and their reasons, which have the level `info`. `RUST_LOG` can set another level.
 fn log_to_stderr() {
     let level = std::env::var("RUST_LOG").ok();
     let level = level.and_then(|level| level.parse().ok());

@@ -13,7 +13,7 @@ use rustls_pemfile::Item;
 
 use crate::config::PemFiles;
 
-/// What has been read during one load.
+/// The files that have been read during one load.
 pub struct Pems<'a> {
     directory: &'a Path,
     provider: &'a CryptoProvider,
@@ -21,7 +21,7 @@ pub struct Pems<'a> {
     pairs: HashMap<(PathBuf, PathBuf), Arc<CertifiedKey>>,
 }
 
-/// What is in one file. Certificates and key may be in the same.
+/// The content of one file. Certificates and key may be in the same file.
 #[derive(Default)]
 struct Pem {
     certificates: Arc<Vec<CertificateDer<'static>>>,
@@ -29,7 +29,7 @@ struct Pem {
 }
 
 impl<'a> Pems<'a> {
-    /// `directory` is where the paths begin.
+    /// Paths are relative to `directory`.
     pub fn new(directory: &'a Path, provider: &'a CryptoProvider) -> Self {
         Self {
             directory,
@@ -39,7 +39,7 @@ impl<'a> Pems<'a> {
         }
     }
 
-    /// A host's chain and private key, which fit together.
+    /// Returns a host's chain and private key, which belong together.
     pub fn pair(&mut self, host: &PemFiles) -> Result<Arc<CertifiedKey>, String> {
         let names = (host.certificate.clone(), host.key.clone());
         if let Some(pair) = self.pairs.get(&names) {
@@ -52,7 +52,7 @@ impl<'a> Pems<'a> {
         })?;
         let pair = CertifiedKey::new(chain.to_vec(), signer);
         match pair.keys_match() {
-            // Some keys cannot tell.
+            // Some keys do not know their public key.
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(rustls::Error::InconsistentKeys(_)) => {
                 return Err(format!(
@@ -72,7 +72,7 @@ impl<'a> Pems<'a> {
         Ok(pair)
     }
 
-    /// The certificates in a file, of which there is at least one. `field` is what named it.
+    /// Returns the certificates in a file, at least one. `field` is the field that names the file.
     pub fn certificates(
         &mut self,
         field: &str,

@@ -13,12 +13,12 @@ pub struct Server {
     common: Common,
     hosts: VirtualHosts,
     app: App,
-    /// Of TCP, and of UDP where HTTP/3 is served.
+    /// The port of TCP, and of UDP if the server has HTTP/3.
     port: u16,
 }
 
 impl Server {
-    /// `port` is the one that is listened on, whatever the configuration says.
+    /// `port` is the actual port, which may differ from the configured port.
     pub fn load(config: Config, port: u16) -> Result<Self, Problem> {
         let common = Common::new(config.http3)?;
         let hosts = virtual_hosts(&config, &common.load(&config)?).build();
@@ -38,12 +38,12 @@ impl Server {
         self.hosts.clone()
     }
 
-    /// How outdated connections end. A reload does not change it.
+    /// The setting for ending outdated connections. A reload does not change it.
     pub fn drain(&self) -> Drain {
         self.config.drain
     }
 
-    /// Who sends a PROXY protocol header. A reload does not change it.
+    /// The peers that send a PROXY protocol header. A reload does not change them.
     pub fn proxy_protocol(&self) -> Option<Peers> {
         self.config.proxy_protocol.clone()
     }
@@ -53,7 +53,7 @@ impl Server {
         self.app.router()
     }
 
-    /// Reads the file again. Where something is wrong with it, nothing has changed.
+    /// Reads the file again. If it has an error, nothing changes.
     pub fn reload(&mut self) -> Result<(), Problem> {
         let config = Config::read(&self.config.file)?;
         if config.listen != self.config.listen {
@@ -83,7 +83,7 @@ impl Server {
         self.hosts
             .replace(virtual_hosts(&config, &tlses))
             .map_err(|error| problem(error, &config))?;
-        // From here on nothing can go wrong.
+        // From here on nothing can fail.
         let router = app::router(&config, self.hosts.clone(), self.port);
         self.app.replace(router);
         self.config = config;
@@ -109,7 +109,7 @@ fn virtual_hosts(config: &Config, tlses: &Tlses) -> VirtualHostsBuilder {
     }
 }
 
-/// What the builder says, and of which hosts.
+/// Converts an error of the builder, and adds the hosts that it is about.
 fn problem(error: VirtualHostsError, config: &Config) -> Problem {
     let with_name = |name: &str| -> Vec<_> {
         let undotted = |name: &str| name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();

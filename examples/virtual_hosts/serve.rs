@@ -19,10 +19,10 @@ use tower_misdirected::{ConnectionInfo, Peers, QuicTls, TlsAcceptor, TlsListener
 
 use crate::config::{Config, Drain, Problem};
 
-/// How long open requests over TCP may take after shutdown.
+/// The time limit of open requests over TCP after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// How often a port is sought that is free for both TCP and UDP, where any will do.
+/// The number of attempts to find a port that is free for both TCP and UDP, if the port is 0.
 const ATTEMPTS: usize = 32;
 
 pub struct Sockets {
@@ -64,7 +64,8 @@ impl Sockets {
     }
 }
 
-/// Begins to serve. What is returned ends after shutdown, once nothing is open any more or the time is up.
+/// Starts to serve. The returned future ends after shutdown, when all requests are complete or the time limit is
+/// reached.
 pub fn start(
     sockets: Sockets,
     hosts: VirtualHosts,
@@ -74,7 +75,7 @@ pub fn start(
     shutdown: &CancellationToken,
 ) -> Result<TaskTracker, Problem> {
     let tasks = TaskTracker::new();
-    // One acceptor for both, so that both read each certificate once.
+    // One acceptor for both, so that each certificate is parsed only once.
     let mut tls = TlsAcceptor::from(hosts).drain(drain.0);
     if let Some(peers) = proxy_protocol {
         tls = tls.proxy_protocol(peers);

@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 /// Requests for a reload.
 pub struct Hangups(#[cfg(unix)] Signal);
 
-/// Requests for the end.
+/// Requests for a shutdown.
 pub struct Terminations {
     #[cfg(unix)]
     terminate: Signal,
@@ -17,7 +17,7 @@ pub struct Terminations {
     interrupt: Signal,
 }
 
-/// From here on no such signal ends the process by itself.
+/// After this call, these signals no longer end the process.
 #[cfg(unix)]
 pub fn handle() -> io::Result<(Hangups, Terminations)> {
     let terminations = Terminations {
@@ -33,7 +33,7 @@ pub fn handle() -> io::Result<(Hangups, Terminations)> {
 }
 
 impl Hangups {
-    /// The next one. Several that come before anyone looks are one.
+    /// Waits for the next signal. Several signals before the call count as one.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         if self.0.recv().await.is_some() {

@@ -18,10 +18,10 @@ use rustls::{ConfigBuilder, RootCertStore, ServerConfig};
 use crate::config::{Config, Problem, Tls};
 use crate::pem::Pems;
 
-/// How many sessions are kept for clients that cannot do with tickets.
+/// The number of sessions that are stored for clients that do not support tickets.
 const SESSIONS: usize = 4096;
 
-/// The TLS side of all hosts, by the ids of those that have their own.
+/// The TLS side of all hosts, by the ids of the hosts with their own configuration.
 pub type Tlses = HashMap<String, HostTls>;
 
 /// The TLS side of a host.
@@ -32,12 +32,12 @@ pub struct HostTls {
 
 type Certificates = Arc<Vec<CertificateDer<'static>>>;
 
-/// What is true of every configuration.
+/// The common parts of all configurations.
 pub struct Common {
     provider: Arc<CryptoProvider>,
-    /// One for all: the default is one for each configuration, of some 30 KiB. That would let a session
-    /// of one host be resumed at another, were it not for the acceptor, which binds every session, and
-    /// every ticket, to the id of the configuration that it began under.
+    /// One session store for all configurations, because the default is one store of some 30 KiB for each
+    /// configuration. The acceptor binds every session and every ticket to the id of its configuration, so a session of
+    /// one host does not resume at another host.
     sessions: Arc<dyn StoresServerSessions>,
     ticketer: Arc<dyn ProducesTickets>,
     alpn: Vec<Vec<u8>>,
@@ -48,7 +48,7 @@ impl Common {
         let ticketer = crypto::ring::Ticketer::new();
         let ticketer = ticketer
             .map_err(|error| Problem::new(format!("cannot make session tickets: {error}")))?;
-        // Over QUIC clients offer `h3` alone, over TCP the others.
+        // Clients offer only `h3` over QUIC, and the other protocols over TCP.
         let alpn: &[&str] = match http3 {
             true => &["h2", "http/1.1", "h3"],
             false => &["h2", "http/1.1"],
@@ -91,9 +91,9 @@ impl Common {
         }
     }
 
-    /// A digest of everything by which this configuration differs from that of another host or of another policy.
-    /// Certificate and key are not part of it, because they are renewed. Every part has its length before it, so
-    /// that no two lists of parts are alike.
+    /// A digest of everything by which this configuration differs from the configuration of another host or another
+    /// policy. The certificate and the key are not part of it, because they are renewed. The length of every part
+    /// precedes the part, so that different lists of parts have different digests.
     fn config_id(&self, id: &str, policy: &Policy) -> Digest {
         let mut digest = Context::new(&SHA256);
         let mut add = |part: &[u8]| {
@@ -113,7 +113,7 @@ impl Common {
     }
 }
 
-/// The policies of one load, by the file that the client authority is read from.
+/// The policies of one load, by the file of the client authority.
 struct Policies<'a> {
     common: &'a Common,
     made: HashMap<Option<PathBuf>, Policy>,
