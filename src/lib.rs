@@ -10,24 +10,23 @@
 //! checks that `admin` requires. The same happens if a client sends one name in the TLS handshake (SNI) and another
 //! name in `Host`.
 //!
-//! The right answer is 421. It allows the client to retry on another connection, whatever the method. Browsers retry by
-//! themselves, and the page rarely notices. Rust clients on hyper-util retry with [`client::RetryMisdirectedLayer`].
-//! [`guide::clients`] lists what each client does.
+//! The right answer is 421: the client may retry on another connection, whatever the method. Browsers retry by
+//! themselves. Rust clients on hyper-util retry with [`client::RetryMisdirectedLayer`]. [`guide::clients`] lists all
+//! clients.
 //!
 //! # Two mistakes
 //!
-//! - *No check.* Requests on an open connection bypass the checks of other handshakes. nginx, Apache httpd and Traefik
-//!   have all had CVEs of this kind.
-//! - *Comparing `Host` with SNI as strings.* This refuses every request that a browser coalesced legitimately. It also
-//!   refuses IP addresses, and hosts with a port, capitals or a trailing dot.
+//! - *No check.* nginx, Apache httpd and Traefik have all had CVEs of this kind.
+//! - *Comparing `Host` with SNI as strings.* This refuses legitimately coalesced requests, IP addresses, and hosts with
+//!   a port, capitals or a trailing dot.
 //!
 //! This crate makes neither. By default it checks two things: the certificate that this handshake presented covers the
 //! host, and the handshake used the TLS configuration of the host. See [`Coalescing`] for other levels.
 //!
 //! # How to use it
 //!
-//! A listener or an acceptor records what each handshake presented, and the layer reads the record. This server reads
-//! its certificate from the two PEM files that certbot writes, and speaks HTTP/2 and HTTP/1.1:
+//! A listener or an acceptor records what each handshake presented, and the layer reads the record. This server uses
+//! the two PEM files that certbot writes:
 //!
 //! ```toml
 //! [dependencies]
@@ -69,9 +68,8 @@
 //!
 //! # Virtual hosts
 //!
-//! If hosts differ in TLS, because one requires client certificates or each has its own certificate, pass
-//! [`VirtualHosts`] to the acceptor. The acceptor uses them to select the TLS configuration for each server name, and
-//! the layer looks up the host of every request in the same virtual hosts:
+//! If hosts differ in their certificates or in client authentication, pass [`VirtualHosts`] to the acceptor. The
+//! acceptor looks up the server name of every handshake, and the layer looks up the host of every request:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -164,23 +162,21 @@
 //!
 //! # Guarantees
 //!
-//! - The inner service sees only the authority that the layer judged. If a request names two hosts, the layer answers
-//!   400. If the request target overrides `Host` (RFC 9112 §3.2.2), the layer replaces the `Host` field instead.
-//!   [`EffectiveAuthority`] gives handlers the judged authority. The layer never reads `Forwarded` or
-//!   `X-Forwarded-Host`.
+//! - The inner service sees only the authority that the layer judged, and handlers get it from [`EffectiveAuthority`].
+//!   If a request names two hosts, the layer answers 400, or replaces `Host` if the request target overrides it
+//!   (RFC 9112 §3.2.2). The layer never reads `Forwarded` or `X-Forwarded-Host`.
 //! - With [`VirtualHosts`], at the default level and above, a request is served only under the current TLS
-//!   configuration of its host. So no handler of a host that requires client certificates runs without one. This holds
-//!   for coalesced connections, resumed sessions and 0-RTT data, over HTTP/1, HTTP/2 and HTTP/3.
-//! - With [`TlsAcceptor::from_fn`] and axum-server's `RustlsConfig`, open connections keep their TLS configuration.
-//! - If the layer needs connection info and a request has none, it answers 500. It never serves such a request
-//!   unchecked.
+//!   configuration of its host. This holds for coalesced connections, resumed sessions and 0-RTT data, over every HTTP
+//!   version.
+//! - Without virtual hosts, open connections keep the TLS configuration that accepted them.
+//! - If the layer needs connection info and a request has none, it answers 500.
 //! - A refused request does not reach the inner service, and the layer does not read its body.
 //! - A request that passes costs no allocation, unless the layer changes it. The cost does not grow with the number of
 //!   names or hosts.
 //! - The crate has no `unsafe` code.
 //!
-//! A [report-only](MisdirectedLayer::report_only) layer refuses nothing, so it gives none of these guarantees.
-//! [`guide::promises`] has the full list, with a test for each promise, and says what remains your part.
+//! A [report-only](MisdirectedLayer::report_only) layer refuses nothing, so it gives none of these guarantees. See
+//! [`guide::promises`] for the full list, the tests, and your part.
 //!
 //! # Features
 //!
