@@ -372,6 +372,13 @@ async fn a_configuration_that_cannot_serve_quic_is_refused_and_others_are_served
     let error = QuicTls::<QuicServerConfig>::new(only_tls12()).unwrap_err();
     assert!(error.to_string().contains("TLS 1.3"), "{error}");
 
+    for protocols in [&[][..], &["h2", "http/1.1", "acme-tls/1"]] {
+        let mut config = pki::leaf(&["a.test"]).server_config();
+        config.alpn_protocols = protocols.iter().map(|&name| name.into()).collect();
+        let error = QuicTls::<QuicServerConfig>::new(Arc::new(config)).unwrap_err();
+        assert!(error.to_string().contains("add `h3`"), "{error}");
+    }
+
     // The first one that can will do, and the default comes last.
     let mut hosts = VirtualHosts::builder().default(config(&["a.test"]));
     for n in 0..8 {

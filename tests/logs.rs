@@ -296,6 +296,59 @@ async fn c6a_a_client_certificate_that_is_refused_is_a_short_event() {
     assert!(error.starts_with(start), "{start}");
 }
 
+/// Over TCP, whoever else listens to failures.
+#[tokio::test]
+async fn c6_a_failed_handshake_is_logged_with_its_client_and_its_virtual_host() {
+    let hosts = VirtualHosts::builder().virtual_host(
+        "staff",
+        ["admin.test", "*.admin.test"],
+        Arc::new(pki::leaf(&["*.admin.test"]).mutual_tls_config()),
+    );
+    let quiet = TlsAcceptor::from(hosts.build().unwrap());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let sink = seen.clone();
+    let watched = quiet.clone().on_handshake_failure(move |failure| {
+        let virtual_host = failure.virtual_host().map(|host| host.id().to_owned());
+        let server_name = failure.server_name().map(str::to_owned);
+        sink.lock().unwrap().push((virtual_host, server_name));
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    for acceptor in [quiet, watched] {
+        for (server_name, virtual_host) in [("x.admin.test", Some("\"staff\"")), ("b.test", None)] {
+            let log = Log::start();
+            let tcp = tokio::net::TcpStream::connect(addr).await.unwrap();
+            let client = tcp.local_addr().unwrap();
+            let (io, _) = listener.accept().await.unwrap();
+            let (_, refused) = tokio::join!(
+                async {
+                    if let Ok(mut io) =
+                        wire::handshake(tcp, pki::client(&[]), Some(server_name)).await
+                    {
+                        let _ = io.read_u8().await;
+                    }
+                },
+                acceptor.accept(io),
+            );
+            assert!(refused.is_err());
+            let event = log.one();
+            event.assert_bounded();
+            for side in ["client", "network.peer"] {
+                let (ip, port) = (format!("{side}.address"), format!("{side}.port"));
+                assert_eq!(
+                    event.get(&ip),
+                    Some(&*client.ip().to_string()),
+                    "{server_name}"
+                );
+                assert_eq!(event.get(&port), Some(&*client.port().to_string()));
+            }
+            assert_eq!(event.get("connection.virtual_host"), virtual_host);
+        }
+    }
+    let named = (Some("staff".to_owned()), Some("x.admin.test".to_owned()));
+    assert_eq!(*seen.lock().unwrap(), [named, (None, None)]);
+}
+
 /// A ClientHello with these octets as its server name, in one record.
 fn client_hello(server_name: &[u8]) -> Vec<u8> {
     let with_length = |octets: &[u8]| [&(octets.len() as u16).to_be_bytes(), octets].concat();

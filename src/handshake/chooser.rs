@@ -6,14 +6,14 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::server::ClientHello;
 
-use super::failure::{HandshakeFailure, OnFailure};
+use super::failure::{HandshakeFailure, OnFailure, are_logged};
 use super::failures::Failures;
 use super::recorder::Recorder;
 use super::transport::{ACME_TLS, Transport};
 use crate::certificate::{CertificateNames, Certificates};
 use crate::host::Host;
 use crate::sessions::Sessions;
-use crate::virtual_hosts::{Binding, VirtualHosts};
+use crate::virtual_hosts::{Binding, VirtualHost, VirtualHosts};
 
 /// The alert for a server name that no virtual host matches (RFC 6066 §3).
 pub(crate) const UNRECOGNIZED_NAME: u8 = 112;
@@ -47,6 +47,12 @@ pub(crate) struct Chosen {
     pub(crate) server_name: Option<Host>,
     /// Whether the handshake is an ACME challenge, so that nothing may follow it.
     pub(crate) is_challenge: bool,
+}
+
+impl Chosen {
+    pub(crate) fn virtual_host(&self) -> Option<&VirtualHost> {
+        self.binding.as_ref().map(Binding::virtual_host)
+    }
 }
 
 impl Chooser {
@@ -93,10 +99,10 @@ impl Chooser {
         self.on_failure = Some(Arc::new(callback));
     }
 
-    /// Returns whether there is a callback for failures.
+    /// Returns whether somebody learns of a failure: a callback or the log.
     #[inline]
     pub(crate) fn reports(&self) -> bool {
-        self.on_failure.is_some()
+        self.on_failure.is_some() || are_logged()
     }
 
     /// Reports to the operator that a handshake has failed.

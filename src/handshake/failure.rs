@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::excerpt::Excerpt;
+use crate::host::Host;
+use crate::virtual_hosts::VirtualHost;
 
 /// Called with every handshake that failed.
 pub(super) type OnFailure = Arc<dyn Fn(&HandshakeFailure<'_>) + Send + Sync>;
@@ -32,6 +34,8 @@ pub struct HandshakeFailure<'a> {
     pub(crate) reason: FailureReason,
     pub(crate) peer_addr: Option<SocketAddr>,
     pub(crate) client_addr: Option<SocketAddr>,
+    pub(crate) server_name: Option<&'a Host>,
+    pub(crate) virtual_host: Option<&'a VirtualHost>,
 }
 
 /// The reason for which a handshake failed.
@@ -146,6 +150,18 @@ impl HandshakeFailure<'_> {
         self.client_addr.or(self.peer_addr)
     }
 
+    /// Returns the server name by which the virtual hosts chose the TLS configuration. Returns `None` if the client sent
+    /// none, if no virtual host matches it, if the handshake failed before the ClientHello was complete, or without
+    /// virtual hosts.
+    pub fn server_name(&self) -> Option<&str> {
+        self.server_name.and_then(Host::name)
+    }
+
+    /// Returns the virtual host whose TLS configuration was chosen for the handshake.
+    pub fn virtual_host(&self) -> Option<&VirtualHost> {
+        self.virtual_host
+    }
+
     /// Calls the callback, and logs the failure at debug level, because on the internet most failures come from
     /// scanners.
     pub(super) fn report(&self, callback: Option<&OnFailure>) {
@@ -156,6 +172,7 @@ impl HandshakeFailure<'_> {
         tracing::debug!(
             error.r#type = self.reason.as_str(),
             error = %self,
+            connection.virtual_host = self.virtual_host.map(VirtualHost::id),
             client.address = self.client_addr().map(|client| tracing::field::display(client.ip())),
             client.port = self.client_addr().map(|client| client.port()),
             network.peer.address = self.peer_addr.map(|peer| tracing::field::display(peer.ip())),
@@ -163,6 +180,15 @@ impl HandshakeFailure<'_> {
             "TLS handshake failed"
         );
     }
+}
+
+/// Returns whether the log has failures.
+#[inline]
+pub(super) fn are_logged() -> bool {
+    #[cfg(feature = "tracing")]
+    return tracing::enabled!(tracing::Level::DEBUG);
+    #[cfg(not(feature = "tracing"))]
+    return false;
 }
 
 impl fmt::Display for HandshakeFailure<'_> {
@@ -193,6 +219,8 @@ impl fmt::Debug for HandshakeFailure<'_> {
             .field("error", &format_args!("{self}"))
             .field("peer_addr", &self.peer_addr)
             .field("client_addr", &self.client_addr())
+            .field("server_name", &self.server_name())
+            .field("virtual_host", &self.virtual_host)
             .finish()
     }
 }

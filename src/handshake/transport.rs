@@ -53,6 +53,13 @@ impl Transport {
 
     /// Returns whether the protocol with this ALPN identifier works over the transport. HTTP/3 needs QUIC, older
     /// versions need TCP, and other protocols may work over both.
+    /// Returns whether the configuration names an ALPN protocol for this transport.
+    #[cfg(feature = "quinn")]
+    pub(crate) fn has_protocol(self, config: &ServerConfig) -> bool {
+        let mut protocols = config.alpn_protocols.iter();
+        protocols.any(|protocol| self.carries(protocol))
+    }
+
     fn carries(self, protocol: &[u8]) -> bool {
         match self {
             Self::Tcp | Self::TcpForHttp => protocol != b"h3" && !protocol.starts_with(b"h3-"),

@@ -55,6 +55,8 @@ fn report(chooser: &Chooser, error: &(dyn Error + Send + Sync + 'static), reason
         reason,
         peer_addr: None,
         client_addr: None,
+        server_name: None,
+        virtual_host: None,
     });
 }
 

@@ -77,15 +77,18 @@ where
     /// Returns [`QuicTlsError`] if none of the configurations can serve QUIC.
     pub fn new(tls: impl Into<TlsAcceptor>) -> Result<Self, QuicTlsError> {
         let chooser = tls.into().chooser();
-        let mut error: Box<dyn Error + Send + Sync> = "there is no configuration".into();
+        let mut error = Unfit::NoProtocol;
         for mut config in chooser.configs() {
+            if !Transport::Quic.has_protocol(&config) {
+                continue;
+            }
             Transport::Quic.fit(Arc::make_mut(&mut config));
             match prepare::<Q>(config) {
                 Ok(initial) => {
                     let initial = Arc::new(initial);
                     return Ok(Self { chooser, initial });
                 }
-                Err(reason) => error = reason,
+                Err(reason) => error = Unfit::Tls(reason),
             }
         }
         Err(QuicTlsError(error))
@@ -132,16 +135,27 @@ where
 ///     eprintln!("{error}");
 /// }
 /// ```
-pub struct QuicTlsError(Box<dyn Error + Send + Sync>);
+pub struct QuicTlsError(Unfit);
+
+enum Unfit {
+    /// No configuration names an ALPN protocol for QUIC.
+    NoProtocol,
+    Tls(Box<dyn Error + Send + Sync>),
+}
 
 impl fmt::Display for QuicTlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no TLS configuration can serve QUIC: {}; enable TLS 1.3, with its cipher suite \
-             TLS13_AES_128_GCM_SHA256, in at least one",
-            Reason(&*self.0)
-        )
+        f.write_str("no TLS configuration can serve QUIC: ")?;
+        match &self.0 {
+            Unfit::NoProtocol => {
+                f.write_str("none offers HTTP/3; add `h3` to `alpn_protocols` of at least one")
+            }
+            Unfit::Tls(reason) => write!(
+                f,
+                "{}; enable TLS 1.3, with its cipher suite TLS13_AES_128_GCM_SHA256, in at least one",
+                Reason(&**reason)
+            ),
+        }
     }
 }
 

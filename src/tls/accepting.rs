@@ -278,6 +278,11 @@ where
             reason: FailureReason::of(error, in_header),
             peer_addr: given.peer,
             client_addr: given.client,
+            server_name: self
+                .chosen
+                .as_ref()
+                .and_then(|chosen| chosen.server_name.as_ref()),
+            virtual_host: self.chosen.as_ref().and_then(Chosen::virtual_host),
         };
         // A health check of a gateway ends after its header. That is not a failure.
         let is_check = given.is_gateways_own && failure.reason == FailureReason::Closed;

@@ -97,13 +97,16 @@ pub fn make(messages: &mut Messages) {
     let opened = CertificateFiles::open_with_provider(chain, key, Arc::new(empty));
     messages.error(SECTION, opened.unwrap().server_config().unwrap_err());
 
-    let config = rustls::ServerConfig::builder_with_provider(pki::provider())
+    let mut config = rustls::ServerConfig::builder_with_provider(pki::provider())
         .with_protocol_versions(&[&rustls::version::TLS12])
         .unwrap()
         .with_no_client_auth()
         .with_cert_resolver(open(&directory, CHAIN, KEY).unwrap());
-    let quic = QuicTls::<QuicServerConfig>::new(Arc::new(config));
-    messages.error(QUIC, quic.unwrap_err());
+    for protocol in ["h2", "h3"] {
+        config.alpn_protocols.push(protocol.into());
+        let quic = QuicTls::<QuicServerConfig>::new(Arc::new(config.clone()));
+        messages.error(QUIC, quic.unwrap_err());
+    }
 }
 
 /// Logs what becomes of a certificate: one that is not valid yet, one that has expired, a renewal, and one that fails.
