@@ -18,6 +18,9 @@ const QUIC: &str = "When QUIC is set up";
 const CHAIN: &str = "fullchain.pem";
 const KEY: &str = "privkey.pem";
 
+/// A chain that is not valid yet.
+const EARLY: &str = "early.pem";
+
 fn pem(tag: &str, der: &[u8]) -> String {
     pem::encode(&pem::Pem::new(tag, der))
 }
@@ -122,8 +125,10 @@ pub async fn renew() {
         directory.write(CHAIN, chain(leaf));
         directory.write(KEY, key(leaf));
     };
-    write(&valid(4000, 4001));
-    open(&directory, CHAIN, KEY).unwrap();
+    let early = valid(4000, 4001);
+    directory.write(EARLY, chain(&early));
+    directory.write(KEY, key(&early));
+    open(&directory, EARLY, KEY).unwrap();
     write(&valid(2000, 2001));
     let certificate = open(&directory, CHAIN, KEY).unwrap();
     let interval = Duration::from_secs(60);
@@ -135,4 +140,26 @@ pub async fn renew() {
     tokio::time::sleep(10 * interval).await;
     watch.abort();
     events::replace(&directory.path(""), "");
+}
+
+#[test]
+fn a_certificate_that_is_not_valid_yet_is_told_from_an_expired_one() {
+    let warnings = crate::ALL
+        .1
+        .iter()
+        .filter(|event| event.level == tracing::Level::WARN);
+    let warnings: Vec<_> = warnings
+        .map(|event| {
+            let chain = event.fields.iter().find(|(name, _)| *name == "chain");
+            (
+                chain.unwrap().1.trim_matches('"'),
+                event.message().split(',').next().unwrap(),
+            )
+        })
+        .collect();
+    let expected = [
+        (EARLY, "the certificate is not valid yet"),
+        (CHAIN, "the certificate has expired"),
+    ];
+    assert_eq!(warnings, expected);
 }
