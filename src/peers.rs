@@ -57,7 +57,10 @@ impl Peers {
         match networks.is_empty() {
             true => Err(PeersError {
                 value: None,
-                problem: "the list is empty, so nobody would be trusted; name at least one address or network".to_owned(),
+                problem:
+                    "the list is empty, so nobody would be trusted; name at least one address or \
+                          network"
+                        .to_owned(),
             }),
             false => Ok(Self(List::Networks(networks))),
         }
@@ -105,7 +108,7 @@ impl Peers {
 
 /// Error returned when a list of [`Peers`] is invalid.
 ///
-/// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
+/// `Debug` writes the same text as `Display`, because `unwrap`, and a `main` that returns an error, print it so.
 ///
 /// ```
 /// let error = tower_misdirected::Peers::new(["load-balancer.internal"]).unwrap_err();

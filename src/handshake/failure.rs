@@ -200,8 +200,8 @@ impl fmt::Display for HandshakeFailure<'_> {
     }
 }
 
-/// Returns what a verifier of client certificates says, if rustls has no kind of its own for that. rustls would write its
-/// `Debug` form.
+/// Returns what a verifier of client certificates says, if rustls has no kind of its own for that. rustls would write
+/// its `Debug` form.
 fn of_verifier<'a>(
     error: &'a (dyn Error + Send + Sync + 'static),
 ) -> Option<&'a rustls::OtherError> {
@@ -263,11 +263,12 @@ impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TimedOut => f.write_str(
-                "the TLS handshake took longer than `handshake_timeout` allows; raise it if honest clients are that slow",
+                "the TLS handshake took longer than `handshake_timeout` allows; raise the limit if honest clients are \
+                 that slow",
             ),
             Self::TooManyPending => f.write_str(
-                "more TLS handshakes are pending than `max_pending_handshakes` allows, and this is the oldest; raise it \
-                 if honest clients are cut off",
+                "more TLS handshakes are pending than `max_pending_handshakes` allows, and this is the oldest; raise \
+                 the limit if honest clients are cut off",
             ),
             Self::UnrecognizedName(Some(name)) => write!(
                 f,

@@ -9,7 +9,7 @@ use crate::network::Network;
 
 /// Error returned when a [`MisdirectedLayer`](crate::MisdirectedLayer) setting is invalid.
 ///
-/// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
+/// `Debug` writes the same text as `Display`, because `unwrap`, and a `main` that returns an error, print it so.
 ///
 /// ```
 /// use tower_misdirected::MisdirectedLayer;

@@ -34,9 +34,9 @@ pub(crate) async fn bind(addr: impl ToSocketAddrs + fmt::Debug) -> Result<TcpLis
 /// Error returned when a listener cannot be bound to its address.
 ///
 /// The text names the address and the fix. `Debug` writes the same text as `Display`, because a `main` that returns an
-/// error prints it with `Debug`. In a function that returns [`io::Result`], `?` turns the error into an [`io::Error`] of
-/// the same kind. A `main` that returns `io::Result` prints that one as `Custom { … }`, as it does with every `io::Error`,
-/// so let `main` return `Result<(), Box<dyn Error>>`.
+/// error prints it with `Debug`. In a function that returns [`io::Result`], `?` turns the error into an [`io::Error`]
+/// of the same kind. A `main` that returns `io::Result` prints that one as `Custom { … }`, like every `io::Error` with a
+/// text of its own, so let `main` return `Result<(), Box<dyn Error>>`.
 ///
 /// ```
 /// use std::io::ErrorKind;

@@ -11,7 +11,7 @@ use crate::host::HostProblem;
 /// Each variant contains the wrong value, and the text of the error also names the fix. In the id of a configuration,
 /// octets that are not printable ASCII are escaped.
 ///
-/// `Debug` writes the same text as `Display`, because `unwrap` and a `main` that returns an error print it with `Debug`.
+/// `Debug` writes the same text as `Display`, because `unwrap`, and a `main` that returns an error, print it so.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -67,7 +67,7 @@ impl Messages {
         });
     }
 
-    /// A text that cannot be made on every machine. It is in the source, with these values in place of its placeholders.
+    /// A text that cannot be made on every machine. It is in the source, with these values for its placeholders.
     fn of_source(&mut self, section: &'static str, begins: &str, before: &str, values: &[&str]) {
         let files = source::files();
         let literals = files.iter().flat_map(|file| &file.literals);

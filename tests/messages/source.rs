@@ -1,5 +1,5 @@
-//! The sentences in the source of the crate, its log calls and its error types. Comments, attributes and test modules do
-//! not count.
+//! The sentences in the source of the crate, its log calls and its error types. Comments, attributes and test modules
+//! do not count.
 
 use std::fs;
 use std::path::Path;
