@@ -307,8 +307,10 @@ fn thousands_of_hosts_on_one_certificate_are_listed_lazily() {
         .collect();
     assert_eq!(
         first[0],
-        r#"the certificate of "h0.w.test" covers h1.w.test of "h1.w.test""#
+        r#"the certificate of "h0.w.test" covers h1.w.test of "h1.w.test", whose TLS configuration differs: clients that reuse the connection get 421"#
     );
+    let debug = format!("{:?}", hosts.overlaps().next().unwrap());
+    assert!(debug.contains("name: h1.w.test"), "{debug}");
     assert_eq!(hosts.overlaps().count(), 500 * 499 / 2);
 }
 
@@ -352,7 +354,10 @@ fn an_overlap_names_both_virtual_hosts_and_the_name() {
         .collect();
     assert_eq!(texts.len(), 6);
     assert!(
-        texts.contains(&r#"the certificate of "a.test" covers b.test of "b.test""#.to_owned()),
+        texts
+            .iter()
+            .any(|text| text
+                .starts_with(r#"the certificate of "a.test" covers b.test of "b.test","#)),
         "{texts:?}"
     );
 }

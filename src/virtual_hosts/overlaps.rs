@@ -24,7 +24,7 @@ use crate::host::{Host, Pattern, Sought};
 ///     eprintln!("the certificate of {www} covers {}, which belongs to {admin}", overlap.name());
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Overlap {
     opened_for: VirtualHost,
     requested: VirtualHost,
@@ -55,11 +55,22 @@ impl fmt::Display for Overlap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the certificate of {:?} covers {} of {:?}",
+            "the certificate of {:?} covers {} of {:?}, whose TLS configuration differs: clients that reuse the \
+             connection get 421",
             self.opened_for.id(),
             self.name,
             self.requested.id()
         )
+    }
+}
+
+impl fmt::Debug for Overlap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Overlap")
+            .field("opened_for", &self.opened_for)
+            .field("requested", &self.requested)
+            .field("name", &format_args!("{}", self.name))
+            .finish()
     }
 }
 
