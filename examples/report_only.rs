@@ -41,7 +41,9 @@ async fn serve() -> Result<()> {
 
     let tls = TlsAcceptor::new(server_config()?).on_handshake_failure(count_failure);
     let listener = TlsListener::bind("127.0.0.1:0", tls).await?;
-    println!("listening on https://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on https://{addr}");
+    println!("the counters: curl -k --connect-to ::{addr} https://app.localhost/metrics");
     axum::serve(
         listener,
         app.into_make_service_with_connect_info::<ConnectionInfo>(),
