@@ -57,10 +57,8 @@ impl Peers {
         match networks.is_empty() {
             true => Err(PeersError {
                 value: None,
-                problem:
-                    "the list is empty, so nobody would be trusted; name at least one address or \
-                          network"
-                        .to_owned(),
+                problem: "the list is empty, so nobody would be trusted; name at least one network"
+                    .to_owned(),
             }),
             false => Ok(Self(List::Networks(networks))),
         }
@@ -215,7 +213,7 @@ mod tests {
         let empty = Peers::new([""; 0]).unwrap_err();
         assert_eq!(
             empty.to_string(),
-            "peers: the list is empty, so nobody would be trusted; name at least one address or network"
+            "peers: the list is empty, so nobody would be trusted; name at least one network"
         );
     }
 
