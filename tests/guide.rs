@@ -7,6 +7,8 @@ mod wire;
 
 #[path = "guide/answers.rs"]
 mod answers;
+#[path = "guide/pictures.rs"]
+mod pictures;
 #[path = "guide/questions.rs"]
 mod questions;
 #[path = "guide/reasons.rs"]
