@@ -250,7 +250,12 @@ async fn d7_no_connection_over_quic_negotiates_the_protocol_of_challenges() {
     for ours in [&[ACME][..], &["h2", "http/1.1", ACME]] {
         let mut config = pki::leaf(&["a.test"]).server_config();
         config.alpn_protocols = ours.iter().map(|alpn| alpn.as_bytes().to_vec()).collect();
-        let addr = server::quic(axum::Router::new(), TlsAcceptor::new(Arc::new(config))).await;
+        let mut http3 = pki::leaf(&["b.test"]).server_config();
+        http3.alpn_protocols = vec![b"h3".to_vec()];
+        let hosts = VirtualHosts::builder()
+            .host("a.test", Arc::new(config))
+            .host("b.test", Arc::new(http3));
+        let addr = server::quic(axum::Router::new(), hosts.build().unwrap()).await;
         let endpoint = wire::http3::quic_client();
         for offered in [&[ACME][..], &["h3", ACME]] {
             let client = QuicClientConfig::try_from(pki::client(offered)).unwrap();

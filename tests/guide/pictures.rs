@@ -24,7 +24,7 @@ fn every_picture_is_a_block_of_its_own() {
         assert!(before, "no empty line before {picture}");
         let svg = read(&format!("src/guide/{picture}"));
         assert!(
-            svg.starts_with("<svg ") && !svg.contains("\n\n"),
+            svg.starts_with("<svg ") && !svg.trim_end().contains("\n\n"),
             "{picture}"
         );
     }
