@@ -38,6 +38,7 @@ struct Setup {
     directory: Directory,
     terminated: SocketAddr,
     reencrypted: SocketAddr,
+    internal: SocketAddr,
 }
 
 const NGINX: Kind = Kind {
@@ -96,22 +97,29 @@ impl Gateway {
             directory: Directory::new(),
             terminated: free_addr().await,
             reencrypted: free_addr().await,
+            internal: free_addr().await,
         };
         let mut command = kind.program.command(&setup.settings()).await?;
         assert_settings(kind);
 
         let plaintext = server::plaintext(plaintext_application()).await;
         let tls = tls_application().await;
+        let internal = internal_application().await;
         let settings = kind
             .settings
             .replace("/srv/site", setup.directory.path("").trim_end_matches('/'))
             .replace("127.0.0.1:8080", &plaintext.to_string())
             .replace("127.0.0.1:8443", &tls.to_string())
+            .replace("127.0.0.1:9443", &internal.to_string())
             .replace(
                 "port_value: 8080",
                 &format!("port_value: {}", plaintext.port()),
             )
-            .replace("port_value: 8443", &format!("port_value: {}", tls.port()));
+            .replace("port_value: 8443", &format!("port_value: {}", tls.port()))
+            .replace(
+                "port_value: 9443",
+                &format!("port_value: {}", internal.port()),
+            );
         setup.directory.write("settings.yaml", settings);
         setup.directory.write("ca.pem", site::ca());
         let leaf = pki::leaf(site::NAMES);
@@ -125,6 +133,7 @@ impl Gateway {
             for (name, addr) in [
                 ("terminated", setup.terminated),
                 ("reencrypted", setup.reencrypted),
+                ("internal", setup.internal),
             ] {
                 command.arg(format!("--entrypoints.{name}.address={addr}"));
             }
@@ -139,7 +148,7 @@ impl Gateway {
     }
 
     async fn serves(setup: &Setup) -> bool {
-        for way in ["terminated", "reencrypted"] {
+        for way in ["terminated", "reencrypted", "internal"] {
             let Ok(mut io) = connect(setup, way, "http/1.1").await else {
                 return false;
             };
@@ -184,6 +193,7 @@ async fn connect(setup: &Setup, way: &str, alpn: &str) -> io::Result<TlsStream<B
     let io: Box<dyn Io> = match (Path::new(&path).exists(), way) {
         (true, _) => Box::new(UnixStream::connect(path).await?),
         (false, "terminated") => Box::new(TcpStream::connect(setup.terminated).await?),
+        (false, "internal") => Box::new(TcpStream::connect(setup.internal).await?),
         (false, _) => Box::new(TcpStream::connect(setup.reencrypted).await?),
     };
     wire::handshake(io, pki::client(&[alpn]), Some("one.test")).await
@@ -215,11 +225,19 @@ fn plaintext_application() -> Router {
 
 /// Its certificate covers a host that it does not serve, because gateways check the certificate too.
 async fn tls_application() -> SocketAddr {
-    let app = pages().layer(MisdirectedLayer::new().allowed_hosts(HOSTS).unwrap());
-    let listener = TlsListener::bind(
-        (Ipv4Addr::LOCALHOST, 0),
-        pki::server(&["one.test", "two.test", "evil.test"]),
-    );
+    let layer = MisdirectedLayer::new().allowed_hosts(HOSTS).unwrap();
+    application(layer, &["one.test", "two.test", "evil.test"]).await
+}
+
+/// As in the guide. Its certificate covers none of the hosts.
+async fn internal_application() -> SocketAddr {
+    let layer = MisdirectedLayer::new().check_certificate(false);
+    application(layer.allowed_hosts(HOSTS).unwrap(), &["internal.lan"]).await
+}
+
+async fn application(layer: MisdirectedLayer, names: &[&str]) -> SocketAddr {
+    let app = pages().layer(layer);
+    let listener = TlsListener::bind((Ipv4Addr::LOCALHOST, 0), pki::server(names));
     let listener = listener.await.unwrap();
     let addr = listener.local_addr().unwrap();
     let app = app.into_make_service_with_connect_info::<ConnectionInfo>();
@@ -276,17 +294,25 @@ impl MakeWriter<'_> for Log {
     }
 }
 
-/// B1, B3: with the settings of the guide, the application sees the client's host, whatever other fields say. Over TLS,
-/// the gateway sends the host as the server name, or always the same one.
-async fn serves_listed_hosts_only(kind: &Kind, server_name: Option<&str>) {
+/// The server names that a gateway sends over TLS: the host where there is none.
+struct ServerNames {
+    reencrypted: Option<&'static str>,
+    internal: Option<&'static str>,
+}
+
+/// B1, B3, B5: with the settings of the guide, the application sees the client's host, whatever other fields say. Over
+/// TLS, the gateway sends the host as the server name, or always the same one, and checks the certificate of the
+/// application, be it for the hosts or internal.
+async fn serves_listed_hosts_only(kind: &Kind, server_names: ServerNames) {
     let Some(gateway) = Gateway::start(kind).await else {
         return;
     };
-    for way in ["terminated", "reencrypted"] {
+    for way in ["terminated", "reencrypted", "internal"] {
         for host in HOSTS {
             let named = match way {
                 "terminated" => "none",
-                _ => server_name.unwrap_or(host),
+                "internal" => server_names.internal.unwrap_or(host),
+                _ => server_names.reencrypted.unwrap_or(host),
             };
             for answer in gateway.ask(way, host).await {
                 assert_eq!(answer.status(), 200, "{way} {host}: {answer:?}");
@@ -302,27 +328,47 @@ async fn serves_listed_hosts_only(kind: &Kind, server_name: Option<&str>) {
 
 #[tokio::test]
 async fn b3_nginx_with_the_settings_of_the_guide() {
-    serves_listed_hosts_only(&NGINX, None).await;
+    let server_names = ServerNames {
+        reencrypted: None,
+        internal: Some("internal.lan"),
+    };
+    serves_listed_hosts_only(&NGINX, server_names).await;
 }
 
 #[tokio::test]
 async fn b3_haproxy_with_the_settings_of_the_guide() {
-    serves_listed_hosts_only(&HAPROXY, None).await;
+    let server_names = ServerNames {
+        reencrypted: None,
+        internal: Some("internal.lan"),
+    };
+    serves_listed_hosts_only(&HAPROXY, server_names).await;
 }
 
 #[tokio::test]
 async fn b3_caddy_with_the_settings_of_the_guide() {
-    serves_listed_hosts_only(&CADDY, None).await;
+    let server_names = ServerNames {
+        reencrypted: None,
+        internal: Some("internal.lan"),
+    };
+    serves_listed_hosts_only(&CADDY, server_names).await;
 }
 
 #[tokio::test]
 async fn b3_traefik_with_the_settings_of_the_guide() {
-    serves_listed_hosts_only(&TRAEFIK, Some("one.test")).await;
+    let server_names = ServerNames {
+        reencrypted: Some("one.test"),
+        internal: Some("internal.lan"),
+    };
+    serves_listed_hosts_only(&TRAEFIK, server_names).await;
 }
 
 #[tokio::test]
 async fn b3_envoy_with_the_settings_of_the_guide() {
-    serves_listed_hosts_only(&ENVOY, None).await;
+    let server_names = ServerNames {
+        reencrypted: None,
+        internal: None,
+    };
+    serves_listed_hosts_only(&ENVOY, server_names).await;
 }
 
 /// nginx sends the name in `proxy_pass` by default. Nothing is served, and the log says what came.
