@@ -267,7 +267,7 @@ async fn nghttps_server_name_is_its_authority() {
     let records = site.take();
     assert!(records.iter().all(|record| record.status == 200));
     assert!(!one_connection(&records));
-    let anew = "connects anew";
+    let anew = "opens a new one";
     let cells = ["no", "sends it as server name", "200", anew, anew];
     installed::announce("nghttp", Command::new(&program).arg("--version")).await;
     assert_row("nghttp", "2", &cells);

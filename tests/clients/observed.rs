@@ -237,16 +237,46 @@ pub fn outcome(seen: &str, records: &[Record], path: &str) -> String {
     status.to_owned()
 }
 
-/// Holds the guide to what was seen. Its table has a client, the version that was seen, the version of HTTP,
-/// and then these cells.
+/// The cells of a row.
+fn cells_of(line: &str) -> Option<Vec<&str>> {
+    let cells = line.strip_prefix('|')?.strip_suffix('|')?.split('|');
+    Some(cells.map(str::trim).collect())
+}
+
+/// The rows of the page of clients: a client, its version, the version of HTTP, whether the client coalesces, and the
+/// other cells. The first three are one cell on the page, and each kind of client has a table.
+fn rows_of_clients() -> Vec<Vec<&'static str>> {
+    let mut rows = Vec::new();
+    let mut coalesces = "";
+    for line in GUIDE.lines() {
+        match line {
+            "### Clients that coalesce" => coalesces = "yes",
+            "### Other clients" => coalesces = "no",
+            _ => {}
+        }
+        let Some(cells) = cells_of(line) else {
+            continue;
+        };
+        let Some((name, http)) = cells[0].split_once(", HTTP/") else {
+            continue;
+        };
+        let version = name.rsplit_once(' ');
+        let version =
+            version.filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
+        let (client, version) = version.unwrap_or((name, ""));
+        let mut row = vec![client, version, http, coalesces];
+        row.extend(&cells[1..]);
+        rows.push(row);
+    }
+    rows
+}
+
+/// Holds the guide to what was seen of a client: whether it coalesces, and then what the page has. The table of gRPC
+/// clients has a client, the version that was seen, the version of HTTP, and then these cells.
 pub fn assert_row(client: &str, http: &str, cells: &[&str]) {
-    let lines = GUIDE.lines().chain(GRPC.lines());
-    let rows = lines.filter(|line| line.starts_with('|'));
-    let mut rows = rows.map(|line| line.trim_matches('|').split('|').map(str::trim));
-    let row = rows.find_map(|row| {
-        let row: Vec<_> = row.collect();
-        (row[0] == client && row[2] == http).then_some(row)
-    });
+    let grpc = GRPC.lines().filter_map(cells_of);
+    let mut rows = rows_of_clients().into_iter().chain(grpc);
+    let row = rows.find(|row| row[0] == client && row[2] == http);
     let row = row.unwrap_or_else(|| panic!("no row of {client}, HTTP/{http}: {cells:?}"));
     assert_eq!(
         row[3..],
@@ -275,13 +305,9 @@ pub fn assert_settings(proxy: &str, configuration: &str) {
 /// W6: after a refusal, the client's next request succeeds. The guide names the clients that have a bug of their own.
 #[test]
 fn w6_every_next_request_succeeds() {
-    let rows = GUIDE
-        .lines()
-        .filter(|line| line.starts_with("| ") && line.contains(", then "));
     let mut in_vain = Vec::new();
     let mut pairs = 0;
-    for row in rows {
-        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+    for cells in rows_of_clients() {
         for (column, cell) in cells.iter().enumerate() {
             if let Some((_, next)) = cell.split_once(", then ") {
                 pairs += 1;
