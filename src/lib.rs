@@ -149,7 +149,7 @@
 //! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) | |
 //!
 //! The [guide] has one page for each question. [`guide::servers`] has each of these servers in full,
-//! [`guide::troubleshooting`] leads from a 421 to its cause and cure, and [`guide::rules`] states every rule of the
+//! [`guide::rolling_out`] goes from reporting to enforcing, [`guide::troubleshooting`] leads from a 421 to its cause and cure, and [`guide::rules`] states every rule of the
 //! layer.
 //!
 //! # Where to put the layer

@@ -1,24 +1,23 @@
 //! A guide with one page for each question.
 //!
-//! | question | page |
-//! |---|---|
-//! | What do I add to my server? | [`servers`] |
-//! | How do I serve HTTPS, and renew the certificate? | [`certificates`] |
-//! | How do I serve hosts that differ in TLS? | [`virtual_hosts`] |
-//! | How do I protect a host with client certificates? | [`client_certificates`] |
-//! | What can I change while the server runs? | [`changing`] |
-//! | How do I serve gRPC? | [`grpc`] |
-//! | How do I serve HTTP/3? | [`http3`] |
-//! | How do I use OpenSSL, BoringSSL or another TLS stack? | [`other_tls_stacks`] |
-//! | How do I serve behind a proxy or CDN? | [`proxies`] |
-//! | How do I replace a host check that I already have? | [`migrating`] |
-//! | What does a refused client see? | [`answers`] |
-//! | What do clients do with a 421? | [`clients`] |
-//! | I get 421s: what now? | [`troubleshooting`] |
-//! | What does this error mean? | [`errors`] |
-//! | What does the layer promise, and what is my part? | [`promises`] |
-//! | Which rules does the layer follow? | [`rules`] |
-//! | What does the layer cost? | [`speed`] |
+//! - [What do I add to my server?](servers)
+//! - [How do I serve HTTPS, and renew the certificate?](certificates)
+//! - [How do I serve hosts that differ in TLS?](virtual_hosts)
+//! - [How do I protect a host with client certificates?](client_certificates)
+//! - [What can I change while the server runs?](changing)
+//! - [How do I serve gRPC?](grpc)
+//! - [How do I serve HTTP/3?](http3)
+//! - [How do I use OpenSSL, BoringSSL or another TLS stack?](other_tls_stacks)
+//! - [How do I serve behind a proxy or CDN?](proxies)
+//! - [How do I replace a host check that I already have?](migrating)
+//! - [What does a refused client see?](answers)
+//! - [What do clients do with a 421?](clients)
+//! - [How do I roll this out?](rolling_out)
+//! - [I get 421s: what now?](troubleshooting)
+//! - [What does this error mean?](errors)
+//! - [What does the layer promise, and what is my part?](promises)
+//! - [Which rules does the layer follow?](rules)
+//! - [What does the layer cost?](speed)
 
 #[doc = include_str!("servers.md")]
 ///
@@ -304,6 +303,9 @@ pub mod proxies {}
 
 #[doc = include_str!("migrating.md")]
 pub mod migrating {}
+
+#[doc = include_str!("rolling_out.md")]
+pub mod rolling_out {}
 
 #[doc = include_str!("troubleshooting.md")]
 pub mod troubleshooting {}

@@ -208,7 +208,8 @@ impl<R> MisdirectedLayer<R> {
     }
 
     /// Sets whether the layer judges and reports every request but refuses none, not even malformed requests. Off by
-    /// default. Use it to see what the layer would refuse.
+    /// default. Use it to see what the layer would refuse. [`guide::rolling_out`](crate::guide::rolling_out) has the
+    /// steps.
     ///
     /// If a request would have been refused, the extensions of its response contain the
     /// [`Rejection`](crate::Rejection). A `Rejection` that an inner layer inserted stays, because it is the reason for
