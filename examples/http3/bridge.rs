@@ -1,5 +1,5 @@
-//! Connects h3 to tower: passes every request of a QUIC connection to a router, with the `ConnectionInfo` in its
-//! extensions.
+//! Connects h3 to tower: passes every request of a QUIC connection to a router, with the
+//! `ConnectionInfo` in its extensions.
 
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
@@ -24,8 +24,9 @@ use tower_misdirected::ConnectionInfo;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// The shortest time that a connection stays open after the last answer. h3 does not report when the client has
-/// received an answer, and closing the connection discards data that has not arrived.
+/// The shortest time that a connection stays open after the last answer. h3 does not report
+/// when the client has received an answer, and closing the connection discards data that has
+/// not arrived.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// How long, and how many octets of it, the rest of a request is read after its answer.
@@ -35,13 +36,14 @@ const MAX_REST: usize = 1 << 16;
 /// The time limit of open requests after shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// The size limit of a request's fields, counted as in RFC 9114 §4.2.2. h3 sets no limit itself.
+/// The size limit of a request's fields, counted as in RFC 9114 §4.2.2. h3 sets no limit
+/// itself.
 const MAX_FIELDS: u64 = 1 << 16;
 
 /// Serves until shutdown, and then waits a while for open requests.
 ///
-/// Connections that become outdated end within `drain`, at random moments, so that not all clients reconnect at once.
-/// With `None` they stay open.
+/// Connections that become outdated end within `drain`, at random moments, so that not all
+/// clients reconnect at once. With `None` they stay open.
 pub async fn serve(
     endpoint: Endpoint,
     app: Router,
@@ -65,8 +67,9 @@ pub async fn serve(
     endpoint.wait_idle().await;
 }
 
-/// Serves the requests of one connection until the client closes it. On shutdown, and when the connection is outdated,
-/// sends GOAWAY, completes the requests that have arrived, and closes the connection.
+/// Serves the requests of one connection until the client closes it. On shutdown, and when
+/// the connection is outdated, sends GOAWAY, completes the requests that have arrived, and
+/// closes the connection.
 pub async fn serve_connection(
     connection: quinn::Connection,
     app: Router,
@@ -81,8 +84,8 @@ pub async fn serve_connection(
     let mut info = ConnectionInfo::from_quinn(&connection);
     let mut outdated = pin!(outdated(info.clone(), drain));
     let requests = TaskTracker::new();
-    // GOAWAY names the first request that gets no answer (RFC 9114 §5.2), counted from the last request that has
-    // arrived.
+    // GOAWAY names the first request that gets no answer (RFC 9114 §5.2), counted from the
+    // last request that has arrived.
     let first_unanswered = loop {
         let resolver = tokio::select! {
             resolver = h3.accept() => resolver?,
@@ -98,7 +101,8 @@ pub async fn serve_connection(
             return Ok(());
         };
         if info.is_none() {
-            // The client of a connection with 0-RTT data is known by now. If not, the layer answers 500.
+            // The client of a connection with 0-RTT data is known by now. If not, the layer
+            // answers 500.
             info = ConnectionInfo::from_quinn(&connection);
             outdated.set(self::outdated(info.clone(), drain));
         }
@@ -129,8 +133,9 @@ pub async fn serve_connection(
     Ok(())
 }
 
-/// Waits until the client has probably received all answers. Until the client has acknowledged everything, QUIC sends
-/// the rest, or repeats it after about three round trips (RFC 9002 §6.2.1).
+/// Waits until the client has probably received all answers. Until the client has
+/// acknowledged everything, QUIC sends the rest, or repeats it after about three round trips
+/// (RFC 9002 §6.2.1).
 async fn sent(connection: &quinn::Connection) {
     let frames = || connection.stats().frame_tx.stream;
     loop {
@@ -142,8 +147,8 @@ async fn sent(connection: &quinn::Connection) {
     }
 }
 
-/// Waits until the connection is outdated and its turn has come, at a random moment within `drain`. Waits forever if
-/// there is no info, or if outdated connections stay open.
+/// Waits until the connection is outdated and its turn has come, at a random moment within
+/// `drain`. Waits forever if there is no info, or if outdated connections stay open.
 pub async fn outdated(info: Option<ConnectionInfo>, drain: Option<Duration>) {
     let (Some(info), Some(spread)) = (info, drain) else {
         return std::future::pending().await;
@@ -158,8 +163,8 @@ pub async fn outdated(info: Option<ConnectionInfo>, drain: Option<Duration>) {
     }
 }
 
-/// Tells the client that the request was not processed, so that the client can repeat it on another connection
-/// (RFC 9114 §4.1.1).
+/// Tells the client that the request was not processed, so that the client can repeat it on
+/// another connection (RFC 9114 §4.1.1).
 async fn reject(resolver: RequestResolver<h3_quinn::Connection, Bytes>) {
     if let Ok((_, mut stream)) = resolver.resolve_request().await {
         stream.stop_sending(Code::H3_REQUEST_REJECTED);
@@ -210,8 +215,8 @@ async fn answer(
     Ok(())
 }
 
-/// Reads what the application has left of a request. Some clients, such as those on h3, never read an answer if they are
-/// stopped while they still send.
+/// Reads what the application has left of a request. Some clients, such as those on h3,
+/// never read an answer if they are stopped while they still send.
 async fn read_rest(rest: oneshot::Receiver<Receive>) {
     let Ok(mut receive) = rest.await else { return };
     let mut left = MAX_REST;
@@ -221,8 +226,9 @@ async fn read_rest(rest: oneshot::Receiver<Receive>) {
             None => break,
         }
     }
-    // The answer is complete without the rest (RFC 9114 §4.1). If the time is up instead, quinn sends the code 0, which
-    // means the same to clients (RFC 9114 §8): `stop_sending` panics in h3-quinn 0.0.10 while a read is pending.
+    // The answer is complete without the rest (RFC 9114 §4.1). If the time is up instead,
+    // quinn sends the code 0, which means the same to clients (RFC 9114 §8): `stop_sending`
+    // panics in h3-quinn 0.0.10 while a read is pending.
     receive.stop_sending(Code::H3_NO_ERROR);
 }
 

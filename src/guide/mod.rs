@@ -25,7 +25,7 @@
 ///
 /// Serve these frameworks in a loop over hyper, because their own TLS listeners provide no
 /// [`ConnectionInfo`](crate::ConnectionInfo). The layer is outside the framework, and handlers read the connection from
-/// the extensions of the request. The example `hyper_loop` shows how to shut such a loop down gracefully.
+/// the extensions of the request. [The loop over hyper](#hyper) also shuts down gracefully.
 ///
 /// With salvo. Its function for hyper is hidden in salvo's documentation:
 ///
@@ -51,6 +51,15 @@ pub mod servers {}
 pub mod grpc {}
 
 #[doc = include_str!("http3.md")]
+///
+/// ## `bridge`
+///
+/// Copy this file to `src/bridge.rs`. The repository's example `http3` uses it, and so do the tests of this crate. For a
+/// loop of your own, take `serve_connection`.
+///
+/// ```rust,ignore
+#[doc = include_str!("../../examples/http3/bridge.rs")]
+/// ```
 pub mod http3 {}
 
 #[doc = include_str!("certificates.md")]
