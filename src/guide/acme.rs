@@ -7,8 +7,8 @@ use rustls::crypto::CryptoProvider;
 use rustls_acme::{AcmeState, EventOk};
 use tower_misdirected::{TlsAcceptor, VirtualHosts};
 
-/// Makes the TLS configuration of hosts whose certificates come from the ACME server. Hosts that require client
-/// certificates use a verifier in place of `with_no_client_auth`.
+/// Makes the TLS configuration of hosts whose certificates come from the ACME server. Hosts
+/// that require client certificates use a verifier in place of `with_no_client_auth`.
 pub fn config<EC: Debug + 'static, EA: Debug + 'static>(
     state: &AcmeState<EC, EA>,
     provider: Arc<CryptoProvider>,

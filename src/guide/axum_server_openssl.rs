@@ -11,6 +11,8 @@ use tower_misdirected::ConnectionInfo;
 
 use super::{connection_info, handshake, select};
 
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
 /// Accepts connections for axum-server. Clones share the selector.
 #[derive(Clone)]
 pub struct OpensslAcceptor {
@@ -32,7 +34,7 @@ where
 {
     type Stream = Pin<Box<dyn Stream>>;
     type Service = AddExtension<S, ConnectionInfo>;
-    type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
+    type Future = BoxFuture<io::Result<(Self::Stream, Self::Service)>>;
 
     fn accept(&self, io: I, service: S) -> Self::Future {
         let selector = self.selector.clone();

@@ -5,10 +5,8 @@ use std::sync::LazyLock;
 use openssl::error::ErrorStack;
 use openssl::ex_data::Index;
 use openssl::rand::rand_bytes;
-use openssl::ssl::{
-    ErrorCode, NameType, SniError, Ssl, SslAlert, SslContext, SslContextBuilder, SslMethod, SslRef,
-    SslStream,
-};
+use openssl::ssl::{ErrorCode, NameType, SniError, SslAlert, SslMethod};
+use openssl::ssl::{Ssl, SslContext, SslContextBuilder, SslRef, SslStream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tower_misdirected::{CertificateNames, ConnectionInfo, Selection, VirtualHosts};
 
@@ -18,14 +16,16 @@ static SELECTED: LazyLock<Index<Ssl, Selection<SslContext>>> =
 
 /// Binds sessions to the context that is being built. Call this for every context.
 pub fn bind_sessions(context: &mut SslContextBuilder) -> Result<(), ErrorStack> {
-    // A context resumes only sessions that have the id of the context, even if contexts share ticket keys or a
-    // cache. OpenSSL also fails to resume any session with a client certificate if its context has no id.
+    // A context resumes only sessions that have the id of the context, even if contexts
+    // share ticket keys or a cache. OpenSSL also fails to resume any session with a client
+    // certificate if its context has no id.
     let mut id = [0; 32];
     rand_bytes(&mut id)?;
     context.set_session_id_context(&id)
 }
 
-/// Returns a context that reads the ClientHello of every connection, and never completes a handshake.
+/// Returns a context that reads the ClientHello of every connection, and never completes a
+/// handshake.
 pub fn selector(hosts: VirtualHosts<SslContext>) -> Result<SslContext, ErrorStack> {
     let mut selector = SslContext::builder(SslMethod::tls())?;
     selector.set_servername_callback(move |ssl, alert| {
@@ -33,15 +33,15 @@ pub fn selector(hosts: VirtualHosts<SslContext>) -> Result<SslContext, ErrorStac
             Some(selection) => ssl.set_ex_data(*SELECTED, selection),
             None => *alert = SslAlert::UNRECOGNIZED_NAME,
         }
-        // `set_ssl_context` would keep what the first context says about client certificates and sessions. So
-        // this handshake ends here, and the selected context begins one of its own.
+        // `set_ssl_context` would keep what the first context says about client certificates
+        // and sessions. So this handshake ends here, and the selected context begins its own.
         Err(SniError::ALERT_FATAL)
     });
     Ok(selector.build())
 }
 
-/// Reads the ClientHello and selects a context. Returns an `Ssl` of that context for the handshake, and the
-/// stream, from which the ClientHello can be read again.
+/// Reads the ClientHello and selects a context. Returns an `Ssl` of that context for the
+/// handshake, and the stream, from which the ClientHello can be read again.
 pub async fn select<IO>(
     selector: &SslContext,
     mut io: IO,
@@ -125,7 +125,7 @@ pub fn connection_info(ssl: &SslRef) -> ConnectionInfo {
     let client = ssl.peer_certificate();
     if let Some(client) = client.and_then(|certificate| certificate.to_der().ok()) {
         let intermediates = ssl.peer_cert_chain().into_iter().flatten();
-        let intermediates = intermediates.filter_map(|certificate| certificate.to_der().ok());
+        let intermediates = intermediates.filter_map(|issuer| issuer.to_der().ok());
         info = info.client_certificates([client].into_iter().chain(intermediates));
     }
     info.build()

@@ -14,8 +14,12 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{MisdirectedLayer, TlsListener};
 
-/// Serves an endpoint of poem. A handler reads the connection with `request.extensions().get::<ConnectionInfo>()`.
-pub async fn serve(mut listener: TlsListener, app: impl Endpoint + 'static) -> io::Result<()> {
+/// Serves an endpoint of poem. A handler reads the connection with
+/// `request.extensions().get::<ConnectionInfo>()`.
+pub async fn serve<E>(mut listener: TlsListener, app: E) -> io::Result<()>
+where
+    E: Endpoint + 'static,
+{
     let local = LocalAddr(listener.local_addr()?.into());
     let app = Arc::new(app);
     let layer = MisdirectedLayer::new();

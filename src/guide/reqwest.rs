@@ -11,7 +11,8 @@ pub struct RepeatingClient {
 impl RepeatingClient {
     /// Creates the client from a function that returns the same settings at each call.
     pub fn new(settings: impl Fn() -> ClientBuilder) -> reqwest::Result<Self> {
-        // A redirect would hide which of two requests got the 421. The other one must not be repeated.
+        // A redirect would hide which of two requests got the 421. The other one must not be
+        // repeated.
         let settings = || settings().redirect(Policy::none());
         Ok(Self {
             pooled: settings().build()?,

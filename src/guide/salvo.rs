@@ -12,14 +12,16 @@ use tower::{ServiceBuilder, service_fn};
 use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{MisdirectedLayer, TlsListener};
 
-/// Serves a service of salvo. A handler reads the connection with `request.extensions().get::<ConnectionInfo>()`.
+/// Serves a service of salvo. A handler reads the connection with
+/// `request.extensions().get::<ConnectionInfo>()`.
 pub async fn serve(mut listener: TlsListener, service: Service) -> io::Result<()> {
     let local = listener.local_addr()?;
     let layer = MisdirectedLayer::new().json();
     loop {
         let (stream, peer) = listener.accept().await;
         let info = stream.connection_info().clone();
-        let handler = service.hyper_handler(local.into(), peer.into(), Scheme::HTTPS, None, None);
+        let (server, client) = (local.into(), peer.into());
+        let handler = service.hyper_handler(server, client, Scheme::HTTPS, None, None);
         let service = ServiceBuilder::new()
             .layer(AddExtensionLayer::new(info))
             .layer(layer.clone())

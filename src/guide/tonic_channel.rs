@@ -1,8 +1,8 @@
 use tonic::transport::Channel;
 use tonic::{Code, Status};
 
-/// Makes a call, and makes it again on a new channel if the server refuses the connection. `open` is, for instance,
-/// `|| endpoint.connect_lazy()`.
+/// Makes a call, and makes it again on a new channel if the server refuses the connection.
+/// `open` is, for instance, `|| endpoint.connect_lazy()`.
 pub async fn call<T>(
     channel: &mut Channel,
     open: impl Fn() -> Channel,
@@ -17,7 +17,8 @@ pub async fn call<T>(
     }
 }
 
-/// Whether a server with this crate refused the call. Other calls with the code UNAVAILABLE may have been processed.
+/// Whether a server with this crate refused the call. Other calls with the code UNAVAILABLE
+/// may have been processed.
 fn is_misdirected(status: &Status) -> bool {
     status.code() == Code::Unavailable && status.message() == "misdirected request"
 }

@@ -15,8 +15,9 @@ pub const LIMIT: usize = 64 * 1024;
 type Buffered = Either<Full<Bytes>, Body>;
 
 /// The service that a generated client calls.
-pub type Service<C> =
-    MapRequest<RetryMisdirected<Client<C, Buffered>>, fn(Request<Body>) -> Request<Buffered>>;
+pub type Service<C> = MapRequest<RetryMisdirected<Client<C, Buffered>>, ReadReady>;
+
+type ReadReady = fn(Request<Body>) -> Request<Buffered>;
 
 /// Creates a service that repeats a call on a fresh connection if the server answers 421.
 pub fn service<C: Connect + Clone>(connector: C) -> Service<C> {
@@ -24,12 +25,13 @@ pub fn service<C: Connect + Clone>(connector: C) -> Service<C> {
         .http2_only(true)
         .build(connector);
     ServiceBuilder::new()
-        .map_request((|request| request.map(buffer)) as fn(Request<Body>) -> Request<Buffered>)
+        .map_request((|request| request.map(buffer)) as ReadReady)
         .layer(RetryMisdirectedLayer::new())
         .service(client)
 }
 
-/// Reads what is ready of the body. The message of a unary call is ready as a whole, so such a call can be repeated.
+/// Reads what is ready of the body. The message of a unary call is ready as a whole, so such
+/// a call can be repeated.
 fn buffer(mut body: Body) -> Buffered {
     let mut message = BytesMut::new();
     let next = loop {
@@ -39,7 +41,9 @@ fn buffer(mut body: Body) -> Buffered {
             None => break None, // a stream that waits for its next message
         };
         match frame.map(Frame::into_data) {
-            Ok(Ok(data)) if message.len() + data.len() <= LIMIT => message.extend_from_slice(&data),
+            Ok(Ok(data)) if message.len() + data.len() <= LIMIT => {
+                message.extend_from_slice(&data);
+            }
             Ok(other) => break Some(Ok(other.map_or_else(|frame| frame, Frame::data))),
             Err(status) => break Some(Err(status)),
         }

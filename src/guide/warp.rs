@@ -8,7 +8,8 @@ use tower_http::add_extension::AddExtensionLayer;
 use tower_misdirected::{MisdirectedLayer, TlsListener};
 use warp::{Filter, Rejection, Reply};
 
-/// Serves a filter of warp. A filter reads the connection with `warp::ext::get::<ConnectionInfo>()`.
+/// Serves a filter of warp. A filter reads the connection with
+/// `warp::ext::get::<ConnectionInfo>()`.
 pub async fn serve<F>(mut listener: TlsListener, filter: F) -> io::Result<()>
 where
     F: Filter<Extract: Reply, Error = Rejection> + Clone + Send + Sync + 'static,
