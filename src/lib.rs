@@ -144,13 +144,13 @@
 //! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
 //! | TLS behind a load balancer that forwards TCP connections | [`TlsAcceptor::proxy_protocol`] | `proxy-protocol` |
 //! | plain HTTP that only this machine uses | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
-//! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none |
+//! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none; `axum` to list the gateways |
 //! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
 //! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) | |
 //!
 //! The [guide] has one page for each question. [`guide::servers`] has each of these servers in full,
-//! [`guide::rolling_out`] goes from reporting to enforcing, [`guide::troubleshooting`] leads from a 421 to its cause and cure, and [`guide::rules`] states every rule of the
-//! layer.
+//! [`guide::rolling_out`] leads from reporting to enforcing, [`guide::troubleshooting`] leads from a 421 to its cause and
+//! cure, and [`guide::rules`] states every rule of the layer.
 //!
 //! # Where to put the layer
 //!
@@ -182,7 +182,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `tracing` | yes | a log event for every refusal, with bounded length |
+//! | `tracing` | yes | a log event for every refusal, with bounded length; needs a subscriber, such as tracing-subscriber |
 //! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and HTTP/2 |
 //! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
 //! | `pem` | | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |

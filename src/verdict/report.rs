@@ -86,8 +86,10 @@ impl Verdict<'_> {
     /// Returns the judged authority, or `None` for a malformed request.
     ///
     /// The client chose the value. It has at most 259 octets: a host of 253, a colon and a port. Do not use it as a
-    /// metric label, because the number of distinct values is unbounded. Use the
-    /// [virtual host](ConnectionInfo::virtual_host) of the [`connection`](Self::connection) instead.
+    /// metric label, because the number of distinct values is unbounded. With virtual hosts, use the one that the
+    /// request asks for, which [`VirtualHosts::get`](crate::VirtualHosts::get) returns. The
+    /// [virtual host](ConnectionInfo::virtual_host) of the [`connection`](Self::connection) is the one that the
+    /// handshake asked for. For a misdirected request, it is another one.
     pub fn authority(&self) -> Option<EffectiveAuthority> {
         let target = self.target.as_ref().ok()?;
         Some(EffectiveAuthority::of_ref(target.authority))

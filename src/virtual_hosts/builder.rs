@@ -110,7 +110,9 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     /// Sets the configuration for clients whose server name matches no virtual host, or that send no server name. Adds
     /// a virtual host with the id `default`. Without a default, such handshakes are refused.
     ///
-    /// A connection under the default serves no host with another configuration: the layer answers 421.
+    /// A connection under the default serves no host with another configuration: the layer answers 421. The
+    /// default also serves every other host that its certificate covers and no virtual host matches. To prevent that,
+    /// list the hosts with [`allowed_hosts`](crate::MisdirectedLayer::allowed_hosts).
     ///
     /// ```
     /// use std::sync::Arc;
@@ -131,6 +133,9 @@ impl<C: Send + Sync + 'static> VirtualHostsBuilder<C> {
     }
 
     /// Makes the virtual host with this id the default. Use either this method or [`default`](Self::default).
+    ///
+    /// The default also serves every other host that its certificate covers and no virtual host matches. To prevent
+    /// that, list the hosts with [`allowed_hosts`](crate::MisdirectedLayer::allowed_hosts).
     pub fn default_to(mut self, id: impl Into<String>) -> Self {
         self.default.push(Default::Id(id.into()));
         self
