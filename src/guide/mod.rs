@@ -326,6 +326,7 @@ pub mod errors {}
 pub mod promises {}
 
 #[doc = include_str!("rules_authority.md")]
+///
 #[doc = include_str!("verdict.svg")]
 #[doc = include_str!("rules.md")]
 pub mod rules {}
