@@ -182,7 +182,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `tracing` | yes | a log event for every refusal, with bounded length; needs a subscriber, such as tracing-subscriber |
+//! | `tracing` | yes | a log event for every refusal, with bounded length; needs a subscriber such as tracing-subscriber |
 //! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and HTTP/2 |
 //! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
 //! | `pem` | | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |
