@@ -67,7 +67,7 @@ async fn d8_a_handshake_with_a_hello_retry_request_may_resume_a_session() {
         .with_no_client_auth()
         .with_single_cert(vec![CERTIFICATE.der.clone()], CERTIFICATE.key.clone_key())
         .unwrap();
-    config.alpn_protocols = vec!["h2".into()];
+    config.alpn_protocols = vec!["h2".into(), "h3".into()];
     let hosts = VirtualHosts::builder().host("www.test", config.into());
     let site = Site::new(hosts).await;
     let client = Visitor::new(Http::Two, None);
