@@ -132,25 +132,25 @@
 //!
 //! # Which server am I using?
 //!
-//! | your server | what to add | feature |
-//! |---|---|---|
-//! | `axum::serve` | [`TlsListener`] | `axum`, `rustls` |
-//! | `axum::serve` over a Unix socket or another listener | [`TlsListener::over`] | `axum`, `rustls` |
-//! | axum-server | [`TlsAcceptor`] as its acceptor | `axum-server` |
-//! | a loop over hyper | [`TlsListener::accept`] | `rustls` |
-//! | tonic | [`TlsListener::into_incoming`] | `tonic` |
-//! | salvo, warp, poem | [`TlsListener::accept`], with [recipes](guide::servers#salvo-warp-and-poem) | `rustls` |
-//! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] | `quinn` |
-//! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand | none |
-//! | TLS behind a load balancer that forwards TCP connections | [`TlsAcceptor::proxy_protocol`] | `proxy-protocol` |
-//! | plain HTTP that only this machine uses | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) | none |
-//! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] | none; `axum` to list the gateways |
-//! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) | none |
-//! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) | |
+//! | your server | what to add, and the feature |
+//! |---|---|
+//! | `axum::serve` | [`TlsListener`] (`axum`, `rustls`) |
+//! | `axum::serve` over a Unix socket or another listener | [`TlsListener::over`] (`axum`, `rustls`) |
+//! | axum-server | [`TlsAcceptor`] as its acceptor (`axum-server`) |
+//! | a loop over hyper | [`TlsListener::accept`] (`rustls`) |
+//! | tonic | [`TlsListener::into_incoming`] (`tonic`) |
+//! | salvo, warp, poem | [`TlsListener::accept`], with [recipes](guide::servers#salvo-warp-and-poem) (`rustls`) |
+//! | HTTP/3 with quinn and h3 | [`QuicTls`], then [`ConnectionInfo::from_quinn`] (`quinn`) |
+//! | another TLS stack | [`VirtualHosts::select`], then a [`ConnectionInfo`] built by hand |
+//! | TLS behind a load balancer that forwards TCP connections | [`TlsAcceptor::proxy_protocol`] (`proxy-protocol`) |
+//! | plain HTTP that only this machine uses | [`MisdirectedLayer::loopback()`](MisdirectedLayer::loopback) |
+//! | plain HTTP behind a proxy | [`MisdirectedLayer::behind_gateway`] (`axum` to list the gateways) |
+//! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) |
+//! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) |
 //!
 //! The [guide] has one page for each question. [`guide::servers`] has each of these servers in full,
 //! [`guide::rolling_out`] leads from reporting to enforcing, [`guide::troubleshooting`] leads from a 421 to its cause and
-//! cure, and [`guide::rules`] states every rule of the layer.
+//! cure, [`guide::errors`] explains every error, and [`guide::rules`] states every rule of the layer.
 //!
 //! # Where to put the layer
 //!
@@ -180,17 +180,17 @@
 //!
 //! # Features
 //!
-//! | feature | default | adds |
-//! |---|---|---|
-//! | `tracing` | yes | a log event for every refusal, with bounded length; needs a subscriber such as tracing-subscriber |
-//! | `axum` | | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and HTTP/2 |
-//! | `rustls` | | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
-//! | `pem` | | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |
-//! | `axum-server` | | [`TlsAcceptor`] for axum-server; implies `rustls` |
-//! | `quinn` | | [`QuicTls`] for HTTP/3; implies `rustls` |
-//! | `proxy-protocol` | | [`PlaintextListener`] and [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
-//! | `tonic` | | [`TlsListener`] for tonic's server; implies `rustls` |
-//! | `client` | | [`client::RetryMisdirectedLayer`]: clients that repeat a request after a 421 |
+//! | feature | adds |
+//! |---|---|
+//! | `tracing`, on by default | a log event for every refusal, with bounded length; needs a subscriber such as tracing-subscriber |
+//! | `axum` | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and HTTP/2 |
+//! | `rustls` | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
+//! | `pem` | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |
+//! | `axum-server` | [`TlsAcceptor`] for axum-server; implies `rustls` |
+//! | `quinn` | [`QuicTls`] for HTTP/3; implies `rustls` |
+//! | `proxy-protocol` | [`PlaintextListener`] and [`ProxyProtocol`]; with `rustls`, [`TlsAcceptor::proxy_protocol`] |
+//! | `tonic` | [`TlsListener`] for tonic's server; implies `rustls` |
+//! | `client` | [`client::RetryMisdirectedLayer`]: clients that repeat a request after a 421 |
 //!
 //! No feature chooses a crypto provider.
 #![forbid(unsafe_code)]
