@@ -2,12 +2,13 @@
 //! and connection info put in by hand. axum-test speaks HTTP/1.1 and says `Host: localhost`.
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{ConnectInfo, Extension, Request};
 use axum::middleware::{self, Next};
 use axum::routing::get;
 use axum_test::TestServer;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_misdirected::{
     CertificateNames, Coalescing, ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Rejection,
@@ -72,6 +73,42 @@ async fn router_layer_covers_routes_and_the_fallback_added_before() {
         send(&server, "/after", "c.test").await,
         (StatusCode::OK, "unguarded"),
     );
+}
+
+/// axum adds `Allow` outside the layer to what a route answers to a method that it lacks.
+#[tokio::test]
+async fn c2_a_refusal_does_not_tell_the_methods_of_a_route() {
+    let routes = || Router::new().route("/", get(|| async { "hello" }));
+    let unlayered = routes().oneshot(post("app.test")).await.unwrap();
+    assert_eq!(
+        (unlayered.status(), &unlayered.headers()["allow"]),
+        (
+            StatusCode::METHOD_NOT_ALLOWED,
+            &HeaderValue::from_static("GET,HEAD")
+        )
+    );
+
+    let app = routes()
+        .layer(MisdirectedLayer::new().json())
+        .layer(Extension(connection("a.test")));
+    for (host, status, allow) in [
+        ("a.test", StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"),
+        ("other.test", StatusCode::MISDIRECTED_REQUEST, ""),
+        ("a b", StatusCode::BAD_REQUEST, ""),
+    ] {
+        let answer = app.clone().oneshot(post(host)).await.unwrap();
+        assert_eq!(
+            (answer.status(), &answer.headers()["allow"]),
+            (status, &HeaderValue::from_static(allow))
+        );
+    }
+}
+
+fn post(host: &str) -> Request<Body> {
+    Request::post("/")
+        .header("host", host)
+        .body(Body::empty())
+        .unwrap()
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
-//! What the layer adds to every refusal: an error status, `Cache-Control: no-store`, and the connection header fields.
+//! What the layer adds to every refusal: an error status, `Cache-Control: no-store`, an empty `Allow`, and the connection
+//! header fields.
 //! The body stays as the responder wrote it, except for `HEAD` and gRPC.
 
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 use http_body::Body;
 
@@ -19,6 +20,7 @@ pub(crate) fn seal<B: Body + Default>(
         *response.status_mut() = refusal.status();
     }
     forbid_caching(response.headers_mut());
+    hide_methods(response.headers_mut());
     let version = refusal.version();
     if version >= Version::HTTP_2 {
         // HTTP/2 and HTTP/3 have no connection-specific fields (RFC 9113 §8.2.2, RFC 9114 §4.2).
@@ -35,6 +37,13 @@ pub(crate) fn seal<B: Body + Default>(
     } else if grpc::is_call(refusal) {
         grpc::make_trailers_only(response);
     }
+}
+
+/// Keeps the methods of a route out of a refusal. axum adds `Allow` outside the layers of a route, unless the response
+/// has one, which would tell that the path exists. axum itself sends an empty `Allow` for a route without methods.
+fn hide_methods(headers: &mut HeaderMap) {
+    let none = HeaderValue::from_static("");
+    headers.entry(ALLOW).or_insert(none);
 }
 
 /// Removes the body of an answer to `HEAD`, and sets `Content-Length` to its length (RFC 9110 §9.3.2). Not every server

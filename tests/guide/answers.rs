@@ -93,7 +93,8 @@ async fn c2_c8_the_page_shows_every_answer_as_it_is_on_the_wire() {
     let shown = shown();
     assert_eq!(shown.len(), answers.len(), "{answers:#?}");
     for (answer, shown) in answers.iter().zip(shown) {
-        assert_eq!(*answer, without_date(&shown));
+        // A field without a value ends with a space on the wire, and not on the page.
+        assert_eq!(answer.replace(": \n", ":\n"), without_date(&shown));
         assert!(shown.contains(DATE), "another date: {shown}");
     }
 }
