@@ -11,8 +11,8 @@
 //! name in `Host`.
 //!
 //! The right answer is 421: the client may retry on another connection, whatever the method. Browsers retry by
-//! themselves. Rust clients on hyper-util retry with [`client::RetryMisdirectedLayer`]. [`guide::clients`] lists all
-//! clients.
+//! themselves. Rust clients on hyper-util retry with [`client::RetryMisdirectedLayer`]. [`guide::clients`] shows what
+//! each tested client does.
 //!
 //! # Two mistakes
 //!
@@ -20,8 +20,9 @@
 //! - *Comparing `Host` with SNI as strings.* This refuses legitimately coalesced requests, IP addresses, and hosts with
 //!   a port, capitals or a trailing dot.
 //!
-//! This crate makes neither. By default it checks two things: the certificate that this handshake presented covers the
-//! host, and the handshake used the TLS configuration of the host. See [`Coalescing`] for other levels.
+//! This crate makes neither mistake. By default the layer checks two things: the certificate that this handshake
+//! presented covers the host, and the handshake used the TLS configuration of the host. See [`Coalescing`] for other
+//! levels.
 //!
 //! # How to use it
 //!
@@ -68,8 +69,8 @@
 //!
 //! # Virtual hosts
 //!
-//! If hosts differ in their certificates or in client authentication, pass [`VirtualHosts`] to the acceptor. The
-//! acceptor looks up the server name of every handshake, and the layer looks up the host of every request:
+//! If hosts differ in their TLS configurations, for example in client authentication, pass [`VirtualHosts`] to the
+//! acceptor. The acceptor looks up the server name of every handshake, and the layer looks up the host of every request:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -93,13 +94,13 @@
 //! Handlers of `admin.example.com` now never run without a client certificate. You can [replace](VirtualHosts::replace)
 //! the virtual hosts while the server runs. Connections that become outdated
 //! [end gracefully](guide::changing#outdated-connections), and their clients reconnect.
-//! [`VirtualHosts::overlaps`] lists where clients will get 421.
+//! [`VirtualHosts::overlaps`] lists the pairs of hosts between which clients will get 421.
 //!
 //! # What the client gets
 //!
-//! A refusal is a response with `Cache-Control: no-store` and an optional JSON body; [`guide::answers`] shows each whole.
-//! It tells the client nothing about the server. The operator gets the reason as a [`Rejection`] in the response's extensions, in a
-//! [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
+//! A refusal is a response with `Cache-Control: no-store` and an optional JSON body; [`guide::answers`] shows every kind
+//! of refusal in full. A refusal tells the client nothing about the server. The operator gets the reason as a
+//! [`Rejection`] in the response's extensions, in a [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
 //!
 //! # Tests
 //!
@@ -148,9 +149,9 @@
 //! | other plain HTTP | [`Coalescing::Unchecked`] with [`allowed_hosts`](MisdirectedLayer::allowed_hosts) |
 //! | actix-web, Rocket, pingora | [a server or proxy in front](guide::servers#servers-that-take-no-tower-layer) |
 //!
-//! The [guide] has one page for each question. [`guide::servers`] has each of these servers in full,
+//! The [guide] has one page for each question. [`guide::servers`] shows each of these servers in full,
 //! [`guide::rolling_out`] leads from reporting to enforcing, [`guide::troubleshooting`] leads from a 421 to its cause and
-//! cure, [`guide::errors`] explains every error, and [`guide::rules`] states every rule of the layer.
+//! fix, [`guide::errors`] explains every error, and [`guide::rules`] states every rule of the layer.
 //!
 //! # Where to put the layer
 //!
@@ -165,14 +166,14 @@
 //! - The inner service sees only the authority that the layer judged, and handlers get it from [`EffectiveAuthority`].
 //!   If a request names two hosts, the layer answers 400, or replaces `Host` if the request target overrides it
 //!   (RFC 9112 §3.2.2). The layer never reads `Forwarded` or `X-Forwarded-Host`.
-//! - With [`VirtualHosts`], at the default level and above, a request is served only under the current TLS
+//! - With [`VirtualHosts`], at the default level and stricter levels, a request is served only under the current TLS
 //!   configuration of its host. This holds for coalesced connections, resumed sessions and 0-RTT data, over every HTTP
 //!   version.
 //! - Without virtual hosts, open connections keep the TLS configuration that accepted them.
-//! - If the layer needs connection info and a request has none, it answers 500.
+//! - If the layer needs connection info and a request has none, the layer answers 500.
 //! - A refused request does not reach the inner service, and the layer does not read its body.
-//! - A request that passes costs no allocation, unless the layer changes it. The cost does not grow with the number of
-//!   names or hosts.
+//! - A request that passes costs no allocation, unless the layer changes the request. The cost does not grow with the
+//!   number of names or hosts.
 //! - The crate has no `unsafe` code.
 //!
 //! A [report-only](MisdirectedLayer::report_only) layer refuses nothing, so it gives none of these guarantees. See
@@ -183,7 +184,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `tracing`, on by default | a log event for every refusal, with bounded length; needs a subscriber such as tracing-subscriber |
-//! | `axum` | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and HTTP/2 |
+//! | `axum` | extractors; with `rustls`, [`TlsListener`] for `axum::serve`, and axum's feature `http2` |
 //! | `rustls` | [`TlsAcceptor`], [`TlsListener`], and reading the names of certificates |
 //! | `pem` | [`CertificateFiles`]: certificates from PEM files, and their renewal; implies `rustls` |
 //! | `axum-server` | [`TlsAcceptor`] for axum-server; implies `rustls` |
