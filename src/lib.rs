@@ -70,7 +70,8 @@
 //! # Virtual hosts
 //!
 //! If hosts differ in their TLS configurations, for example in client authentication, pass [`VirtualHosts`] to the
-//! acceptor. The acceptor looks up the server name of every handshake, and the layer looks up the host of every request:
+//! acceptor. The acceptor looks up the server name of every handshake, and the layer looks up the host of every
+//! request:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -98,8 +99,8 @@
 //!
 //! # What the client gets
 //!
-//! A refusal is a response with `Cache-Control: no-store` and an optional JSON body; [`guide::answers`] shows every kind
-//! of refusal in full. A refusal tells the client nothing about the server. The operator gets the reason as a
+//! A refusal is a response with `Cache-Control: no-store` and an optional JSON body; [`guide::answers`] shows every
+//! kind of refusal in full. A refusal tells the client nothing about the server. The operator gets the reason as a
 //! [`Rejection`] in the response's extensions, in a [callback](MisdirectedLayer::on_verdict), and as a `tracing` event.
 //!
 //! # Tests

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// The reason for which a request has no effective authority (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
+/// The reason why a request has no effective authority (RFC 9110 §7.2, RFC 9112 §3.2, RFC 9113 §8.3.1).
 ///
 /// The layer answers such a request with 400, because another connection would not help. With the feature `axum`, this
 /// type is also the rejection of the extractor [`EffectiveAuthority`](crate::EffectiveAuthority): a 400 without a body.

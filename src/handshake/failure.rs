@@ -38,7 +38,7 @@ pub struct HandshakeFailure<'a> {
     pub(crate) virtual_host: Option<&'a VirtualHost>,
 }
 
-/// The reason for which a handshake failed.
+/// The reason why a handshake failed.
 ///
 /// ```
 /// use tower_misdirected::FailureReason;

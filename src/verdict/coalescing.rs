@@ -2,7 +2,7 @@
 
 /// The hosts that one connection may serve (RFC 9113 §9.1.1, RFC 9114 §3.3).
 ///
-/// Each level refuses everything that the levels before it refuse, and more.
+/// Each level refuses everything that the level before it refuses, and adds checks.
 ///
 /// | level | the host must be |
 /// |---|---|
@@ -12,8 +12,8 @@
 /// | [`SameVirtualHost`](Self::SameVirtualHost) | matched by the virtual host of the handshake |
 /// | [`Never`](Self::Never) | the server name of the handshake |
 ///
-/// A server with a single TLS configuration has a single virtual host. For such a server, the three middle levels are
-/// the same.
+/// On a server with one `ServerConfig` and no [`VirtualHosts`](crate::VirtualHosts), the three middle levels are the
+/// same.
 ///
 /// ```
 /// use tower_misdirected::{Coalescing, MisdirectedLayer};

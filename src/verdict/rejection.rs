@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::malformed::Malformed;
 
-/// The reason for which the layer refused a request, or would have refused it without
+/// The reason why the layer refused a request, or would have refused it without
 /// [`report_only`](crate::MisdirectedLayer::report_only).
 ///
 /// The reason is for operators and never reaches the client. The layer inserts it into the response's extensions,
