@@ -27,7 +27,7 @@
 /// [`ConnectionInfo`](crate::ConnectionInfo). The layer is outside the framework, and handlers read the connection from
 /// the extensions of the request. [The loop over hyper](#hyper) also shuts down gracefully.
 ///
-/// With salvo. Its function for hyper is hidden in salvo's documentation:
+/// With salvo, whose function for hyper is hidden in salvo's documentation:
 ///
 /// ```rust,ignore
 #[doc = include_str!("salvo.rs")]
@@ -39,8 +39,9 @@
 #[doc = include_str!("warp.rs")]
 /// ```
 ///
-/// With poem. Its body cannot be made from bytes, so [`json`](crate::MisdirectedLayer::json) does not fit. poem's own
-/// adapter for tower layers does not fit either, because it passes requests of poem's type:
+/// With poem. The body type of poem's responses for hyper cannot be made from bytes, so
+/// [`json`](crate::MisdirectedLayer::json) does not fit. poem's own adapter for tower layers does not fit either,
+/// because it passes requests of poem's type:
 ///
 /// ```rust,ignore
 #[doc = include_str!("poem.rs")]
@@ -73,17 +74,17 @@ pub mod http3 {}
 /// 3. Make the acceptor, and the listener from it. Accept connections.
 /// 4. Poll the `AcmeState` in a task. Before it has a certificate, handshakes for its names fail.
 ///
-/// Renewal happens inside the configuration, so it is no reason for a 421 and ends no connection.
+/// Renewal happens inside the configuration, so it causes no 421 and ends no connection.
 ///
-/// Without `acme_challenges` the resolver also answers challenges by itself, if the configuration of the host offers
-/// `h2`, `http/1.1` and `acme-tls/1` and does not require client certificates. A challenge for an IP address has a server
-/// name such as `1.2.0.192.in-addr.arpa` (RFC 8738 §6), which no virtual host has, so it needs `acme_challenges`.
+/// Without `acme_challenges`, the resolver answers challenges by itself, if the configuration of the host offers
+/// `h2`, `http/1.1` and `acme-tls/1` and does not require client certificates. A challenge for an IP address has a
+/// server name such as `1.2.0.192.in-addr.arpa` (RFC 8738 §6), which no virtual host has, so it needs `acme_challenges`.
 pub mod certificates {}
 
 /// # How do I use OpenSSL, BoringSSL or another TLS stack?
 ///
 /// Build a [`ConnectionInfo`](crate::ConnectionInfo) when the handshake of a connection is complete, and insert it
-/// into the extensions of every request on that connection. It must say which certificate *this* handshake
+/// into the extensions of every request on that connection. The info must say which certificate *this* handshake
 /// presented, and which TLS configuration accepted the connection:
 ///
 /// | your server has | what to do |
@@ -127,8 +128,8 @@ pub mod certificates {}
 #[doc = include_str!("tokio_openssl.rs")]
 /// ```
 ///
-/// With the `boring` crate, `openssl` becomes `boring` in the imports of the recipe. The handshake differs. With
-/// tokio-boring, perform it like this:
+/// With the `boring` crate, replace `openssl` by `boring` in the imports of the recipe. With tokio-boring, perform the
+/// handshake like this:
 ///
 /// ```rust,ignore
 #[doc = include_str!("tokio_boring.rs")]
@@ -151,8 +152,8 @@ pub mod certificates {}
 ///
 /// ### Why does the recipe not call `set_ssl_context`?
 ///
-/// `set_ssl_context` changes the certificate of a handshake that has begun under another context. It does not change
-/// everything else:
+/// `set_ssl_context` changes the certificate of a handshake that has begun under another context. These parts do not
+/// change:
 ///
 /// | what | OpenSSL 3 | BoringSSL |
 /// |---|---|---|
@@ -173,13 +174,13 @@ pub mod certificates {}
 ///   you give them the same ticket keys or an external cache. OpenSSL needs the session id context in any case to
 ///   resume sessions with client certificates.
 ///
-/// A resumed session keeps its client certificate. It may lack the intermediate certificates.
+/// A resumed session keeps its client certificate, but may lack the intermediate certificates.
 ///
 /// Sessions end with the process, because the session id context is random. If several machines share ticket keys
 /// and must resume each other's sessions, set the session id context yourself, to at most 32 octets. Use one value for
 /// each context, the same on every machine, and a new value whenever the context changes. The
-/// [id of a configuration](crate::VirtualHostsBuilder::config_id) is such a value. The id itself applies to requests
-/// only, because this crate does not see the sessions of another TLS stack.
+/// [id of a configuration](crate::VirtualHostsBuilder::config_id) is such a value. Setting the id alone affects only
+/// requests, because this crate does not see the sessions of another TLS stack.
 ///
 /// ### What happens when I replace a context?
 ///
@@ -194,7 +195,7 @@ pub mod certificates {}
 /// - Call [`VirtualHosts::select`](crate::VirtualHosts::select) *during* the handshake, and use the configuration
 ///   that it returns for the whole handshake. Keep the selection for
 ///   [`ConnectionInfoBuilder::selection`](crate::ConnectionInfoBuilder::selection).
-/// - If nothing is selected, refuse the handshake with the alert `unrecognized_name`.
+/// - If `select` returns `None`, refuse the handshake with the alert `unrecognized_name`.
 /// - A session must resume only under the configuration under which it began. If you cannot ensure that, turn
 ///   resumption off.
 /// - Pass a client certificate only if the handshake has verified it, or the handshake that began the session.
@@ -210,12 +211,12 @@ pub mod certificates {}
 /// ## Which hosts will get 421s?
 ///
 /// Call [`VirtualHosts::overlaps_by`](crate::VirtualHosts::overlaps_by) with a function that returns the certificate
-/// names of a context. It lists the hosts that browsers will coalesce although their contexts differ.
+/// names of a context. The method lists the hosts that browsers will coalesce although their contexts differ.
 ///
 /// ## How does the info reach the request?
 ///
-/// In a loop over hyper, insert a clone into every request, as the example of
-/// [`TlsAcceptor`](crate::TlsAcceptor) does. With `axum::serve`, implement axum's `Listener` for your listener
+/// In a loop over hyper, insert a clone into the extensions of every request, as in [the loop over
+/// hyper](crate::guide::servers#hyper). With `axum::serve`, implement axum's `Listener` for your listener
 /// and `Connected` for a type of your own. Then let a middleware outside the layer copy the `ConnectionInfo`
 /// from that type into the extensions.
 pub mod other_tls_stacks {}
