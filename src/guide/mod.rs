@@ -244,7 +244,7 @@ pub mod changing {}
 #[doc = include_str!("hyper_util.rs")]
 /// ```
 ///
-/// The layer removes a connection that refused a request from the pool. With the body type `Full<Bytes>` every request
+/// If a connection refuses a request, the layer removes the connection from the pool. With the body type `Full<Bytes>` every request
 /// can be repeated. For other types, see [`RepeatBody`](crate::client::RepeatBody). The example `reverse_proxy` has
 /// bodies of which some can be repeated and others are streams.
 ///
@@ -283,24 +283,24 @@ pub mod changing {}
 #[doc = include_str!("tonic_client.rs")]
 /// ```
 ///
-/// - tonic's request body says neither whether it is a stream nor how long it is. The recipe reads what is ready of it
-///   without waiting. The request of a unary or server-streaming call is ready as a whole.
+/// - tonic's request body says neither whether it is a stream nor how long it is. The recipe reads the part of the body
+///   that is ready, without waiting. The request of a unary or server-streaming call is ready as a whole.
 /// - A stream whose next message is not ready yet goes to the server unchanged. If the server refuses it, the program
 ///   sees UNAVAILABLE.
-/// - What an `Endpoint` sets, such as timeouts and keep-alive, has to be set with the builder of hyper-util's client
-///   and with layers.
+/// - Set timeouts, keep-alive and other settings of an `Endpoint` with the builder of hyper-util's client and with
+///   layers.
 ///
 /// ### tonic, with a `Channel`
 ///
-/// Open another `Channel`. A `Channel` has one connection, and keeps it after a 421. It does not use hyper-util's
-/// client, so the layer has no effect around it.
+/// Open another `Channel`. A `Channel` has one connection, and keeps it after a 421. A `Channel` does not use
+/// hyper-util's client, so the layer has no effect around it.
 ///
 /// ```rust,ignore
 #[doc = include_str!("tonic_channel.rs")]
 /// ```
 ///
-/// - The closure `call` makes the request, so it can make a stream anew as well.
-/// - `Channel`s that were cloned before stay as they are. Keep the channel in one place.
+/// - The closure `call` creates the request, so it can create a stream again as well.
+/// - Earlier clones of the `Channel` keep the old connection. So keep the channel in one place.
 /// - tonic does not tell the program the HTTP status. The recipe recognizes the message of this crate's
 ///   [refusals](crate::guide::rules#c8-grpc). A bare 421 of another server is UNKNOWN to tonic.
 pub mod clients {}
