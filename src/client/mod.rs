@@ -1,10 +1,10 @@
 //! Client middleware that repeats a misdirected request on another connection (RFC 9110 §15.5.20). The rest of this
 //! crate is for servers, and shares no code with this module.
 //!
-//! If a server cannot serve a request on the connection it arrived on, it answers 421. The client should then repeat
-//! the request on another connection. Browsers do this by themselves, but Rust's HTTP clients return the 421 to the
-//! caller. [`RetryMisdirectedLayer`] adds the repeat to hyper-util's [`Client`](hyper_util::client::legacy::Client) and
-//! to tower services around it:
+//! If a server cannot serve a request on the connection it arrived on, the server answers 421. The client should then
+//! repeat the request on another connection. Browsers do this by themselves, but Rust's HTTP clients return the 421 to
+//! the caller. [`RetryMisdirectedLayer`] adds the repeat to hyper-util's [`Client`](hyper_util::client::legacy::Client)
+//! and to tower services around it:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -34,10 +34,11 @@
 //! # Repeated requests
 //!
 //! If the response is a 421, the layer drops it unread and sends the request again, whatever the method. The repeat has
-//! the same method, URI, version, header fields and extensions. The caller does not see the first response. If the
-//! repeat also gets 421, the caller gets that response unchanged. If the repeat fails, the caller gets the error.
+//! the same method, URI, version, header fields and extensions. The caller does not see the first response. If a repeat
+//! on a new connection also gets 421, the caller gets that response unchanged. If the repeat fails, the caller gets the
+//! error.
 //!
-//! The layer repeats a request only if its body can be sent twice. It decides before it sends anything:
+//! The layer repeats a request only if its body can be sent twice. The layer decides this before it sends anything:
 //!
 //! - Bodies in memory and empty bodies can be sent twice. [`RepeatBody`] lists the types.
 //! - A stream cannot be sent twice, so the caller gets the 421.
@@ -56,8 +57,8 @@
 //! repeat is sent on a new connection. After [`MAX_POOLED_REFUSALS`] refusals on pooled connections, the caller gets
 //! the next 421.
 //!
-//! Over HTTP/2, the layer repeats a request only once. The pool has one HTTP/2 connection for each host and port, so a
-//! pooled connection after a refusal is newer than the connection that refused.
+//! Over HTTP/2, the layer repeats a request only once. The pool has one HTTP/2 connection for each host and port, so
+//! after a refusal, a pooled connection is newer than the connection that refused (but see [Limits](#limits)).
 //!
 //! # Limits
 //!
@@ -71,8 +72,8 @@
 //!   the [budget] that tokio gives the task for the poll.
 //! - If a layer in between defers the call, every connection counts as new. Examples are tower's `Buffer`, and a layer
 //!   that awaits a tokio resource before it calls the client. There is then only one repeat, which may be sent on a
-//!   stale connection. The same happens if another request returns a stale connection to the pool while the repeat
-//!   waits for a new connection.
+//!   stale connection. The repeat may also be sent on a stale connection if another request returns a stale connection
+//!   to the pool while the repeat waits for a new connection.
 //! - While the client opens a connection for a request, the request may get a pooled connection instead. The client
 //!   then finishes opening the connection in the background. A repeat may get this connection, which counts as new,
 //!   although its handshake may be older than a change on the server. So shortly after a burst of first requests to a
@@ -114,10 +115,10 @@
 //!   use a client without the layer for requests that must not take effect twice.
 //! - The repeat goes to the same URI, and the client checks the server's certificate on the new connection in the same
 //!   way. A 421 cannot redirect a request, or the credentials in it, to another server.
-//! - A server that always answers 421 gets each request twice. It may get one more copy for each idle connection in the
-//!   client's pool, up to [`MAX_POOLED_REFUSALS`]; each of these connections is poisoned after one copy. A request
-//!   opens at most one connection more than without the layer. Later requests must open new connections instead of the
-//!   poisoned connections.
+//! - A server that always answers 421 gets each request twice. Over HTTP/1 it may get one more copy for each idle
+//!   connection in the client's pool, up to [`MAX_POOLED_REFUSALS`]. Each of these connections is poisoned after one
+//!   copy. A request opens at most one connection more than without the layer. Later requests must open new connections
+//!   instead of the poisoned connections.
 //! - The layer drops the body of a refused response unread, so a server cannot delay the repeat with a slow body. Over
 //!   HTTP/1, this closes the connection. Over HTTP/2, it resets the stream.
 //! - A server may refuse an upload before it has read all of it. The repeat does not wait for the rest of the upload.

@@ -4,9 +4,9 @@ use super::misdirected_layer::MisdirectedLayer;
 
 impl<R> MisdirectedLayer<R> {
     /// Sets whether the certificate that the handshake presented must cover the host. On by default, at
-    /// [`Coalescing::Certificate`](crate::Coalescing::Certificate) and above.
+    /// [`Coalescing::Certificate`](crate::Coalescing::Certificate) and stricter levels.
     ///
-    /// Turn it off in two cases:
+    /// Turn this check off in two cases:
     ///
     /// - The server is behind a proxy that re-encrypts, and its internal certificate does not cover the public hosts.
     /// - The server is a gateway that must compare only virtual hosts, as the Gateway API (GEP-3567) prescribes. Use

@@ -9,8 +9,8 @@ impl MisdirectedLayer {
     /// Creates a layer for a plaintext server behind gateways that terminate TLS. The layer serves only these hosts. It
     /// is short for [`new`](Self::new), [`gateway`](Self::gateway) and [`allowed_hosts`](Self::allowed_hosts).
     ///
-    /// With [`Peers::any()`], the layer needs no connection info. With a list of networks, it does: serve the
-    /// application with `into_make_service_with_connect_info::<ConnectionInfo>()`.
+    /// With [`Peers::any()`], the layer needs no connection info. With a list of networks, the layer needs it: serve
+    /// the application with `into_make_service_with_connect_info::<ConnectionInfo>()`.
     ///
     /// # Errors
     ///
@@ -39,15 +39,16 @@ impl<R> MisdirectedLayer<R> {
     /// Sets which peers are gateways that terminate TLS. The default is none.
     ///
     /// The layer treats a plaintext connection from such a peer like a
-    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway), so `https` requests pass. On a plaintext connection
-    /// from any other peer, the layer refuses every request with
+    /// [trusted gateway](crate::ConnectionInfo::trusted_gateway), so `https` requests pass. On any other plaintext
+    /// connection, the layer refuses every request with
     /// [`InsecureConnection`](crate::Rejection::InsecureConnection), whatever the scheme, and even at
     /// [`Coalescing::Unchecked`](crate::Coalescing::Unchecked). The setting does not affect TLS connections to this
-    /// server.
+    /// server, nor a `ConnectionInfo` that was built by `trusted_gateway`.
     ///
     /// The peer's address is [`ConnectionInfo::peer_addr`](crate::ConnectionInfo::peer_addr), the other end of the
-    /// connection. [`client_addr`](crate::ConnectionInfo::client_addr), `Forwarded` and `X-Forwarded-*` do not change
-    /// it. A peer without an IP address, such as on a Unix socket, is a gateway only under [`Peers::any()`].
+    /// connection. The layer ignores [`client_addr`](crate::ConnectionInfo::client_addr), `Forwarded` and
+    /// `X-Forwarded-*` here. A peer without an IP address, such as on a Unix socket, is a gateway only under
+    /// [`Peers::any()`].
     ///
     /// Also set [`allowed_hosts`](Self::allowed_hosts), as [`behind_gateway`](Self::behind_gateway) does. Nothing else
     /// limits the hosts that a gateway may request.

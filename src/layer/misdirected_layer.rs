@@ -17,10 +17,11 @@ use crate::verdict::{Coalescing, Verdict};
 /// Layer that answers 421 Misdirected Request (RFC 9110 §15.5.20) to requests whose authority cannot be served on
 /// the connection they arrived on, and 400 to requests without a valid authority.
 ///
-/// [`new`](Self::new) is the safe default. It serves a host only on connections whose certificate covers the host and
-/// whose TLS configuration is that of the host ([`Coalescing::SameTlsConfig`]). It needs a
-/// [`ConnectionInfo`](crate::ConnectionInfo) with every request, which this crate's acceptors provide. A request
-/// without a `ConnectionInfo` gets 500, and the log event says which acceptor to install.
+/// [`new`](Self::new) is the safe default for servers that terminate TLS. On a TLS connection, the layer then serves a
+/// host only if the certificate covers the host and the TLS configuration is that of the host
+/// ([`Coalescing::SameTlsConfig`]). The layer needs a [`ConnectionInfo`](crate::ConnectionInfo) with every request,
+/// which this crate's acceptors provide. A request without a `ConnectionInfo` gets 500, and the log event says which
+/// acceptor to install.
 ///
 /// Put the layer outside everything that routes, reads `Host` or authenticates. In axum,
 /// [`Router::layer`](https://docs.rs/axum/0.8/axum/struct.Router.html#method.layer) covers only the routes and the
@@ -28,7 +29,7 @@ use crate::verdict::{Coalescing, Verdict};
 ///
 /// # Not for forward proxies
 ///
-/// Origin servers and gateways may send 421. A forward proxy must not generate it (RFC 9110 §15.5.20).
+/// Origin servers and gateways may send 421. A forward proxy must not generate a 421 (RFC 9110 §15.5.20).
 ///
 /// # Example
 ///

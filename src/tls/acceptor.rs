@@ -22,8 +22,8 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 
 /// An acceptor for TLS connections that uses rustls and records what each handshake presented.
 ///
-/// Create it from an `Arc<ServerConfig>`, from [`VirtualHosts`], or from axum-server's `RustlsConfig`. One acceptor is
-/// enough for a server: clones share the parsed certificates and the bound on pending handshakes.
+/// Create an acceptor from an `Arc<ServerConfig>`, from [`VirtualHosts`], or from axum-server's `RustlsConfig`. One
+/// acceptor is enough for a server: clones share the parsed certificates and the bound on pending handshakes.
 ///
 /// - With `axum::serve` or your own accept loop over TCP, pass it to [`TlsListener`](crate::TlsListener).
 /// - With axum-server, pass it as the acceptor: `axum_server::bind(addr).acceptor(TlsAcceptor::from(config))`.

@@ -42,16 +42,16 @@ impl TlsAcceptor {
         self
     }
 
-    /// Sets the time within which [outdated](crate::ConnectionInfo::is_outdated) HTTP/2 connections are told to end,
-    /// counted from the replacement of the virtual hosts. `None` turns this off. The default is one second.
+    /// Sets the time within which [outdated](crate::ConnectionInfo::is_outdated) HTTP/2 connections get a GOAWAY,
+    /// counted from the replacement of the virtual hosts. `None` turns the GOAWAY off. The default is one second.
     ///
     /// The stream writes one GOAWAY with the last stream 2^31-1 and NO_ERROR (RFC 9113 §6.8) between two frames of the
     /// server. Open streams complete. The client opens another connection for its next request, and closes the outdated
     /// connection. Without the GOAWAY, most clients keep using the connection and get 421 until it ends.
     ///
     /// A busy connection gets the GOAWAY before the server's next frame. An idle connection gets it at a random moment
-    /// within the time, so that not all clients reconnect at once. With [`Duration::ZERO`], it gets the GOAWAY
-    /// immediately.
+    /// within the time, so that not all clients reconnect at once. With [`Duration::ZERO`], idle connections get the
+    /// GOAWAY immediately.
     ///
     /// Over HTTP/1.1, the next refusal closes the connection; see
     /// [`close_http1`](crate::MisdirectedLayer::close_http1). For HTTP/3 and other protocols, wait for
@@ -80,7 +80,7 @@ impl TlsAcceptor {
     ///
     /// Many clients write a whole upload before they read the answer. If the server closed the connection in the
     /// meantime, the next write would fail and the client would never see the 421. So the stream sends the answer,
-    /// closes its own direction, and reads and drops the rest of the body (RFC 9112 §9.6). The stream stops when the
+    /// half-closes the connection, and reads and drops the rest of the body (RFC 9112 §9.6). The stream stops when the
     /// body is complete, when the client closes the connection, after 5 seconds without data, after the set time, or
     /// after [`max_linger_bytes`](Self::max_linger_bytes).
     ///
@@ -114,7 +114,7 @@ impl TlsAcceptor {
     }
 
     /// Requires a PROXY protocol header, version 1 or 2, before the TLS handshake on every connection from these peers.
-    /// On connections from other peers, the acceptor reads no header. By default, no peer sends a header.
+    /// On connections from other peers, the acceptor reads no header. By default, the acceptor reads no headers.
     ///
     /// The header sets [`ConnectionInfo::client_addr`](crate::ConnectionInfo::client_addr).
     /// [`peer_addr`](crate::ConnectionInfo::peer_addr) stays the address of the peer that sent the header. If the
@@ -184,7 +184,7 @@ impl TlsAcceptor {
     /// [`handshake_failures`](Self::handshake_failures) counts failures by [reason](HandshakeFailure::reason).
     ///
     /// A health check of a gateway is not a failure. A connection is a health check if its PROXY protocol header names
-    /// no client or the gateway itself, and it ends before the handshake is complete.
+    /// no client or the gateway itself, and the connection ends before the handshake is complete.
     ///
     /// [`QuicTls`](crate::QuicTls) calls the callback only for handshakes that it refuses, because quinn returns other
     /// failures to its caller. quinn holds a lock on the endpoint during the call, so the callback must not call

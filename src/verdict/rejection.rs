@@ -49,14 +49,14 @@ pub enum Rejection {
     /// 421: the certificate of this connection's handshake does not cover the host, or its names are unknown. The host
     /// is not the server name.
     NotInCertificate,
-    /// 421: the host is the server name of the handshake, but the certificate of the handshake does not cover it. The
-    /// certificate is misconfigured.
+    /// 421: the host is the server name of the handshake, but the certificate of the handshake does not cover the host.
+    /// The certificate is misconfigured.
     ServerNameNotInCertificate,
     /// 421: the TLS configuration of the host is not the configuration that accepted the connection. Either the current
     /// virtual hosts select another configuration for the host, or the configuration of the host is unknown.
     DifferentTlsConfig,
     /// 421: the host matches another virtual host than the handshake did. Only at
-    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) and above.
+    /// [`Coalescing::SameVirtualHost`](crate::Coalescing::SameVirtualHost) and [`Never`](crate::Coalescing::Never).
     OtherVirtualHost,
     /// 421: the host is not the server name of the handshake. Only at [`Coalescing::Never`](crate::Coalescing::Never).
     ServerNameMismatch,

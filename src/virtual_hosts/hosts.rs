@@ -82,13 +82,14 @@ use crate::host::{Host, Sought};
 /// [`ConnectionInfo::client_certificates`](crate::ConnectionInfo::client_certificates) returns the verified
 /// certificate.
 ///
-/// Three conditions are your part:
+/// Four conditions are your part:
 ///
 /// - The layer uses [`Coalescing::SameTlsConfig`] or a stricter level, and is not
 ///   [report-only](crate::MisdirectedLayer::report_only).
 /// - If plaintext connections reach the same service, the layer has
 ///   [`require_tls`](crate::MisdirectedLayer::require_tls).
 /// - The service does not run behind TLS listeners without these virtual hosts.
+/// - No configuration that accepts clients without a certificate has the same [id](VirtualHostsBuilder::config_id).
 ///
 /// Without an [id](VirtualHostsBuilder::config_id), a session resumes only in the same process. A ticket from another
 /// process leads to a full handshake, even with a shared ticketer. With an id, a session resumes in every process whose
@@ -107,7 +108,7 @@ use crate::host::{Host, Sought};
 ///
 /// Over QUIC, the local address is unknown during the handshake, so a handshake without a server name uses the default.
 /// If a proxy or a NAT is in front of the server, clients connect to another address than the local address. Give the
-/// entry the local address then.
+/// virtual host both addresses then: the local address matches handshakes, and the public address matches requests.
 ///
 /// [`Coalescing::SameTlsConfig`]: crate::Coalescing::SameTlsConfig
 pub struct VirtualHosts<C = ServerConfig> {

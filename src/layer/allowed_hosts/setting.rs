@@ -24,9 +24,10 @@ impl MisdirectedLayer {
     /// - all addresses in 127.0.0.0/8, including their IPv4-mapped IPv6 form (`[::ffff:127.0.0.1]`)
     /// - `[::1]`
     ///
-    /// It refuses `0.0.0.0`, which is not a loopback address. On Linux and macOS, browsers connect to the machine
-    /// itself when they open `0.0.0.0`, and pages used it to evade the browser's protection of 127.0.0.1. If people
-    /// open your server as `0.0.0.0`, allow it with [`loopback_and`](Self::loopback_and).
+    /// The layer refuses `0.0.0.0`, which is not a loopback address. On Linux and macOS, browsers connect to the
+    /// machine itself when they open `0.0.0.0`, and pages used this address to evade the browser's protection of
+    /// 127.0.0.1. If people open your server as `0.0.0.0`, allow the address with
+    /// [`loopback_and`](Self::loopback_and).
     ///
     /// ```
     /// use tower_misdirected::MisdirectedLayer;
@@ -83,7 +84,7 @@ impl<R> MisdirectedLayer<R> {
     /// |---|---|
     /// | `app.example` | this name |
     /// | `*.app.example` | names with one more label, such as `a.app.example` |
-    /// | `**.app.example` | names with one or more labels more, such as `a.app.example` and `b.a.app.example` |
+    /// | `**.app.example` | names with one or more additional labels, such as `a.app.example` and `b.a.app.example` |
     /// | `192.0.2.1`, `::1`, `[::1]` | this IP address |
     /// | `10.0.0.0/8`, `2001:db8::/32` | the IP addresses of this network |
     /// | `0.0.0.0/0` and `::/0` | every IP address |
