@@ -244,9 +244,9 @@ pub mod changing {}
 #[doc = include_str!("hyper_util.rs")]
 /// ```
 ///
-/// If a connection refuses a request, the layer removes the connection from the pool. With the body type `Full<Bytes>` every request
-/// can be repeated. For other types, see [`RepeatBody`](crate::client::RepeatBody). The example `reverse_proxy` has
-/// bodies of which some can be repeated and others are streams.
+/// If a connection refuses a request, the layer removes the connection from the pool. With the body type `Full<Bytes>`
+/// every request can be repeated. For other types, see [`RepeatBody`](crate::client::RepeatBody). The example
+/// `reverse_proxy` has bodies of which some can be repeated and others are streams.
 ///
 /// ### reqwest
 ///
