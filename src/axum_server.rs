@@ -53,7 +53,8 @@ impl From<RustlsConfig> for TlsAcceptor {
     }
 }
 
-/// Inserts the [`ConnectionInfo`] into the extensions of every request.
+/// Inserts the [`ConnectionInfo`] into the extensions of every request. Under a configuration that names no ALPN
+/// protocols, it offers HTTP/2 and HTTP/1.1.
 impl<I, S> Accept<I, S> for TlsAcceptor
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -64,7 +65,9 @@ where
     type Future = Accepting<Self::Stream, S>;
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
-        described(self.accept(stream), TlsStream::connection_info, service)
+        // axum-server serves both versions.
+        let accepting = self.clone().for_http().accept(stream);
+        described(accepting, TlsStream::connection_info, service)
     }
 }
 

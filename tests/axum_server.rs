@@ -39,6 +39,21 @@ where
 }
 
 #[tokio::test]
+async fn a_configuration_without_alpn_serves_both_versions() {
+    let mut config = pki::leaf(&["a.test"]).server_config();
+    config.alpn_protocols.clear();
+    let (addr, _) = serve(TlsAcceptor::new(Arc::new(config))).await;
+    let io = wire::connect(addr, pki::client(&["h2", "http/1.1"]), Some("a.test")).await;
+    assert_eq!(io.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let answer = wire::send2(&wire::http2(io).await, wire::get2(Some("a.test"), &[])).await;
+    assert_eq!(answer.status(), 200);
+    for offered in [&["http/1.1"][..], &[]] {
+        let mut io = wire::connect(addr, pki::client(offered), Some("a.test")).await;
+        assert_eq!(get(&mut io, "a.test").await, 200, "{offered:?}");
+    }
+}
+
+#[tokio::test]
 async fn d5_connections_are_judged_by_what_they_presented_across_a_reload() {
     let config = RustlsConfig::from_config(pki::server(&["a.test", "old.test"]));
     let (addr, _) = serve(TlsAcceptor::from(config.clone())).await;

@@ -31,7 +31,6 @@ use crate::proxy_protocol::HeaderReader;
 #[derive(Clone)]
 pub(super) struct Handshakes {
     pub(super) chooser: Chooser,
-    pub(super) transport: Transport,
     pub(super) timeout: Duration,
     pub(super) pending: Arc<Pending>,
     pub(super) endings: Arc<Endings>,
@@ -59,6 +58,7 @@ pin_project! {
     #[project = AcceptingProjection]
     pub(super) struct Accepting<IO, F> {
         handshakes: Arc<Handshakes>,
+        transport: Transport,
         given: Given,
         refuse: fn(IO, Option<String>) -> F,
         stage: Stage<IO, F>,
@@ -90,6 +90,7 @@ where
     #[inline]
     pub(super) fn new(
         handshakes: Arc<Handshakes>,
+        transport: Transport,
         io: IO,
         mut given: Given,
         refuse: fn(IO, Option<String>) -> F,
@@ -103,18 +104,18 @@ where
         if let Some(peers) = &handshakes.proxy_protocol {
             if let Some(reader) = HeaderReader::of(peers, peer_addr(&given, &io)) {
                 let header = Box::new(Header::new(io, reader));
-                return Self::at(Stage::Header(header), None, handshakes, given, refuse);
+                return Self::at(Stage::Header(header), None, handshakes, transport, given, refuse);
             }
             // The address of the peer is gone, so it is unknown whether a header was required. Most likely this is a
             // health check.
             if is_reset(&given, &io) {
                 given.get_or_insert_default().is_gateways_own = true;
-                return Self::at(Stage::Reset, None, handshakes, given, refuse);
+                return Self::at(Stage::Reset, None, handshakes, transport, given, refuse);
             }
         }
-        let chosen = handshakes.chooser.choose_early(handshakes.transport);
+        let chosen = handshakes.chooser.choose_early(transport);
         let stage = Stage::of_handshake(chosen.as_ref(), io);
-        Self::at(stage, chosen, handshakes, given, refuse)
+        Self::at(stage, chosen, handshakes, transport, given, refuse)
     }
 
     #[inline]
@@ -122,11 +123,13 @@ where
         stage: Stage<IO, F>,
         chosen: Option<Chosen>,
         handshakes: Arc<Handshakes>,
+        transport: Transport,
         given: Given,
         refuse: fn(IO, Option<String>) -> F,
     ) -> Self {
         Self {
             handshakes,
+            transport,
             given,
             refuse,
             stage,
@@ -235,7 +238,7 @@ where
         if let Stage::Choosing(start) = self.stage {
             let start = ready!(Pin::new(start).poll(context))?;
             let client_hello = start.client_hello();
-            let transport = self.handshakes.transport;
+            let transport = *self.transport;
             let given = &*self.given;
             *self.chosen = self
                 .handshakes
@@ -305,7 +308,7 @@ where
             given.client = client_addr;
             given.is_gateways_own =
                 peers.is_some_and(|peers| is_gateways_own(peers, peer, client_addr));
-            *self.chosen = handshakes.chooser.choose_early(handshakes.transport);
+            *self.chosen = handshakes.chooser.choose_early(*self.transport);
             *self.stage = Stage::of_handshake(self.chosen.as_ref(), io);
         }
         Poll::Ready(Ok(()))

@@ -42,7 +42,7 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 /// - `h3` is removed from the ALPN protocols, because it only works over QUIC.
 ///
 /// Set the ALPN protocols `h2` and `http/1.1` in the configuration. rustls sets none by default, and clients then use
-/// HTTP/1.1. Only [`TlsListener`](crate::TlsListener) [offers them by default](crate::TlsListener#http2).
+/// HTTP/1.1. [`TlsListener`](crate::TlsListener#http2) and axum-server offer both by default.
 ///
 /// # Example
 ///
@@ -86,6 +86,7 @@ const MAX_PENDING_HANDSHAKES: usize = 4096;
 #[derive(Clone)]
 pub struct TlsAcceptor {
     handshakes: Arc<Handshakes>,
+    transport: Transport,
 }
 
 impl TlsAcceptor {
@@ -129,13 +130,13 @@ impl TlsAcceptor {
         Self {
             handshakes: Arc::new(Handshakes {
                 chooser,
-                transport: Transport::Tcp,
                 timeout: HANDSHAKE_TIMEOUT,
                 pending: Arc::new(Pending::new(MAX_PENDING_HANDSHAKES)),
                 endings: Arc::default(),
                 #[cfg(feature = "proxy-protocol")]
                 proxy_protocol: None,
             }),
+            transport: Transport::Tcp,
         }
     }
 
@@ -212,7 +213,8 @@ impl TlsAcceptor {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        Accepting::new(self.handshakes.clone(), io, given, refuse)
+        let (handshakes, transport) = (self.handshakes.clone(), self.transport);
+        Accepting::new(handshakes, transport, io, given, refuse)
     }
 
     /// Returns whether the peer must be known before the handshake.
@@ -222,8 +224,8 @@ impl TlsAcceptor {
     }
 
     /// Offers `h2` and `http/1.1` under a configuration without ALPN protocols.
-    pub(super) fn for_http(mut self) -> Self {
-        self.handshakes().transport = Transport::TcpForHttp;
+    pub(crate) fn for_http(mut self) -> Self {
+        self.transport = Transport::TcpForHttp;
         self
     }
 
