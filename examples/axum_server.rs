@@ -73,16 +73,17 @@ async fn manage(
     config: RustlsConfig,
     files: Option<(String, String)>,
 ) -> Result<()> {
-    if let Some(addr) = handle.listening().await {
-        println!("listening on https://{addr}");
-    }
     #[cfg(unix)]
-    if let Some((chain, key)) = files {
+    {
         use tokio::signal::unix::{SignalKind, signal};
         let mut hangups = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while hangups.recv().await.is_some() {
-                match from_pem(&chain, &key) {
+                let new = match &files {
+                    Some((chain, key)) => from_pem(chain, key),
+                    None => in_memory(),
+                };
+                match new {
                     Ok(new) => {
                         config.reload_from_config(new);
                         println!("reloaded");
@@ -91,6 +92,9 @@ async fn manage(
                 }
             }
         });
+    }
+    if let Some(addr) = handle.listening().await {
+        println!("listening on https://{addr}");
     }
     tokio::signal::ctrl_c().await?;
     handle.graceful_shutdown(Some(Duration::from_secs(10)));

@@ -302,8 +302,12 @@ async fn hyper_loop_serves_and_ends_gracefully() {
 
 #[tokio::test]
 async fn axum_server_serves_a_certificate_made_in_memory() {
-    let example = Running::start("axum_server", &[]).await;
+    let mut example = Running::start("axum_server", &[]).await;
     serves_its_names_only(example.addr).await;
+    if example.signal("-HUP") {
+        example.says("reloaded").await;
+        serves_its_names_only(example.addr).await;
+    }
 }
 
 #[tokio::test]

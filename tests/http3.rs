@@ -65,6 +65,7 @@ async fn d5_a_certificate_serves_its_names_and_a_refusal_leaves_the_connection_a
             assert_eq!(answer.headers()["cache-control"], "no-store", "C1");
             assert_eq!(answer.body(), r#"{"error":"misdirected_request"}"#, "C2");
             assert!(!answer.headers().contains_key("connection"), "C3");
+            assert!(answer.headers().contains_key("date"), "RFC 9110 §6.6.1");
         }
     }
     assert_eq!(calls.count(), 4, "C4");

@@ -16,13 +16,48 @@ pub fn print(seen: &Observations, coalesced: &[[String; 2]], findings: &[Finding
         table(&mut out, seen, http);
     }
     shared(&mut out, coalesced);
-    if findings.is_empty() {
-        let _ = writeln!(out, "\nNothing to mend, and nothing to note.");
-    }
+    untested(&mut out, seen);
     for (place, finding) in findings.iter().enumerate() {
         self::finding(&mut out, finding, &findings[..place]);
     }
+    let count = |severity| {
+        let found = findings.iter();
+        found.filter(|finding| finding.severity == severity).count()
+    };
+    let _ = match (
+        count(Severity::Mend),
+        count(Severity::Warning),
+        count(Severity::Note),
+    ) {
+        (0, 0, 0) => writeln!(out, "\nNothing to mend, and nothing to note."),
+        (0, 0, notes) => writeln!(out, "\nNothing to mend; notes: {notes}."),
+        (mend, warnings, notes) => {
+            writeln!(
+                out,
+                "\nTo mend: {mend}, warnings: {warnings}, notes: {notes}."
+            )
+        }
+    };
     out
+}
+
+/// The hosts whose own connections got no answer, because they ask for a client certificate.
+fn untested(out: &mut String, seen: &Observations) {
+    let untested = |connection: &&Connection| {
+        connection.asks_client_certificate
+            && !connection.sent_client_certificate
+            && connection.answers.is_empty()
+    };
+    let mut names: Vec<_> = seen.connections.iter().filter(untested).map(name).collect();
+    names.sort_unstable();
+    names.dedup();
+    if !names.is_empty() {
+        let names = list(&names);
+        let _ = writeln!(
+            out,
+            "Without a client certificate (--cert, --key) there is no connection for: {names}"
+        );
+    }
 }
 
 fn finding(out: &mut String, finding: &Finding, earlier: &[Finding]) {
@@ -32,7 +67,10 @@ fn finding(out: &mut String, finding: &Finding, earlier: &[Finding]) {
         Severity::Note => "note",
     };
     let (id, hosts) = (id(finding), list(&finding.hosts));
-    let heals = if finding.heals { "" } else { ", does not heal" };
+    let heals = match finding.heals || finding.severity == Severity::Note {
+        true => "",
+        false => ", does not heal",
+    };
     let _ = writeln!(out, "\n{severity}: {id}: {hosts}{heals}");
     wrapped(out, "  cause: ", &finding.cause);
     let cure = finding.cure.to_string();

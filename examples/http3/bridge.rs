@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::{Body, HttpBody};
@@ -13,6 +13,8 @@ use bytes::{Buf, Bytes};
 use h3::error::Code;
 use h3::server::{RequestResolver, RequestStream};
 use h3_quinn::RecvStream;
+use http::HeaderValue;
+use http::header::DATE;
 use http_body_util::BodyExt;
 use hyper::body::Frame;
 use quinn::Endpoint;
@@ -197,7 +199,12 @@ async fn answer(
         .oneshot(request)
         .await
         .unwrap_or_else(|error: Infallible| match error {});
-    let (head, mut body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
+    // RFC 9110 §6.6.1. hyper does this for the other versions.
+    let now = httpdate::HttpDate::from(SystemTime::now()).to_string();
+    if let Ok(now) = HeaderValue::try_from(now) {
+        head.headers.entry(DATE).or_insert(now);
+    }
     send.send_response(http::Response::from_parts(head, ()))
         .await?;
     while let Some(frame) = body.frame().await {

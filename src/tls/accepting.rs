@@ -104,7 +104,14 @@ where
         if let Some(peers) = &handshakes.proxy_protocol {
             if let Some(reader) = HeaderReader::of(peers, peer_addr(&given, &io)) {
                 let header = Box::new(Header::new(io, reader));
-                return Self::at(Stage::Header(header), None, handshakes, transport, given, refuse);
+                return Self::at(
+                    Stage::Header(header),
+                    None,
+                    handshakes,
+                    transport,
+                    given,
+                    refuse,
+                );
             }
             // The address of the peer is gone, so it is unknown whether a header was required. Most likely this is a
             // health check.

@@ -138,11 +138,10 @@ impl fmt::Display for Rejection {
             Self::UnknownHost => "the host is neither an allowed host nor a virtual host",
             Self::UnknownPort => "the list of ports does not contain the port",
             Self::NoConnectionInfo => {
-                "the request carries no ConnectionInfo: serve it through \
-                 tower_misdirected::TlsListener, or a TcpListener behind a gateway (axum::serve, with \
-                 into_make_service_with_connect_info::<ConnectionInfo>()) or \
-                 tower_misdirected::TlsAcceptor (axum-server, hyper), insert one by hand, or \
-                 set Coalescing::Unchecked without strict_scheme, require_tls and gateway"
+                "the request carries no ConnectionInfo: with axum::serve, serve a TlsListener (or a TcpListener behind \
+                 a gateway) with into_make_service_with_connect_info::<ConnectionInfo>(); with axum-server, use \
+                 TlsAcceptor as its acceptor; in a loop over hyper, insert the stream's connection_info().clone() into the extensions of \
+                 every request, outside the layer"
             }
             Self::InsecureConnection => "the connection is not secured by TLS",
             Self::SchemeMismatch => "the scheme of the request is not that of the connection",

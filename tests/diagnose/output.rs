@@ -29,6 +29,7 @@ fn the_matrix_has_a_row_for_each_connection_and_findings_under_it() {
         "(none) the server sent the TLS alert unrecognized_name",
         "Browsers share connections: a.test <-> admin.a.test",
         "note: wildcard-over-client-certificates: admin.a.test",
+        "Nothing to mend; notes: 4.",
     ] {
         assert!(
             lines.iter().any(|line| line == expected),
@@ -50,6 +51,34 @@ fn what_needs_no_mending_says_so() {
         text.ends_with("\nNothing to mend, and nothing to note.\n"),
         "{text}"
     );
+}
+
+#[test]
+fn the_last_line_counts_what_there_is_to_mend() {
+    let table = "
+        a.test | a.test | 200 421
+        b.test | a.test | 200 421
+        -      | a.test | 200 421";
+    let seen = seen(&["a.test", "b.test"], table);
+    let text = print(&seen, &coalesced(&seen), &findings(&seen));
+    assert!(
+        text.ends_with("\nTo mend: 2, warnings: 0, notes: 0.\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_host_that_was_not_asked_without_a_certificate_is_named() {
+    let table = "
+        a.test     | a.test *.a.test | 200 421
+        b.a.test ? | a.test *.a.test |
+        -          | a.test *.a.test | 200 421";
+    let seen = seen(&["a.test", "b.a.test"], table);
+    let text = print(&seen, &coalesced(&seen), &findings(&seen));
+    let expected =
+        "Without a client certificate (--cert, --key) there is no connection for: b.a.test\n";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.ends_with("\nNothing to mend; notes: 1.\n"), "{text}");
 }
 
 #[test]
