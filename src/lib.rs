@@ -59,13 +59,14 @@
 //!     let certificate = CertificateFiles::open("fullchain.pem", "privkey.pem")?;
 //!     certificate.watch(Duration::from_secs(60)); // presents the renewed certificate to new connections
 //!     let config = certificate.server_config()?; // offers HTTP/2 and HTTP/1.1
-//!     let listener = TlsListener::bind("0.0.0.0:443", config).await?;
+//!     let listener = TlsListener::bind("0.0.0.0:8443", config).await?;
 //!     axum::serve(listener, app.into_make_service_with_connect_info::<ConnectionInfo>()).await?;
 //!     Ok(())
 //! }
 //! ```
 //!
-//! The listener also takes an `Arc<rustls::ServerConfig>` of your own. See [`guide::certificates`].
+//! In production, listen on port 443, which [needs a privilege](guide::errors#when-a-listener-binds) on most systems. The
+//! listener also takes an `Arc<rustls::ServerConfig>` of your own. See [`guide::certificates`].
 //!
 //! # Virtual hosts
 //!

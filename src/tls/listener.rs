@@ -55,7 +55,8 @@ use crate::listening::{BindError, Concurrent, InnerListener, bind, or_accepted};
 ///
 /// In your own loop, call [`accept`](Self::accept) and insert the stream's [`ConnectionInfo`](crate::ConnectionInfo)
 /// into the extensions of every request. hyper-util's `auto::Builder` serves HTTP/1 and HTTP/2, if its features `http1`
-/// and `http2` are both enabled:
+/// and `http2` are both enabled. [`guide::servers`](crate::guide::servers#hyper) has a whole program, with graceful
+/// shutdown:
 ///
 /// ```
 /// use std::sync::Arc;
