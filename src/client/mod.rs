@@ -31,6 +31,8 @@
 //! # }
 //! ```
 //!
+//! [`guide::clients`](crate::guide::clients#hyper-util) has the `[dependencies]`, and says how to see a repeat.
+//!
 //! # Repeated requests
 //!
 //! If the response is a 421, the layer drops it unread and sends the request again, whatever the method. The repeat has

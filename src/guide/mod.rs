@@ -238,7 +238,21 @@ pub mod changing {}
 ///
 /// ### hyper-util
 ///
-/// Wrap the client in [`RetryMisdirectedLayer`](crate::client::RetryMisdirectedLayer):
+/// ```toml
+/// [dependencies]
+/// bytes = "1"
+/// http = "1"
+/// http-body-util = "0.1"
+/// hyper-rustls = { version = "0.27", default-features = false, features = ["http1", "http2", "ring", "tls12"] }
+/// hyper-util = { version = "0.1", features = ["client-legacy", "http1", "http2", "tokio"] }
+/// rustls = { version = "0.23", default-features = false, features = ["ring", "std", "tls12"] }
+/// tokio = { version = "1", features = ["macros", "rt-multi-thread"] }
+/// tower = { version = "0.5", features = ["util"] }
+/// tower-misdirected = { version = "0.1", features = ["client"] }
+/// ```
+///
+/// Wrap the client in [`RetryMisdirectedLayer`](crate::client::RetryMisdirectedLayer). Its
+/// [module](crate::client) shows the connector and a request:
 ///
 /// ```rust,ignore
 #[doc = include_str!("hyper_util.rs")]
@@ -252,6 +266,11 @@ pub mod changing {}
 ///
 /// Send the repeat through a second [`reqwest::Client`](https://docs.rs/reqwest) that keeps no connections. The recipe
 /// works with reqwest 0.12 and 0.13:
+///
+/// ```toml
+/// [dependencies]
+/// reqwest = { version = "0.12", default-features = false, features = ["http2", "rustls-tls"] }
+/// ```
 ///
 /// ```rust,ignore
 #[doc = include_str!("reqwest.rs")]
