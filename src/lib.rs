@@ -65,8 +65,8 @@
 //! }
 //! ```
 //!
-//! In production, listen on port 443, which [needs a privilege](guide::errors#when-a-listener-binds) on most systems. The
-//! listener also takes an `Arc<rustls::ServerConfig>` of your own. See [`guide::certificates`].
+//! In production, listen on port 443, which [needs a privilege](guide::errors#when-a-listener-binds) on most systems.
+//! The listener also takes an `Arc<rustls::ServerConfig>` of your own. See [`guide::certificates`].
 //!
 //! # Virtual hosts
 //!

@@ -92,7 +92,10 @@ impl Client {
             ),
             ("a host with another certificate", cell(&other_certificate)),
             ("`WWW.EXAMPLE.COM.:8443`", cell(&spelled)),
-            ("the server's IP address, which the certificate covers", cell(&address)),
+            (
+                "the server's IP address, which the certificate covers",
+                cell(&address),
+            ),
             (
                 "`admin` on a new connection, resuming the TLS 1.3 session",
                 cell(&resumed),
