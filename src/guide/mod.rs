@@ -269,6 +269,7 @@ pub mod changing {}
 ///
 /// ```toml
 /// [dependencies]
+/// # In 0.13, the feature is `rustls`.
 /// reqwest = { version = "0.12", default-features = false, features = ["http2", "rustls-tls"] }
 /// ```
 ///
