@@ -54,7 +54,8 @@ impl From<RustlsConfig> for TlsAcceptor {
 }
 
 /// Inserts the [`ConnectionInfo`] into the extensions of every request. Under a configuration that names no ALPN
-/// protocols, it offers HTTP/2 and HTTP/1.1.
+/// protocols, it offers HTTP/2 and HTTP/1.1. If the server is `http1_only`, set `alpn_protocols` to `http/1.1`, or clients
+/// choose HTTP/2.
 impl<I, S> Accept<I, S> for TlsAcceptor
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::connect_info::MockConnectInfo;
 use axum::extract::{ConnectInfo, Extension, Request};
 use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_test::TestServer;
 use http::{HeaderValue, StatusCode};
@@ -79,7 +80,7 @@ async fn router_layer_covers_routes_and_the_fallback_added_before() {
 #[tokio::test]
 async fn c2_a_refusal_does_not_tell_the_methods_of_a_route() {
     let routes = || Router::new().route("/", get(|| async { "hello" }));
-    let unlayered = routes().oneshot(post("app.test")).await.unwrap();
+    let unlayered = routes().oneshot(post("/", "app.test")).await.unwrap();
     assert_eq!(
         (unlayered.status(), &unlayered.headers()["allow"]),
         (
@@ -89,23 +90,109 @@ async fn c2_a_refusal_does_not_tell_the_methods_of_a_route() {
     );
 
     let app = routes()
-        .layer(MisdirectedLayer::new().json())
+        .layer(MisdirectedLayer::new())
         .layer(Extension(connection("a.test")));
     for (host, status, allow) in [
         ("a.test", StatusCode::METHOD_NOT_ALLOWED, "GET,HEAD"),
         ("other.test", StatusCode::MISDIRECTED_REQUEST, ""),
         ("a b", StatusCode::BAD_REQUEST, ""),
     ] {
-        let answer = app.clone().oneshot(post(host)).await.unwrap();
+        let answer = app.clone().oneshot(post("/", host)).await.unwrap();
+        let allowed = &answer.headers()["allow"];
         assert_eq!(
-            (answer.status(), &answer.headers()["allow"]),
+            (answer.status(), allowed),
             (status, &HeaderValue::from_static(allow))
         );
     }
 }
 
-fn post(host: &str) -> Request<Body> {
-    Request::post("/")
+#[tokio::test]
+async fn what_is_set_for_other_methods_after_the_layer_is_not_covered() {
+    let routes = || Router::new().route("/", get(|| async { "hello" }));
+    let other = || async { (StatusCode::METHOD_NOT_ALLOWED, "other") };
+    let put = || axum::routing::put(|| async { "put" });
+    let layer = MisdirectedLayer::new;
+    for (app, status) in [
+        (
+            routes().method_not_allowed_fallback(other).layer(layer()),
+            StatusCode::MISDIRECTED_REQUEST,
+        ),
+        (
+            routes().layer(layer()).method_not_allowed_fallback(other),
+            StatusCode::METHOD_NOT_ALLOWED,
+        ),
+        (
+            routes().route("/", put()).layer(layer()),
+            StatusCode::MISDIRECTED_REQUEST,
+        ),
+        (
+            routes().layer(layer()).route("/", put()),
+            StatusCode::METHOD_NOT_ALLOWED,
+        ),
+    ] {
+        let app = app.layer(Extension(connection("a.test")));
+        assert_eq!(
+            app.oneshot(post("/", "other.test")).await.unwrap().status(),
+            status
+        );
+    }
+}
+
+/// axum adds fields outside the layer, and not the same to all.
+#[tokio::test]
+async fn c2_a_refusal_does_not_tell_which_paths_exist() {
+    let hello = || async { "hello" };
+    let service = tower::service_fn(async |_: Request| {
+        Ok::<_, std::convert::Infallible>(Response::new(Body::empty()))
+    });
+    let routes = || {
+        Router::new()
+            .route("/", get(hello))
+            .route_service("/service", service)
+            .nest("/nested", Router::new().route("/", get(hello)))
+    };
+    let text =
+        |refusal: tower_misdirected::Refusal<'_>| (refusal.status(), "elsewhere").into_response();
+    alike(routes().layer(MisdirectedLayer::new())).await;
+    alike(routes().layer(MisdirectedLayer::new().json())).await;
+    let text = MisdirectedLayer::new()
+        .responder(|refusal| (refusal.status(), "elsewhere").into_response());
+    alike(routes().layer(text)).await;
+}
+
+/// Refuses requests for each kind of path, and compares the answers.
+async fn alike(app: Router) {
+    let app = app.layer(Extension(connection("a.test")));
+    for (method, content_type) in [
+        ("GET", ""),
+        ("POST", ""),
+        ("HEAD", ""),
+        ("POST", "application/grpc"),
+    ] {
+        let mut answers = Vec::new();
+        for path in ["/", "/service", "/nested", "/nothing"] {
+            let request = Request::builder()
+                .method(method)
+                .uri(path)
+                .version(http::Version::HTTP_2);
+            let request = request
+                .header("host", "other.test")
+                .header("content-type", content_type);
+            let answer = app
+                .clone()
+                .oneshot(request.body(Body::empty()).unwrap())
+                .await
+                .unwrap();
+            answers.push((answer.status(), answer.headers().clone()));
+        }
+        for answer in &answers {
+            assert_eq!(*answer, answers[0], "{method} {content_type}");
+        }
+    }
+}
+
+fn post(path: &str, host: &str) -> Request<Body> {
+    Request::post(path)
         .header("host", host)
         .body(Body::empty())
         .unwrap()

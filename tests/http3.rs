@@ -397,13 +397,35 @@ async fn a_configuration_that_cannot_serve_quic_is_refused_and_others_are_served
         .host("d.test", h3(early_data))
         .build()
         .unwrap();
-    let addr = server::quic(app, hosts).await;
+    let failures = Arc::new(Mutex::new(Vec::new()));
+    let sink = failures.clone();
+    let acceptor = TlsAcceptor::from(hosts).on_handshake_failure(move |failure| {
+        let host = failure.virtual_host().map(|host| host.id().to_owned());
+        let server_name = failure.server_name().map(str::to_owned);
+        sink.lock()
+            .unwrap()
+            .push((failure.to_string(), host, server_name));
+    });
+    let addr = server::quic(app, acceptor).await;
     let endpoint = quic_client();
     // handshake_failure and no_application_protocol
     for (sni, number) in [("b.test", 40), ("c.test", 120)] {
         let refused = connect_quic(&endpoint, addr, pki::client(&[]), Some(sni)).await;
         assert_eq!(alert(refused), Some(number), "{sni}");
+        let (text, host, server_name) = failures.lock().unwrap().pop().unwrap();
+        assert_eq!(
+            [host, server_name],
+            [Some(sni.to_owned()), Some(sni.to_owned())],
+            "{text}"
+        );
+        assert_eq!(text.contains("add `h3`"), sni == "c.test", "{text}");
     }
+    // A client that offers a protocol of TCP over QUIC.
+    let mut config = pki::client(&[]);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let client = quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(config).unwrap()));
+    let connecting = endpoint.connect_with(client, addr, "c.test").unwrap();
+    assert_eq!(alert(connecting.await), Some(120));
     for sni in ["a.test", "d.test"] {
         let client = connect(&endpoint, addr, Some(sni)).await;
         assert_eq!(get3(&client, sni).await.status(), 200);

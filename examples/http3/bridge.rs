@@ -218,6 +218,8 @@ async fn answer(
         }
     }
     send.finish().await?;
+    // It may contain the body of the request.
+    drop(body);
     let _ = tokio::time::timeout(REST, read_rest(rest)).await;
     Ok(())
 }
@@ -233,10 +235,10 @@ async fn read_rest(rest: oneshot::Receiver<Receive>) {
             None => break,
         }
     }
-    // The answer is complete without the rest (RFC 9114 §4.1). If the time is up instead,
-    // quinn sends the code 0, which means the same to clients (RFC 9114 §8): `stop_sending`
-    // panics in h3-quinn 0.0.10 while a read is pending.
-    receive.stop_sending(Code::H3_NO_ERROR);
+    // The answer is complete without the rest, so the client may stop (RFC 9114 §4.1). When the
+    // stream is dropped, quinn says so with the code 0, which means H3_NO_ERROR (RFC 9114 §8).
+    // `stop_sending` panics in h3-quinn 0.0.10 while a read is pending, and one may be pending
+    // although `recv_data` has returned.
 }
 
 type Receive = RequestStream<RecvStream, Bytes>;

@@ -1,5 +1,5 @@
-//! What the layer adds to every refusal: an error status, `Cache-Control: no-store`, an empty `Allow`, and the connection
-//! header fields.
+//! What the layer adds to every refusal: an error status, `Cache-Control: no-store`, an empty `Allow`, `Content-Length`,
+//! and the connection header fields.
 //! The body stays as the responder wrote it, except for `HEAD` and gRPC.
 
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH};
@@ -34,8 +34,26 @@ pub(crate) fn seal<B: Body + Default>(
     response.extensions_mut().insert(refusal.rejection());
     if *refusal.method() == Method::HEAD {
         remove_body(response, version);
-    } else if grpc::is_call(refusal) {
+        return;
+    }
+    if grpc::is_call(refusal) {
         grpc::make_trailers_only(response);
+    }
+    state_length(response);
+}
+
+/// Sets `Content-Length`. axum adds it outside the layers of a route, but not for other paths, which would tell that the
+/// path exists.
+fn state_length<B: Body>(response: &mut Response<B>) {
+    if let Some(length) = response.body().size_hint().exact() {
+        let value = match length {
+            0 => HeaderValue::from_static("0"),
+            length => length.into(),
+        };
+        response
+            .headers_mut()
+            .entry(CONTENT_LENGTH)
+            .or_insert(value);
     }
 }
 

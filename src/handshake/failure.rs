@@ -151,8 +151,10 @@ impl HandshakeFailure<'_> {
     }
 
     /// Returns the server name by which the virtual hosts chose the TLS configuration. Returns `None` if the client sent
-    /// none, if no virtual host matches it, if the handshake failed before the ClientHello was complete, or without
-    /// virtual hosts.
+    /// none, if no configuration was chosen, or without virtual hosts.
+    ///
+    /// A client can choose any name under a wildcard or the default. As a metric label, use the id of
+    /// [`virtual_host`](Self::virtual_host).
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.and_then(Host::name)
     }
@@ -233,6 +235,9 @@ pub(crate) enum Ended {
     UnrecognizedName(Option<String>),
     /// The handshake was an ACME challenge, and is complete.
     Challenge,
+    /// The configuration has no ALPN protocol for QUIC.
+    #[cfg(feature = "quinn")]
+    NoProtocol,
 }
 
 impl Ended {
@@ -243,6 +248,8 @@ impl Ended {
             Self::TooManyPending => FailureReason::TooManyPending,
             Self::UnrecognizedName(_) => FailureReason::UnrecognizedName,
             Self::Challenge => FailureReason::Closed,
+            #[cfg(feature = "quinn")]
+            Self::NoProtocol => FailureReason::Transport,
         }
     }
 }
@@ -254,6 +261,8 @@ impl From<Ended> for io::Error {
             Ended::TooManyPending => io::ErrorKind::Other,
             Ended::UnrecognizedName(_) => io::ErrorKind::InvalidData,
             Ended::Challenge => io::ErrorKind::ConnectionAborted,
+            #[cfg(feature = "quinn")]
+            Ended::NoProtocol => io::ErrorKind::Unsupported,
         };
         Self::new(kind, ended)
     }
@@ -281,6 +290,10 @@ impl fmt::Display for Ended {
             ),
             Self::Challenge => f.write_str(
                 "the connection was an ACME challenge (RFC 8737), which is complete and carries no HTTP",
+            ),
+            #[cfg(feature = "quinn")]
+            Self::NoProtocol => f.write_str(
+                "the TLS configuration offers no HTTP/3; add `h3` to its `alpn_protocols` to serve the host over QUIC",
             ),
         }
     }

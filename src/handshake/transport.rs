@@ -51,8 +51,6 @@ impl Transport {
         }
     }
 
-    /// Returns whether the protocol with this ALPN identifier works over the transport. HTTP/3 needs QUIC, older
-    /// versions need TCP, and other protocols may work over both.
     /// Returns whether the configuration names an ALPN protocol for this transport.
     #[cfg(feature = "quinn")]
     pub(crate) fn has_protocol(self, config: &ServerConfig) -> bool {
@@ -60,12 +58,14 @@ impl Transport {
         protocols.any(|protocol| self.carries(protocol))
     }
 
+    /// Returns whether the protocol with this ALPN identifier works over the transport. HTTP/3 needs QUIC, older
+    /// versions need TCP, and other protocols may work over both.
     fn carries(self, protocol: &[u8]) -> bool {
         match self {
             Self::Tcp | Self::TcpForHttp => protocol != b"h3" && !protocol.starts_with(b"h3-"),
             #[cfg(feature = "quinn")]
             Self::Quic => {
-                let over_tcp = [&b"h2"[..], ACME_TLS].contains(&protocol);
+                let over_tcp = [&b"h2"[..], b"h2c", ACME_TLS].contains(&protocol);
                 !over_tcp && !protocol.starts_with(b"http/")
             }
         }

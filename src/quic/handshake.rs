@@ -15,8 +15,7 @@ use super::server_hello;
 use crate::certificate::CertificateNames;
 use crate::connection::{Facts, Flag, Security, TlsVersion};
 use crate::handshake::{
-    ACME_TLS, Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Recorder, Transport,
-    UNRECOGNIZED_NAME,
+    Chooser, Chosen, Ended, FailureReason, HandshakeFailure, Recorder, Transport, UNRECOGNIZED_NAME,
 };
 use crate::host::Host;
 use crate::virtual_hosts::Binding;
@@ -49,14 +48,20 @@ where
 }
 
 /// Reports a refused handshake to the operator. A session does not know the address of its peer.
-fn report(chooser: &Chooser, error: &(dyn Error + Send + Sync + 'static), reason: FailureReason) {
+fn report(
+    chooser: &Chooser,
+    chosen: Option<(Option<&Host>, Option<&Binding>)>,
+    error: &(dyn Error + Send + Sync + 'static),
+    reason: FailureReason,
+) {
+    let (server_name, binding) = chosen.unwrap_or_default();
     chooser.report(&HandshakeFailure {
         error,
         reason,
         peer_addr: None,
         client_addr: None,
-        server_name: None,
-        virtual_host: None,
+        server_name,
+        virtual_host: binding.map(Binding::virtual_host),
     });
 }
 
@@ -82,7 +87,7 @@ impl Handshake {
         let Some(chosen) = chooser.choose(hello, Transport::Quic, || None) else {
             let server_name = hello.server_name().map(str::to_owned);
             let ended = Ended::UnrecognizedName(server_name);
-            report(chooser, &ended, FailureReason::UnrecognizedName);
+            report(chooser, None, &ended, FailureReason::UnrecognizedName);
             return Err(alert(UNRECOGNIZED_NAME));
         };
         let Chosen {
@@ -92,22 +97,26 @@ impl Handshake {
             server_name,
             is_challenge: _,
         } = chosen;
+        let failed = |error: &(dyn Error + Send + Sync + 'static)| {
+            let chosen = (server_name.as_ref(), binding.as_ref());
+            report(chooser, Some(chosen), error, FailureReason::Transport);
+        };
+        // Such a configuration keeps its protocols for TCP, because rustls would accept any protocol without them.
+        if !Transport::Quic.has_protocol(&config) {
+            failed(&Ended::NoProtocol);
+            return Err(alert(NO_APPLICATION_PROTOCOL));
+        }
         // rustls will negotiate the first of our protocols that the client also offers. Only that protocol stays in the
         // configuration, because a session returns the negotiated protocol only in a type that quinn has with a crypto
         // provider.
         let offered: Vec<_> = hello.alpn().into_iter().flatten().collect();
         let mut ours = config.alpn_protocols.iter();
         let alpn = ours.find(|ours| offered.contains(&&***ours)).cloned();
-        // `acme-tls/1` stays in a configuration without a protocol for QUIC.
-        if alpn.as_deref() == Some(ACME_TLS) {
-            report(chooser, &Ended::Challenge, FailureReason::Tls);
-            return Err(alert(NO_APPLICATION_PROTOCOL));
-        }
         if let Some(alpn) = &alpn {
             Arc::make_mut(&mut config).alpn_protocols = vec![alpn.clone()];
         }
         let sessions = prepare::<Q>(config).map_err(|error| {
-            report(chooser, &*error, FailureReason::Transport);
+            failed(&*error);
             alert(HANDSHAKE_FAILURE)
         })?;
         let unread = || hello.server_name()?.parse().ok();

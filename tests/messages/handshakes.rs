@@ -117,6 +117,8 @@ pub async fn make(messages: &mut Messages) {
     let ended = failure(acceptor, |io| visit(io, challenge, Some("a.test")));
     messages.text(SECTION, ended.await);
 
+    messages.text(SECTION, over_quic().await);
+
     let crowded = plain().max_pending_handshakes(1);
     let (_silent, first) = tokio::io::duplex(64);
     let (_other, second) = tokio::io::duplex(64);
@@ -130,4 +132,24 @@ pub async fn make(messages: &mut Messages) {
         ended.expect("an end in time").unwrap().err().unwrap(),
     );
     second.abort();
+}
+
+/// What is reported if a client asks over QUIC for a host that has no protocol for it.
+async fn over_quic() -> String {
+    let mut http3 = pki::leaf(&["b.test"]).server_config();
+    http3.alpn_protocols = vec![b"h3".to_vec()];
+    let hosts = VirtualHosts::builder()
+        .host("a.test", pki::server(&["a.test"]))
+        .host("b.test", Arc::new(http3));
+    let reports = Arc::new(Mutex::new(Vec::new()));
+    let sink = reports.clone();
+    let acceptor = TlsAcceptor::from(hosts.build().unwrap()).on_handshake_failure(move |failure| {
+        sink.lock().unwrap().push(failure.to_string());
+    });
+    let addr = crate::server::quic(axum::Router::new(), acceptor).await;
+    let endpoint = wire::http3::quic_client();
+    let refused = wire::http3::connect_quic(&endpoint, addr, pki::client(&[]), Some("a.test"));
+    assert!(refused.await.is_err());
+    let report = reports.lock().unwrap().pop();
+    report.unwrap()
 }

@@ -7,6 +7,8 @@
 mod pki;
 #[path = "../program/mod.rs"]
 mod program;
+#[path = "../server/mod.rs"]
+mod server;
 #[path = "../wire/mod.rs"]
 mod wire;
 
