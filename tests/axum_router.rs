@@ -151,8 +151,6 @@ async fn c2_a_refusal_does_not_tell_which_paths_exist() {
             .route_service("/service", service)
             .nest("/nested", Router::new().route("/", get(hello)))
     };
-    let text =
-        |refusal: tower_misdirected::Refusal<'_>| (refusal.status(), "elsewhere").into_response();
     alike(routes().layer(MisdirectedLayer::new())).await;
     alike(routes().layer(MisdirectedLayer::new().json())).await;
     let text = MisdirectedLayer::new()

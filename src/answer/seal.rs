@@ -45,15 +45,11 @@ pub(crate) fn seal<B: Body + Default>(
 /// Sets `Content-Length`. axum adds it outside the layers of a route, but not for other paths, which would tell that the
 /// path exists.
 fn state_length<B: Body>(response: &mut Response<B>) {
+    if response.headers().contains_key(CONTENT_LENGTH) {
+        return;
+    }
     if let Some(length) = response.body().size_hint().exact() {
-        let value = match length {
-            0 => HeaderValue::from_static("0"),
-            length => length.into(),
-        };
-        response
-            .headers_mut()
-            .entry(CONTENT_LENGTH)
-            .or_insert(value);
+        response.headers_mut().insert(CONTENT_LENGTH, length.into());
     }
 }
 

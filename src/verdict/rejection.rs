@@ -140,8 +140,8 @@ impl fmt::Display for Rejection {
             Self::NoConnectionInfo => {
                 "the request carries no ConnectionInfo: with axum::serve, serve a TlsListener (or a TcpListener behind \
                  a gateway) with into_make_service_with_connect_info::<ConnectionInfo>(); with axum-server, use \
-                 TlsAcceptor as its acceptor; in a loop over hyper, insert the stream's connection_info().clone() into the extensions of \
-                 every request, outside the layer"
+                 TlsAcceptor as its acceptor; in a loop over hyper, insert the stream's connection_info().clone() \
+                 into the extensions of every request, outside the layer"
             }
             Self::InsecureConnection => "the connection is not secured by TLS",
             Self::SchemeMismatch => "the scheme of the request is not that of the connection",
