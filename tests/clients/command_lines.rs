@@ -45,11 +45,11 @@ async fn c1_c2_c3_curl_shows_the_whole_refusal() {
         (
             Http::One,
             "HTTP/1.1 421 Misdirected Request\ncontent-type: application/json\ncontent-length: 31\n\
-             cache-control: no-store\nconnection: close\n",
+             cache-control: no-store\nallow: \nconnection: close\n",
         ),
         (
             Http::Two,
-            "HTTP/2 421 \ncontent-type: application/json\ncontent-length: 31\ncache-control: no-store\n",
+            "HTTP/2 421 \ncontent-type: application/json\ncontent-length: 31\ncache-control: no-store\nallow: \n",
         ),
     ] {
         let mut command = curl(&program, http, &site, &["one.test/=two.test"]);
