@@ -20,22 +20,9 @@ use tower_misdirected::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::pki::Leaf;
+use crate::pki::{Leaf, chain, key, pem};
 use crate::program::Directory;
 use crate::server::Calls;
-
-fn pem(tag: &str, der: &[u8]) -> String {
-    pem::encode(&pem::Pem::new(tag, der))
-}
-
-/// A server's certificate and that of its issuer.
-fn chain(leaf: &Leaf) -> String {
-    pem("CERTIFICATE", &leaf.der) + &pem("CERTIFICATE", &pki::CA.0)
-}
-
-fn key(leaf: &Leaf) -> String {
-    pem("PRIVATE KEY", leaf.key.secret_der())
-}
 
 /// The two files, and what they were opened as.
 struct Files {

@@ -123,8 +123,8 @@ impl Gateway {
         setup.directory.write("settings.yaml", settings);
         setup.directory.write("ca.pem", site::ca());
         let leaf = pki::leaf(site::NAMES);
-        let key = site::pem("PRIVATE KEY", leaf.key.secret_der());
-        let chain = site::pem("CERTIFICATE", &leaf.der);
+        let key = pki::key(&leaf);
+        let chain = pki::pem("CERTIFICATE", &leaf.der);
         setup.directory.write("site.pem", chain + &key);
         setup.directory.write("key.pem", key);
 

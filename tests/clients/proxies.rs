@@ -66,11 +66,8 @@ impl Proxy {
         directory.write("configuration", configuration);
         directory.write("ca.pem", site::ca());
         let leaf = pki::leaf(site::NAMES);
-        let chain = site::pem("CERTIFICATE", &leaf.der);
-        directory.write(
-            "site.pem",
-            chain + &site::pem("PRIVATE KEY", leaf.key.secret_der()),
-        );
+        let chain = pki::pem("CERTIFICATE", &leaf.der);
+        directory.write("site.pem", chain + &pki::key(&leaf));
 
         let mut child = command
             .arg(directory.path("configuration"))

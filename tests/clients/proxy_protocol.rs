@@ -168,8 +168,8 @@ impl Proxy {
         directory.write("settings", settings);
         directory.write("ca.pem", site::ca());
         let leaf = pki::leaf(&HOSTS);
-        let chain = site::pem("CERTIFICATE", &leaf.der);
-        let key = site::pem("PRIVATE KEY", leaf.key.secret_der());
+        let chain = pki::pem("CERTIFICATE", &leaf.der);
+        let key = pki::key(&leaf);
         directory.write("site.pem", chain + &key);
 
         let mut child = Command::new(program)

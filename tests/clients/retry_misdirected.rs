@@ -49,8 +49,8 @@ impl Server {
             .replace("127.0.0.1:443", &addr.to_string());
         directory.write("settings", settings);
         let leaf = pki::leaf(site::NAMES);
-        let chain = site::pem("CERTIFICATE", &leaf.der);
-        let key = site::pem("PRIVATE KEY", leaf.key.secret_der());
+        let chain = pki::pem("CERTIFICATE", &leaf.der);
+        let key = pki::key(&leaf);
         directory.write("site.pem", chain + &key);
         let mut child = Command::new(program)
             .args(arguments)

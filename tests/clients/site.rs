@@ -266,11 +266,7 @@ impl Site {
 
 /// The authority that signed the site's certificate, in PEM.
 pub fn ca() -> String {
-    pem("CERTIFICATE", &pki::CA.0)
-}
-
-pub fn pem(tag: &str, der: &[u8]) -> String {
-    pem::encode(&pem::Pem::new(tag, der))
+    pki::pem("CERTIFICATE", &pki::CA.0)
 }
 
 pub fn pages() -> Router {

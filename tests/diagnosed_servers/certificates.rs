@@ -21,7 +21,7 @@ const FILES: &[(&str, &[&str])] = &[
 /// Writes every certificate together with its key, the authority, and a client's certificate. `rename` gives each
 /// name another.
 pub fn write(directory: &Directory, rename: impl Fn(&str) -> String) {
-    directory.write("ca.pem", pem("CERTIFICATE", &pki::CA.0));
+    directory.write("ca.pem", pki::pem("CERTIFICATE", &pki::CA.0));
     for (file, names) in FILES {
         let names: Vec<_> = names.iter().map(|name| rename(name)).collect();
         let names: Vec<_> = names.iter().map(String::as_str).collect();
@@ -31,10 +31,6 @@ pub fn write(directory: &Directory, rename: impl Fn(&str) -> String) {
 }
 
 fn write_leaf(directory: &Directory, file: &str, leaf: &Leaf) {
-    let chain = pem("CERTIFICATE", &leaf.der);
-    directory.write(file, chain + &pem("PRIVATE KEY", leaf.key.secret_der()));
-}
-
-fn pem(tag: &str, der: &[u8]) -> String {
-    pem::encode(&pem::Pem::new(tag, der))
+    let chain = pki::pem("CERTIFICATE", &leaf.der);
+    directory.write(file, chain + &pki::key(leaf));
 }

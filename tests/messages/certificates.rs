@@ -8,7 +8,7 @@ use rcgen::CertificateParams;
 use rustls::crypto::CryptoProvider;
 use tower_misdirected::{CertificateFiles, CertificateFilesError, QuicTls};
 
-use crate::pki::Leaf;
+use crate::pki::{Leaf, chain, key, pem};
 use crate::program::Directory;
 use crate::{Messages, events, pki};
 
@@ -20,18 +20,6 @@ const KEY: &str = "privkey.pem";
 
 /// A chain that is not valid yet.
 const EARLY: &str = "early.pem";
-
-fn pem(tag: &str, der: &[u8]) -> String {
-    pem::encode(&pem::Pem::new(tag, der))
-}
-
-fn chain(leaf: &Leaf) -> String {
-    pem("CERTIFICATE", &leaf.der) + &pem("CERTIFICATE", &pki::CA.0)
-}
-
-fn key(leaf: &Leaf) -> String {
-    pem("PRIVATE KEY", leaf.key.secret_der())
-}
 
 type Opened = Result<Arc<CertificateFiles>, CertificateFilesError>;
 

@@ -88,6 +88,20 @@ pub fn sign_by(authority: &Authority, params: CertificateParams) -> Leaf {
     }
 }
 
+pub fn pem(tag: &str, der: &[u8]) -> String {
+    pem::encode(&pem::Pem::new(tag, der))
+}
+
+/// A server's certificate and that of its issuer, as a PEM file has them.
+pub fn chain(leaf: &Leaf) -> String {
+    pem("CERTIFICATE", &leaf.der) + &pem("CERTIFICATE", &CA.0)
+}
+
+/// The private key of a certificate, as a PEM file has it.
+pub fn key(leaf: &Leaf) -> String {
+    pem("PRIVATE KEY", leaf.key.secret_der())
+}
+
 impl Leaf {
     pub fn certified_key(&self) -> Arc<CertifiedKey> {
         let key = ring::sign::any_supported_type(&self.key).unwrap();

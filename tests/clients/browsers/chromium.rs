@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::headless::{Browser, Kind};
 use super::visit::{Body, Fetch, Page, open};
 use crate::pki::{self, Leaf};
-use crate::site::{self, Site, Tls};
+use crate::site::{Site, Tls};
 
 const CHROMIUM: Kind = Kind {
     name: "Chromium",
@@ -62,7 +62,7 @@ fn key_hash(leaf: &Leaf) -> String {
     });
     let sha256 = suite.unwrap().common.hash_provider;
     let hash = sha256.hash(certificate.public_key().raw);
-    let pem = site::pem("HASH", hash.as_ref());
+    let pem = pki::pem("HASH", hash.as_ref());
     pem.lines().nth(1).unwrap().to_owned()
 }
 
