@@ -40,17 +40,7 @@ where
     F: Future<Output = ()>,
 {
     let (acceptor, reports) = reporting(acceptor);
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let client = async {
-        client(theirs).await;
-        std::future::pending().await
-    };
-    let result = tokio::select! {
-        result = acceptor.accept(ours) => result,
-        () = client => unreachable!(),
-        () = tokio::time::sleep(wire::PATIENCE) => panic!("no end in time"),
-    };
-    let error = result.err().unwrap();
+    let error = wire::refused(&acceptor, client).await;
     let counted: Vec<_> = acceptor.clone().handshake_failures().collect();
     let reports = std::mem::take(&mut *reports.lock().unwrap());
     let [(reason, text)] = &reports[..] else {
@@ -66,13 +56,6 @@ where
     (*reason, text.clone())
 }
 
-/// Speaks TLS with this configuration, until the server has had enough.
-async fn visit(io: DuplexStream, config: rustls::ClientConfig, server_name: Option<&str>) {
-    if let Ok(mut io) = wire::handshake(io, config, server_name).await {
-        let _ = io.read_u8().await;
-    }
-}
-
 #[tokio::test]
 async fn c6_every_handshake_that_fails_is_reported_with_its_reason() {
     let plain = || TlsAcceptor::new(pki::server(&["a.test"]));
@@ -86,15 +69,15 @@ async fn c6_every_handshake_that_fails_is_reported_with_its_reason() {
     .await;
     assert_eq!(reason, FailureReason::TimedOut, "{text}");
 
-    let (reason, text) = failure(hosts(), |io| visit(io, config(), Some("b.test"))).await;
+    let (reason, text) = failure(hosts(), |io| wire::visit(io, config(), Some("b.test"))).await;
     assert_eq!(reason, FailureReason::UnrecognizedName);
     assert!(text.contains("server name `b.test`"), "{text}");
-    let (reason, text) = failure(hosts(), |io| visit(io, config(), None)).await;
+    let (reason, text) = failure(hosts(), |io| wire::visit(io, config(), None)).await;
     assert_eq!(reason, FailureReason::UnrecognizedName);
     assert!(text.contains("sent no server name"), "{text}");
 
     let strict = Arc::new(pki::leaf(&["a.test"]).mutual_tls_config());
-    let (reason, text) = failure(strict, |io| visit(io, config(), Some("a.test"))).await;
+    let (reason, text) = failure(strict, |io| wire::visit(io, config(), Some("a.test"))).await;
     assert_eq!(reason, FailureReason::ClientCertificate, "{text}");
 
     let mut roots = rustls::RootCertStore::empty();
@@ -104,7 +87,7 @@ async fn c6_every_handshake_that_fails_is_reported_with_its_reason() {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    let (reason, text) = failure(plain(), |io| visit(io, suspicious, Some("a.test"))).await;
+    let (reason, text) = failure(plain(), |io| wire::visit(io, suspicious, Some("a.test"))).await;
     assert_eq!(reason, FailureReason::ClientAlert, "{text}");
 
     let (reason, text) = failure(plain(), async |mut io| {

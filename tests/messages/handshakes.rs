@@ -21,17 +21,7 @@ async fn failure<F: Future<Output = ()>>(
     let acceptor = acceptor.into().on_handshake_failure(move |failure| {
         sink.lock().unwrap().push(failure.to_string());
     });
-    let (ours, theirs) = tokio::io::duplex(1 << 16);
-    let client = async {
-        client(theirs).await;
-        std::future::pending().await
-    };
-    let accepted = tokio::select! {
-        accepted = acceptor.accept(ours) => accepted,
-        () = client => unreachable!(),
-        () = tokio::time::sleep(wire::PATIENCE) => panic!("no end in time"),
-    };
-    let error = accepted.expect_err("a failure");
+    let error = wire::refused(&acceptor, client).await;
     let reports = reports.lock().unwrap();
     let [report] = &reports[..] else {
         // A challenge is no failure, and only the caller learns of it.
@@ -42,12 +32,6 @@ async fn failure<F: Future<Output = ()>>(
         assert_eq!(*report, error.to_string());
     }
     report.clone()
-}
-
-async fn visit(io: DuplexStream, config: rustls::ClientConfig, server_name: Option<&str>) {
-    if let Ok(mut io) = wire::handshake(io, config, server_name).await {
-        let _ = io.read_u8().await;
-    }
 }
 
 pub async fn make(messages: &mut Messages) {
@@ -63,7 +47,7 @@ pub async fn make(messages: &mut Messages) {
     };
     messages.text(SECTION, failure(late, silent).await);
     for name in [Some("b.test"), None] {
-        let refused = failure(hosts(), |io| visit(io, pki::client(&[]), name));
+        let refused = failure(hosts(), |io| wire::visit(io, pki::client(&[]), name));
         messages.text(SECTION, refused.await);
     }
 
@@ -97,7 +81,7 @@ pub async fn make(messages: &mut Messages) {
         (Arc::new(new).into(), old),
         (plain(), pki::client(&["imap"])),
     ] {
-        let failed = failure(acceptor, |io| visit(io, client, Some("a.test")));
+        let failed = failure(acceptor, |io| wire::visit(io, client, Some("a.test")));
         messages.text(SECTION, failed.await);
     }
 
@@ -114,7 +98,7 @@ pub async fn make(messages: &mut Messages) {
     challenges.alpn_protocols = vec![b"acme-tls/1".to_vec()];
     let acceptor = hosts().acme_challenges(Arc::new(challenges));
     let challenge = pki::client(&["acme-tls/1"]);
-    let ended = failure(acceptor, |io| visit(io, challenge, Some("a.test")));
+    let ended = failure(acceptor, |io| wire::visit(io, challenge, Some("a.test")));
     messages.text(SECTION, ended.await);
 
     messages.text(SECTION, over_quic().await);

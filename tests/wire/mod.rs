@@ -6,6 +6,7 @@ pub mod frames;
 pub mod http3;
 pub mod proxy;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +16,11 @@ use h2::client::SendRequest;
 use http::{Method, Request, Response, Uri, Version};
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tower_misdirected::TlsAcceptor;
 
 /// Long enough for any machine: what takes longer never comes, and is a failure and no hang.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -187,4 +189,29 @@ async fn try_read2(response: Response<h2::RecvStream>) -> Result<Response<String
     }
     let body = String::from_utf8(body).unwrap();
     Ok(Response::from_parts(parts, body))
+}
+
+/// Runs a handshake with a client, which must fail, and returns its error.
+pub async fn refused<F: Future<Output = ()>>(
+    acceptor: &TlsAcceptor,
+    client: impl FnOnce(DuplexStream) -> F,
+) -> io::Error {
+    let (ours, theirs) = tokio::io::duplex(1 << 16);
+    let client = async {
+        client(theirs).await;
+        std::future::pending().await
+    };
+    let accepted = tokio::select! {
+        accepted = acceptor.accept(ours) => accepted,
+        () = client => unreachable!(),
+        () = tokio::time::sleep(PATIENCE) => panic!("no end in time"),
+    };
+    accepted.expect_err("a failure")
+}
+
+/// Speaks TLS with this configuration, until the server has had enough.
+pub async fn visit(io: DuplexStream, config: ClientConfig, server_name: Option<&str>) {
+    if let Ok(mut io) = handshake(io, config, server_name).await {
+        let _ = io.read_u8().await;
+    }
 }
