@@ -116,7 +116,7 @@ impl<'a> View<'a> {
         self.own_answers().any(Answer::misdirected)
     }
 
-    /// Whether a connection of the host's own helps after a 421.
+    /// Returns whether a connection of the host's own helps after a 421.
     pub fn heals(&self) -> bool {
         !self.refused_on_its_own() && !self.handshake_refused()
     }

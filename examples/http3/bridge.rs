@@ -31,7 +31,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// not arrived.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// How long, and how many octets of it, the rest of a request is read after its answer.
+/// The time limit and the limit in octets for reading the rest of a request after its answer.
 const REST: Duration = Duration::from_secs(5);
 const MAX_REST: usize = 1 << 16;
 

@@ -21,7 +21,7 @@ impl CertificateNames {
     /// - subjectAltName is absent, or has neither a dNSName nor an iPAddress. A client that accepts such a certificate
     ///   decides by other means, such as a pinned key or a SPIFFE ID.
     ///
-    /// If the only entries are entries that no client would match, such as an iPAddress of five octets, the names are
+    /// If no client would match any entry, such as an iPAddress of five octets, the names are
     /// known and cover nothing.
     ///
     /// ```
