@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -138,17 +139,29 @@ impl Ports {
     }
 }
 
+/// Each run of these tests keeps the first port of its range, so that no other run takes ports of that range. HAProxy
+/// and Envoy share a port with another server that listens on it, and each server gets some of the connections.
+const PORTS_OF_A_RUN: u16 = 500;
+
 /// A port that nobody uses. Linux gives connections ports from 32768 on, so none of them takes this one meanwhile.
 fn free_port() -> u16 {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
+    static RANGE: LazyLock<(TcpListener, AtomicU16)> = LazyLock::new(|| {
+        let mut starts = (10_000..30_000).step_by(PORTS_OF_A_RUN.into());
+        let range = starts.find_map(|start| Some((listen(start)?, AtomicU16::new(start + 1))));
+        range.expect("a free range of ports")
+    });
     loop {
-        // Another run of the tests begins elsewhere.
-        let number = std::process::id() * 100 + NEXT.fetch_add(1, Ordering::Relaxed);
-        let port = 10_000 + u16::try_from(number % 20_000).unwrap();
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        let port = RANGE.1.fetch_add(1, Ordering::Relaxed);
+        let start = RANGE.0.local_addr().unwrap().port();
+        assert!(port < start + PORTS_OF_A_RUN, "all ports were tried");
+        if listen(port).is_some() {
             return port;
         }
     }
+}
+
+fn listen(port: u16) -> Option<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
 }
 
 /// The text with each first word replaced by its second.
@@ -278,8 +291,8 @@ impl Server {
         let addr = self.addr(case.port);
         let asked = case.asked.iter().map(|host| self.spelled(case, host));
         let mut arguments: Vec<_> = asked.collect();
-        // On a slow machine everything takes long.
-        arguments.extend(["--json", "--timeout", "60", "--ca"].map(String::from));
+        // Long, as the machine may be slow, but shorter than the test waits: a step that never ends is in the report.
+        arguments.extend(["--json", "--timeout", "20", "--ca"].map(String::from));
         arguments.push(self.setup.directory.path("ca.pem"));
         arguments.extend(["--connect-to".into(), addr.to_string()]);
         if case.certificate {

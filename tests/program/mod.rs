@@ -35,7 +35,10 @@ pub async fn run(name: &str, arguments: &[&str]) -> Output {
         .kill_on_drop(true)
         .output();
     let output = tokio::time::timeout(PATIENCE, output).await;
-    output.expect("an end in time").unwrap()
+    let Ok(output) = output else {
+        panic!("{name} {arguments:?} did not end in time");
+    };
+    output.unwrap()
 }
 
 /// A running example, ended when the test ends.
