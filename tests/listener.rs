@@ -1,5 +1,6 @@
 //! D3: `TlsListener` under clients that are slow, silent, wrong or gone, and at shutdown.
 
+mod log;
 mod pki;
 mod server;
 mod wire;
@@ -19,8 +20,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsAcceptor, TlsListener, TlsStream};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
+use crate::log::Log;
 use crate::server::Calls;
 
 const GET: &str = "GET / HTTP/1.1\nHost: a.test\n\n";
@@ -366,52 +368,19 @@ async fn d5_a_plaintext_listener_has_connect_info_too() {
 
 #[tokio::test]
 async fn a_failed_handshake_is_logged_at_debug() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG)
-        .with_writer(log.clone())
-        .with_ansi(false)
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    let log = Log::start(Level::DEBUG);
     let addr = server::tls(app(), pki::server(&["a.test"])).await;
     let mut tcp = TcpStream::connect(addr).await.unwrap();
     tcp.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let _ = tcp.read_to_end(&mut Vec::new()).await;
 
-    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    let failures: Vec<_> = lines
-        .lines()
-        .filter(|line| line.contains("handshake failed"))
-        .collect();
-    assert_eq!(failures.len(), 1, "{lines}");
+    let failures = log.lines("handshake failed");
+    assert_eq!(failures.len(), 1, "{}", log.text());
     assert!(
         failures[0].contains("DEBUG tower_misdirected"),
         "{}",
         failures[0]
     );
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(octets);
-        Ok(octets.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
 }
 
 /// rustls would accept early data, and nothing between it and hyper would ever read it: the request would

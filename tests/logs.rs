@@ -1,6 +1,7 @@
 //! C6a: what a client sends cannot make the log long. Every event has a bounded length, and every value that is not a
 //! host or an address is from a fixed set.
 
+mod log;
 mod pki;
 mod server;
 mod wire;
@@ -124,7 +125,7 @@ impl Log {
     fn start() -> Self {
         let events = Arc::default();
         let subscriber = tracing_subscriber::registry().with(Recorder(Arc::clone(&events)));
-        let _guard = tracing::subscriber::set_default(subscriber);
+        let _guard = log::subscribe(subscriber);
         Self { events, _guard }
     }
 
@@ -469,3 +470,14 @@ proptest! {
 
 static SERVER: std::sync::LazyLock<Arc<rustls::ServerConfig>> =
     std::sync::LazyLock::new(|| pki::server(&["a.test"]));
+
+/// This is about the tests: each hears its own events, whatever the others do.
+#[test]
+fn an_event_is_heard_if_another_thread_was_the_first_to_reach_it() {
+    let log = Log::start();
+    let event = || tracing::info!(target: "tower_misdirected", "reached");
+    std::thread::spawn(event).join().unwrap();
+    assert_eq!(log.take().len(), 0);
+    event();
+    log.one();
+}

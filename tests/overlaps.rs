@@ -1,16 +1,19 @@
 //! Which virtual hosts will be coalesced in vain: a certificate of one covers the other, and their
 //! configurations differ.
 
+mod log;
 mod pki;
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tower_misdirected::{TlsAcceptor, VirtualHosts, VirtualHostsBuilder};
+use tracing::Level;
+
+use crate::log::Log;
 
 /// Configurations of their own around one certificate.
 fn configs<const N: usize>(names: &[&str]) -> [Arc<ServerConfig>; N] {
@@ -314,30 +317,6 @@ fn thousands_of_hosts_on_one_certificate_are_listed_lazily() {
     assert_eq!(hosts.overlaps().count(), 500 * 499 / 2);
 }
 
-/// What is logged while `work` runs.
-fn logged(work: impl FnOnce()) -> String {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-    impl Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, work);
-    let bytes = log.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap()
-}
-
 #[test]
 fn an_overlap_names_both_virtual_hosts_and_the_name() {
     let [a, b, c, d] = configs(&["a.test", "b.test", "c.test", "d.test"]);
@@ -389,8 +368,9 @@ fn no_resolver_is_asked_before_there_is_a_client_except_for_overlaps() {
         .host("a.test", Arc::new(config))
         .host("b.test", other);
     let hosts = hosts.build().unwrap();
-    let log = logged(|| drop(TlsAcceptor::from(hosts.clone())));
-    assert_eq!((counting.asked(), &*log), (0, ""));
+    let log = Log::start(Level::INFO);
+    drop(TlsAcceptor::from(hosts.clone()));
+    assert_eq!((counting.asked(), &*log.text()), (0, ""));
     assert_eq!(hosts.overlaps().count(), 1);
     assert_eq!(counting.asked(), 1);
 }

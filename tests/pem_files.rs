@@ -1,6 +1,7 @@
 //! `CertificateFiles`: what it reads, what it refuses with which error, and renewal in the orders in which certbot,
 //! acme.sh and Kubernetes write files. No test here installs a crypto provider for the process.
 
+mod log;
 mod pki;
 mod program;
 mod server;
@@ -8,7 +9,7 @@ mod wire;
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rcgen::{CertificateParams, KeyPair};
@@ -18,8 +19,9 @@ use tokio::sync::mpsc;
 use tower_misdirected::{
     CertificateFiles, CertificateFilesError as Error, MisdirectedLayer, TlsAcceptor, VirtualHosts,
 };
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
+use crate::log::Log;
 use crate::pki::{Leaf, chain, key, pem};
 use crate::program::Directory;
 use crate::server::Calls;
@@ -559,55 +561,11 @@ async fn a_renewal_ends_no_connection_and_is_no_421_over_http2_with_virtual_host
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// What has been logged on this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn start(&self) -> tracing::subscriber::DefaultGuard {
-        // With a subscriber on one thread alone, an event that another thread is the first to emit stays off for all.
-        static EVERY_THREAD: Once = Once::new();
-        EVERY_THREAD.call_once(|| {
-            let subscriber = tracing_subscriber::fmt().with_writer(std::io::sink);
-            tracing::subscriber::set_global_default(subscriber.finish()).unwrap();
-        });
-        let subscriber = tracing_subscriber::fmt()
-            .with_writer(self.clone())
-            .with_ansi(false);
-        tracing::subscriber::set_default(subscriber.finish())
-    }
-
-    /// How many lines have this text.
-    fn count(&self, text: &str) -> usize {
-        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        log.lines().filter(|line| line.contains(text)).count()
-    }
-}
-
-impl std::io::Write for Log {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// The clock stands still while a thread reads the files, so every look happens, and none depends on the speed of the
 /// machine.
 #[tokio::test(start_paused = true)]
 async fn a_watch_says_each_problem_once_and_tries_until_it_is_solved() {
-    let log = Log::default();
-    let _guard = log.start();
+    let log = Log::start(Level::INFO);
     let (old, new) = (pki::leaf(&["a.test"]), pki::leaf(&["a.test"]));
     let files = Files::of(&old);
     let config = files.certificate.server_config().unwrap();
@@ -649,10 +607,11 @@ async fn a_watch_says_each_problem_once_and_tries_until_it_is_solved() {
     assert!(reports.try_recv().is_err(), "it is renewed once");
     assert_eq!(presented(&config).await[0], new.der.to_vec());
     assert_eq!(
-        log.count("certificate not renewed, so the previous one stays"),
+        log.lines("certificate not renewed, so the previous one stays")
+            .len(),
         4
     );
-    assert_eq!(log.count("certificate renewed"), 1);
+    assert_eq!(log.lines("certificate renewed").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -745,8 +704,7 @@ fn valid(from: i32, to: i32) -> Leaf {
 #[tokio::test(start_paused = true)]
 async fn a_certificate_outside_its_validity_is_a_warning_and_no_error() {
     const WARNING: &str = "WARN";
-    let log = Log::default();
-    let _guard = log.start();
+    let log = Log::start(Level::INFO);
     let expired = valid(2001, 2002);
     let files = Files::of(&expired);
     let is_valid = || {
@@ -754,12 +712,12 @@ async fn a_certificate_outside_its_validity_is_a_warning_and_no_error() {
         validity.contains(&SystemTime::now())
     };
     assert!(!is_valid());
-    assert_eq!(log.count(WARNING), 1);
+    assert_eq!(log.lines(WARNING).len(), 1);
     let config = files.certificate.server_config().unwrap();
     assert_eq!(presented(&config).await[0], expired.der.to_vec());
     let mut reports = files.watch(MINUTE);
     tokio::time::sleep(HOUR).await;
-    assert_eq!(log.count(WARNING), 1, "it is said once");
+    assert_eq!(log.lines(WARNING).len(), 1, "it is said once");
 
     for (warnings, leaf) in [
         (1, valid(2001, 4000)),
@@ -768,13 +726,13 @@ async fn a_certificate_outside_its_validity_is_a_warning_and_no_error() {
     ] {
         files.write(&leaf);
         assert!(files.certificate.reload().unwrap());
-        assert_eq!(log.count(WARNING), warnings);
+        assert_eq!(log.lines(WARNING).len(), warnings);
         assert_eq!(is_valid(), warnings == 1);
     }
     files.write(&valid(2001, 2003));
     tokio::time::sleep(HOUR).await;
     assert_eq!(reports.try_recv(), Ok(Ok(())));
-    assert_eq!(log.count(WARNING), 4, "another certificate");
+    assert_eq!(log.lines(WARNING).len(), 4, "another certificate");
 }
 
 #[test]

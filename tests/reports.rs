@@ -1,5 +1,7 @@
 //! C6, C7: what the operator is told, by extension, callback and event, and the report-only mode.
 
+mod log;
+
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -208,7 +210,7 @@ where
 {
     let events = Events::default();
     let subscriber = tracing_subscriber::registry().with(events.clone());
-    let guard = tracing::subscriber::set_default(subscriber);
+    let guard = log::subscribe(subscriber);
     let response = send(layer, request).await;
     drop(guard);
     let events = events.0.lock().unwrap();
@@ -472,7 +474,7 @@ async fn c6_the_logged_status_is_the_one_that_the_client_got() {
 async fn c7_a_report_comes_once_and_has_no_status() {
     let events = Events::default();
     let subscriber = tracing_subscriber::registry().with(events.clone());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let _guard = log::subscribe(subscriber);
     let inner = service_fn(|_: Request<()>| async {
         tracing::info!("the inner service runs");
         Ok::<_, Infallible>(Response::builder().status(418).body(String::new()).unwrap())

@@ -1,10 +1,9 @@
 //! nginx, HAProxy, Caddy, Traefik and Envoy as gateways: they terminate TLS, and speak plaintext or TLS of their own
 //! with the application. Their settings are those of the guide; TLS that is passed through is in `proxies`.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::http::Response;
@@ -13,9 +12,10 @@ use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::process::Child;
 use tokio_rustls::client::TlsStream;
 use tower_misdirected::{ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Peers, TlsListener};
-use tracing_subscriber::fmt::MakeWriter;
+use tracing::Level;
 
 use crate::launched::{self, Program};
+use crate::log::Log;
 use crate::program::Directory;
 use crate::{pki, server, site, wire};
 
@@ -259,41 +259,6 @@ fn assert_settings(kind: &Kind) {
     }
 }
 
-/// What the layer logs in this test's thread, in which the application runs too.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    fn listen(&self) -> tracing::subscriber::DefaultGuard {
-        let subscriber = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(self.clone());
-        tracing::subscriber::set_default(subscriber.finish())
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
 /// The server names that a gateway sends over TLS: the host where there is none.
 struct ServerNames {
     reencrypted: Option<&'static str>,
@@ -374,8 +339,8 @@ async fn b3_envoy_with_the_settings_of_the_guide() {
 /// nginx sends the name in `proxy_pass` by default. Nothing is served, and the log says what came.
 #[tokio::test]
 async fn b1_nginx_without_the_host_is_refused_and_the_log_says_which_host_came() {
-    let log = Log::default();
-    let _listening = log.listen();
+    // The application runs in this test's thread.
+    let log = Log::start(Level::INFO);
     let Some(gateway) = Gateway::start(&NGINX).await else {
         return;
     };
@@ -385,11 +350,8 @@ async fn b1_nginx_without_the_host_is_refused_and_the_log_says_which_host_came()
         }
     }
     let text = log.text();
-    let events: Vec<_> = text
-        .lines()
-        .filter(|line| line.contains("unknown_host"))
-        .collect();
+    let events = log.lines("unknown_host");
     assert_eq!(events.len(), 4, "{text}");
-    let named = |event: &&str| event.contains("server.address=application ");
+    let named = |event: &String| event.contains("server.address=application ");
     assert!(events.iter().all(named), "{text}");
 }

@@ -2,6 +2,8 @@
 //! skipped where the program is not installed.
 #![cfg(unix)]
 
+#[path = "../log/mod.rs"]
+mod log;
 #[path = "../pki/mod.rs"]
 mod pki;
 #[path = "../program/mod.rs"]
