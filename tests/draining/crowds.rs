@@ -96,17 +96,20 @@ async fn w2_without_a_time_a_crowd_is_told_at_once() {
 async fn w3_a_configuration_that_comes_back_in_time_ends_nothing() {
     let [a, admin] = [config(), config()];
     let virtual_hosts: VirtualHosts = hosts(&a, &admin).build().unwrap();
-    let acceptor = TlsAcceptor::from(virtual_hosts.clone());
+    // The turn comes at once in one of so many milliseconds.
+    let time = Duration::from_secs(3600);
+    let acceptor = TlsAcceptor::from(virtual_hosts.clone()).drain(time);
     let mut connection = connect(&acceptor, "a.test").await;
     for _ in 0..3 {
         virtual_hosts.replace(hosts(&config(), &admin)).unwrap();
         tokio::task::yield_now().await;
         virtual_hosts.replace(hosts(&a, &admin)).unwrap();
-        tokio::time::sleep(Duration::from_secs(10)).await;
+        tokio::time::sleep(2 * time).await;
         connection.ping().await;
         assert_eq!(connection.goaways(), 0);
     }
     // It still waits, and is told when it is over.
     virtual_hosts.replace(hosts(&config(), &admin)).unwrap();
+    tokio::time::sleep(2 * time).await;
     assert_eq!(connection.until(GOAWAY).await, Frame::graceful_goaway());
 }
