@@ -14,7 +14,9 @@ use crate::host::{Host, Pattern, Sought};
 
 /// Two virtual hosts that clients may coalesce although their TLS configurations differ.
 ///
-/// The Gateway API calls this condition `OverlappingTLSConfig`.
+/// The Gateway API calls this condition `OverlappingTLSConfig`. Each pair of virtual hosts is reported once. If the
+/// certificate of each covers a name of the other, for example because both present the same certificate, requests in
+/// the other direction get 421 too.
 ///
 /// ```
 /// use tower_misdirected::Overlap;
@@ -76,7 +78,8 @@ impl fmt::Debug for Overlap {
 
 impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Finds virtual hosts that clients will coalesce although their configurations differ, because a certificate of
-    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids.
+    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids. If each certificate
+    /// covers a name of the other, [`opened_for`](Overlap::opened_for) is the virtual host with the smaller id.
     ///
     /// A request for one host on a connection for the other gets 421, and the client needs a second connection. To
     /// avoid the 421, use separate certificates, or the same configuration if the hosts may share connections.
