@@ -61,6 +61,26 @@ fn the_pair_names_the_one_whose_certificate_covers_the_other() {
 }
 
 #[test]
+fn an_overlap_is_mutual_if_each_certificate_covers_the_other_host() {
+    let mutual = |names: &[&str], others: &[&str]| {
+        let ([a], [b]) = (configs(names), configs(others));
+        let hosts = hosts().host("a.test", a).host("b.test", b).build().unwrap();
+        let overlaps = hosts.overlaps().map(|overlap| {
+            let mutual = overlap.is_mutual();
+            assert_eq!(overlap.to_string().ends_with("other direction"), mutual);
+            (overlap.opened_for().id().to_owned(), mutual)
+        });
+        overlaps.collect::<Vec<_>>()
+    };
+    let (a, b) = ("a.test".to_owned(), "b.test".to_owned());
+    let both = ["a.test", "b.test"];
+    assert_eq!(mutual(&both, &both), [(a.clone(), true)]);
+    assert_eq!(mutual(&["*.test"], &both), [(a.clone(), true)]);
+    assert_eq!(mutual(&both, &["b.test"]), [(a, false)]);
+    assert_eq!(mutual(&["a.test"], &["*.test"]), [(b, false)]);
+}
+
+#[test]
 fn hosts_that_share_a_configuration_do_not_overlap_with_each_other() {
     let [www, admin] = configs(&["a.test", "b.test", "c.test", "admin.test"]);
     let builder = hosts()
@@ -310,7 +330,7 @@ fn thousands_of_hosts_on_one_certificate_are_listed_lazily() {
         .collect();
     assert_eq!(
         first[0],
-        r#"the certificate of "h0.w.test" covers h1.w.test of "h1.w.test", whose TLS configuration differs: clients that reuse the connection get 421"#
+        r#"the certificate of "h0.w.test" covers h1.w.test of "h1.w.test", whose TLS configuration differs: clients that reuse the connection get 421, and so do clients that reuse a connection in the other direction"#
     );
     let debug = format!("{:?}", hosts.overlaps().next().unwrap());
     assert!(debug.contains("name: h1.w.test"), "{debug}");

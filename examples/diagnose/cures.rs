@@ -256,11 +256,13 @@ fn of(id: Id) -> (&'static str, Settings) {
             ],
         ),
         Id::Always421 => (
-            "See the server's log for its reason, and correct what it knows of the host.",
+            "See the server's log for its reason, or its configuration if the log has none, and correct what it knows \
+             of the host.",
             &[
                 (
                     Nginx,
-                    "as the proxy in front, `proxy_set_header Host $host`",
+                    "`server_name`, as other hosts get the block with `default_server`; as the proxy in front, \
+                     `proxy_set_header Host $host`",
                 ),
                 (Httpd, "as the proxy in front, `ProxyPreserveHost On`"),
                 (Haproxy, "the condition of the rule that returns 421"),

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use crate::findings::{Finding, Severity};
 use crate::observation::{Answer, Connection, Ended, Observations};
 use crate::text::list;
+use crate::views::{View, views};
 
 /// The width of the output, as far as words allow.
 const WIDTH: usize = 100;
@@ -17,6 +18,7 @@ pub fn print(seen: &Observations, coalesced: &[[String; 2]], findings: &[Finding
     }
     shared(&mut out, coalesced);
     untested(&mut out, seen);
+    without_port(&mut out, seen);
     for (place, finding) in findings.iter().enumerate() {
         self::finding(&mut out, finding, &findings[..place]);
     }
@@ -39,6 +41,21 @@ pub fn print(seen: &Observations, coalesced: &[[String; 2]], findings: &[Finding
         }
     };
     out
+}
+
+/// A hint if hosts were asked for without the port that clients send (RFC 9110 §7.2).
+fn without_port(out: &mut String, seen: &Observations) {
+    let Some((_, port)) = seen.target.rsplit_once(':') else {
+        return;
+    };
+    let views = views(seen);
+    let without = views.iter().find(|view| !view.has_port());
+    if let Some(View { given, .. }) = without.filter(|_| port != "443") {
+        let _ = writeln!(
+            out,
+            "Clients of port {port} also send the port. To see what they get, ask for {given}:{port}"
+        );
+    }
 }
 
 /// The hosts whose own connections got no answer, because they ask for a client certificate.

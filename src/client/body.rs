@@ -59,7 +59,8 @@ use http_body_util::{Either, Empty, Full};
     message = "the layer does not know whether a body of type `{Self}` can be sent twice",
     label = "not a `RepeatBody`",
     note = "pass a closure to `RetryMisdirectedLayer::repeat_bodies`, such as `|_: &{Self}| None` for bodies that are \
-            streams, or implement `RepeatBody` for `{Self}`"
+            streams, or implement `RepeatBody` for `{Self}`",
+    note = "for the bodies of axum and tonic, enable the feature `axum` or `tonic` of `tower-misdirected`"
 )]
 pub trait RepeatBody: Sized {
     /// Returns a body with the same content, or `None` if the body cannot be sent twice. The layer calls this method

@@ -277,6 +277,15 @@ pub mod changing {}
 #[doc = include_str!("reqwest.rs")]
 /// ```
 ///
+/// Build a request with [`Request::new`](https://docs.rs/reqwest/0.13/reqwest/struct.Request.html), or with any
+/// `reqwest::Client`, and pass it to `execute`:
+///
+/// ```rust,ignore
+/// let client = RepeatingClient::new(reqwest::Client::builder)?;
+/// let request = reqwest::Client::new().post("https://www.example.com/").body("hello").build()?;
+/// let response = client.execute(request).await?;
+/// ```
+///
 /// - The first client keeps an HTTP/2 connection that has refused a request. Until the server ends that connection,
 ///   every request to the host gets a 421 first, and the repeat costs a handshake. A server with this crate sends
 ///   GOAWAY.
@@ -297,7 +306,16 @@ pub mod changing {}
 /// ### tonic, over hyper-util's client
 ///
 /// Let the generated client call hyper-util's client with the layer, in place of a `Channel`. A generated client takes
-/// any service, and adds the scheme and the host: `GreeterClient::with_origin(service(connector), origin)`.
+/// any service, and adds the scheme and the host: `GreeterClient::with_origin(service(connector), origin)`. Add these
+/// lines to those for [hyper-util](#hyper-util). This crate's feature `tonic` lets the layer repeat tonic's bodies:
+///
+/// ```toml
+/// [dependencies]
+/// futures-util = "0.3"
+/// hyper = "1"
+/// tonic = "0.14"
+/// tower-misdirected = { version = "0.1", features = ["client", "tonic"] }
+/// ```
 ///
 /// ```rust,ignore
 #[doc = include_str!("tonic_client.rs")]
@@ -313,10 +331,24 @@ pub mod changing {}
 /// ### tonic, with a `Channel`
 ///
 /// Open another `Channel`. A `Channel` has one connection, and keeps it after a 421. A `Channel` does not use
-/// hyper-util's client, so the layer has no effect around it.
+/// hyper-util's client, so the layer has no effect around it. The recipe needs only tonic:
+///
+/// ```toml
+/// [dependencies]
+/// tonic = { version = "0.14", features = ["tls-ring"] }
+/// ```
 ///
 /// ```rust,ignore
 #[doc = include_str!("tonic_channel.rs")]
+/// ```
+///
+/// Call it with the endpoint and a closure that makes the call:
+///
+/// ```rust,ignore
+/// let answer = call(&mut channel, || endpoint.connect_lazy(), async |channel| {
+///     GreeterClient::new(channel).say_hello(HelloRequest::default()).await
+/// })
+/// .await?;
 /// ```
 ///
 /// - The closure `call` creates the request, so it can create a stream again as well.

@@ -285,8 +285,8 @@ impl fmt::Display for Ended {
                 name.escape_debug()
             ),
             Self::UnrecognizedName(None) => f.write_str(
-                "the client sent no server name, and there is no default virtual host; set a default to serve such \
-                 clients",
+                "the client sent no server name, and there is no default virtual host; let a proxy send the host as \
+                 server name, or set a default to serve such clients",
             ),
             Self::Challenge => f.write_str(
                 "the connection was an ACME challenge (RFC 8737), which is complete and carries no HTTP",

@@ -14,9 +14,8 @@ use crate::host::{Host, Pattern, Sought};
 
 /// Two virtual hosts that clients may coalesce although their TLS configurations differ.
 ///
-/// The Gateway API calls this condition `OverlappingTLSConfig`. Each pair of virtual hosts is reported once. If the
-/// certificate of each covers a name of the other, for example because both present the same certificate, requests in
-/// the other direction get 421 too.
+/// The Gateway API calls this condition `OverlappingTLSConfig`. Each pair of virtual hosts is reported once, even if the
+/// overlap [is mutual](Self::is_mutual).
 ///
 /// ```
 /// use tower_misdirected::Overlap;
@@ -31,6 +30,7 @@ pub struct Overlap {
     opened_for: VirtualHost,
     requested: VirtualHost,
     name: Pattern,
+    mutual: bool,
 }
 
 impl Overlap {
@@ -51,6 +51,13 @@ impl Overlap {
     pub fn name(&self) -> String {
         self.name.to_string()
     }
+
+    /// Returns whether a certificate of the [`requested`](Self::requested) virtual host also covers a name of the
+    /// [`opened_for`](Self::opened_for) virtual host, for example because both present the same certificate. Clients
+    /// then reuse connections in both directions, and get 421 in both.
+    pub fn is_mutual(&self) -> bool {
+        self.mutual
+    }
 }
 
 impl fmt::Display for Overlap {
@@ -62,7 +69,13 @@ impl fmt::Display for Overlap {
             self.opened_for.id(),
             self.name,
             self.requested.id()
-        )
+        )?;
+        match self.mutual {
+            true => {
+                f.write_str(", and so do clients that reuse a connection in the other direction")
+            }
+            false => Ok(()),
+        }
     }
 }
 
@@ -72,14 +85,15 @@ impl fmt::Debug for Overlap {
             .field("opened_for", &self.opened_for)
             .field("requested", &self.requested)
             .field("name", &format_args!("{}", self.name))
+            .field("mutual", &self.mutual)
             .finish()
     }
 }
 
 impl<C: Send + Sync + 'static> VirtualHosts<C> {
     /// Finds virtual hosts that clients will coalesce although their configurations differ, because a certificate of
-    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids. If each certificate
-    /// covers a name of the other, [`opened_for`](Overlap::opened_for) is the virtual host with the smaller id.
+    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids. If the overlap
+    /// [is mutual](Overlap::is_mutual), [`opened_for`](Overlap::opened_for) is the virtual host with the smaller id.
     ///
     /// A request for one host on a connection for the other gets 421, and the client needs a second connection. To
     /// avoid the 421, use separate certificates, or the same configuration if the hosts may share connections.
@@ -204,13 +218,16 @@ where
                 overlaps.insert(requested, name.clone());
             }
         });
-        overlaps.retain(|&requested, _| requested > number || !self.covers(requested, number));
-        let overlap = |(requested, name): (usize, _)| Overlap {
-            opened_for: opened_for.clone(),
-            requested: self.hosts[requested].host.clone(),
-            name,
-        };
-        overlaps.into_iter().map(overlap).collect()
+        let overlaps = overlaps.into_iter().filter_map(|(requested, name)| {
+            let mutual = self.covers(requested, number);
+            (requested > number || !mutual).then(|| Overlap {
+                opened_for: opened_for.clone(),
+                requested: self.hosts[requested].host.clone(),
+                name,
+                mutual,
+            })
+        });
+        overlaps.collect()
     }
 
     /// Returns whether a certificate of `opened_for` covers a name of `requested`. `covered_by` would give the same

@@ -16,8 +16,8 @@ use super::overlaps::Overlap;
 
 impl VirtualHosts {
     /// Finds virtual hosts that clients will coalesce although their configurations differ, because a certificate of
-    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids. If each certificate
-    /// covers a name of the other, [`opened_for`](Overlap::opened_for) is the virtual host with the smaller id.
+    /// one covers a name of the other. The iterator returns each pair once, in the order of the ids. If the overlap
+    /// [is mutual](Overlap::is_mutual), [`opened_for`](Overlap::opened_for) is the virtual host with the smaller id.
     ///
     /// A request for one host on a connection for the other gets 421, and the client needs a second connection. To
     /// avoid the 421, use separate certificates, or the same `Arc<ServerConfig>` if the hosts may share connections.

@@ -68,6 +68,21 @@ fn the_last_line_counts_what_there_is_to_mend() {
 }
 
 #[test]
+fn a_host_without_the_port_that_clients_send_is_named() {
+    let text = |target: &str, hosts: &[&str]| {
+        let mut seen = seen(hosts, "a.test | a.test | 200\n- | a.test | 200");
+        seen.target = target.to_owned();
+        print(&seen, &coalesced(&seen), &findings(&seen))
+    };
+    let hint =
+        "Clients of port 8443 also send the port. To see what they get, ask for a.test:8443\n";
+    assert!(text("192.0.2.1:8443", &["a.test"]).contains(hint));
+    assert!(text("[2001:db8::1]:8443", &["a.test"]).contains(hint));
+    assert!(!text("192.0.2.1:443", &["a.test"]).contains("port"));
+    assert!(!text("192.0.2.1:8443", &["a.test:8443"]).contains("port"));
+}
+
+#[test]
 fn a_host_that_was_not_asked_without_a_certificate_is_named() {
     let table = "
         a.test     | a.test *.a.test | 200 421
