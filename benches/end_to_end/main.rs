@@ -233,16 +233,15 @@ fn rows(all: &[Compared], at: usize, protocol: Protocol) -> Vec<Row> {
     rows
 }
 
-/// What the layer adds, divided by the least that the check of another server adds.
+/// What the layer adds, divided by the least that the check of another server adds, of the checks that can be measured.
 fn for_the_least(all: &[Compared], at: usize) -> Option<Row> {
     let added_by = |kind| {
         let all = all.iter().filter(move |compared| compared.kind == kind);
         all.filter_map(|compared| Some((added(compared.counts.as_ref().ok()?, at), compared)))
     };
     let (ours, _) = added_by(Kind::Around).next()?;
-    // A garbage collector makes counts that differ by more than a check.
-    let steady = added_by(Kind::Peer).filter(|(_, peer)| is_steady(peer, at));
-    let (least, peer) = steady.min_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    let measured = added_by(Kind::Peer).filter(|(_, peer)| is_measured(peer, at));
+    let (least, peer) = measured.min_by(|(one, _), (other, _)| one.total_cmp(other))?;
     Some(Row {
         case: "added around the router, for the least of the others".into(),
         value: ours / least,
@@ -257,13 +256,13 @@ fn added([with, without]: &[Counts; 2], at: usize) -> f64 {
     with[at].least - without[at].least
 }
 
-/// Returns whether the quartiles are within 2 % of each other.
-fn is_steady(compared: &Compared, at: usize) -> bool {
-    let mut counts = compared.counts.iter().flatten();
-    counts.all(|counts| {
-        let (low, high) = counts[at].quartiles();
-        high <= 1.02 * low
-    })
+/// Returns whether the check costs more than the counts of the server vary by. In servers with many instructions for a
+/// request, it does not.
+fn is_measured(compared: &Compared, at: usize) -> bool {
+    compared
+        .counts
+        .as_ref()
+        .is_ok_and(|[with, without]| spread(&with[at], &without[at]).0 > 1.0)
 }
 
 /// The quartiles of one divided by those of the other.

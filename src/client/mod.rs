@@ -16,7 +16,9 @@
 //! use tower::{Layer, Service, ServiceExt};
 //! use tower_misdirected::client::RetryMisdirectedLayer;
 //!
-//! # async fn example(tls: rustls::ClientConfig) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn example(roots: rustls::RootCertStore) -> Result<(), Box<dyn std::error::Error>> {
+//! // `roots` has the certificate authorities that the client trusts.
+//! let tls = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
 //! let https = HttpsConnectorBuilder::new()
 //!     .with_tls_config(tls)
 //!     .https_only()
