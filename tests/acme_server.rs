@@ -6,13 +6,14 @@
 #[allow(dead_code, reason = "each test crate uses its part")]
 mod installed;
 mod pki;
+mod ports;
 mod program;
 #[path = "../src/guide/acme.rs"]
 mod recipe;
 mod server;
 mod wire;
 
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
 use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener, VirtualHosts};
 
+use crate::ports::free_addr;
 use crate::program::Directory;
 use crate::server::Calls;
 
@@ -48,12 +50,6 @@ struct Pebble {
 fn programs() -> Option<[PathBuf; 2]> {
     let pebble = installed::find(&["pebble"])?;
     Some([pebble, installed::find(&["pebble-challtestsrv"])?])
-}
-
-/// An address that was free a moment ago, for a program that cannot be told to find one.
-fn free_addr() -> SocketAddr {
-    let listener = StdListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
 }
 
 impl Pebble {

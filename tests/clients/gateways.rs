@@ -8,7 +8,7 @@ use std::path::Path;
 use axum::Router;
 use axum::http::Response;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::process::Child;
 use tokio_rustls::client::TlsStream;
 use tower_misdirected::{ConnectionInfo, EffectiveAuthority, MisdirectedLayer, Peers, TlsListener};
@@ -16,6 +16,7 @@ use tracing::Level;
 
 use crate::launched::{self, Program};
 use crate::log::Log;
+use crate::ports::free_addr;
 use crate::program::Directory;
 use crate::{pki, server, site, wire};
 
@@ -95,9 +96,9 @@ impl Gateway {
     async fn start(kind: &Kind) -> Option<Self> {
         let setup = Setup {
             directory: Directory::new(),
-            terminated: free_addr().await,
-            reencrypted: free_addr().await,
-            internal: free_addr().await,
+            terminated: free_addr(),
+            reencrypted: free_addr(),
+            internal: free_addr(),
         };
         let mut command = kind.program.command(&setup.settings()).await?;
         assert_settings(kind);
@@ -201,12 +202,6 @@ async fn connect(setup: &Setup, way: &str, alpn: &str) -> io::Result<TlsStream<B
 
 trait Io: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<IO: AsyncRead + AsyncWrite + Unpin + Send> Io for IO {}
-
-/// An address that is free, for gateways that cannot say which one they were given.
-async fn free_addr() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
-}
 
 /// Says what it sees of the host and of the server name.
 fn pages() -> Router {

@@ -6,6 +6,8 @@
 mod log;
 #[path = "../pki/mod.rs"]
 mod pki;
+#[path = "../ports/mod.rs"]
+mod ports;
 #[path = "../program/mod.rs"]
 mod program;
 #[path = "../server/mod.rs"]

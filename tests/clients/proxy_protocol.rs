@@ -15,7 +15,7 @@ use bytes::Bytes;
 use h2::client::SendRequest;
 use rustls::ClientConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 use tokio::process::{Child, Command};
 use tokio_rustls::client::TlsStream;
 use tower_misdirected::{
@@ -23,6 +23,7 @@ use tower_misdirected::{
     TlsAcceptor, VirtualHosts,
 };
 
+use crate::ports::free_addr;
 use crate::program::Directory;
 use crate::{installed, pki, server, site, wire};
 
@@ -151,7 +152,7 @@ impl Proxy {
         let mut settings = settings;
         let mut addrs = Vec::new();
         for port in 443..=447 {
-            let addr = free_addr().await;
+            let addr = free_addr();
             addrs.push(addr);
             // An address stands before other words, or at the end.
             for end in [" ", "\n", ";"] {
@@ -237,12 +238,6 @@ impl Proxy {
         rows.map(|row| columns.map(|column| row[column].to_owned()))
             .collect()
     }
-}
-
-/// An address that is free, for a program that cannot say which one it was given.
-async fn free_addr() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// Status and body of what is answered for a host.

@@ -1,7 +1,7 @@
 //! W6: clients with [`RetryMisdirectedLayer`] repeat what nginx and HAProxy refuse. Servers of this crate are in
 //! `tests/retry_misdirected`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,12 +9,13 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{Method, Request, Response, Version};
 use http_body_util::Full;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tower::util::MapResponseLayer;
 use tower::{Layer, Service};
 use tower_misdirected::client::RetryMisdirectedLayer;
 
+use crate::ports::free_addr;
 use crate::program::Directory;
 use crate::visitor::{VERSIONS, plain, send};
 use crate::{installed, pki, site, wire};
@@ -42,7 +43,7 @@ impl Server {
     async fn start(name: &str, arguments: &[&str], settings: &str) -> Option<Self> {
         let program = installed::find(&[name])?;
         installed::announce(name, Command::new(&program).arg("-v")).await;
-        let addr = free_addr().await;
+        let addr = free_addr();
         let directory = Directory::new();
         let settings = settings
             .replace("/srv/site", directory.path("").trim_end_matches('/'))
@@ -85,12 +86,6 @@ impl Server {
         let request = Request::builder().method(method).uri(uri);
         request.body(body).unwrap()
     }
-}
-
-/// An address that is free, for programs that cannot say which one they were given.
-async fn free_addr() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    listener.local_addr().unwrap()
 }
 
 /// The status of every response before the layer sees it, and the connection that it came on.

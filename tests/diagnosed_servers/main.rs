@@ -12,6 +12,8 @@ mod launched;
 mod memory;
 #[path = "../pki/mod.rs"]
 mod pki;
+#[path = "../ports/mod.rs"]
+mod ports;
 #[path = "../program/mod.rs"]
 mod program;
 #[path = "../server/mod.rs"]

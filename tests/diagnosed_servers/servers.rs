@@ -2,10 +2,8 @@
 //! file on loopback, and asked. What is wrong with a configuration is not here.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -14,6 +12,7 @@ use tokio::process::Child;
 
 use crate::cases::Case;
 use crate::launched::{self, Program};
+use crate::ports::free_addr;
 use crate::program::{Directory, Running};
 use crate::tool::diagnose;
 use crate::{certificates, ours, pki, wire};
@@ -129,7 +128,7 @@ impl Ports {
             let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
             match digits.parse() {
                 Ok(port @ 4101..ORIGIN) => {
-                    let free = self.0.entry(port).or_insert_with(free_port);
+                    let free = self.0.entry(port).or_insert_with(|| free_addr().port());
                     replaced += &word.replacen(digits, &free.to_string(), 1);
                 }
                 _ => replaced += word,
@@ -137,31 +136,6 @@ impl Ports {
         }
         replaced
     }
-}
-
-/// Each run of these tests keeps the first port of its range, so that no other run takes ports of that range. HAProxy
-/// and Envoy share a port with another server that listens on it, and each server gets some of the connections.
-const PORTS_OF_A_RUN: u16 = 500;
-
-/// A port that nobody uses. Linux gives connections ports from 32768 on, so none of them takes this one meanwhile.
-fn free_port() -> u16 {
-    static RANGE: LazyLock<(TcpListener, AtomicU16)> = LazyLock::new(|| {
-        let mut starts = (10_000..30_000).step_by(PORTS_OF_A_RUN.into());
-        let range = starts.find_map(|start| Some((listen(start)?, AtomicU16::new(start + 1))));
-        range.expect("a free range of ports")
-    });
-    loop {
-        let port = RANGE.1.fetch_add(1, Ordering::Relaxed);
-        let start = RANGE.0.local_addr().unwrap().port();
-        assert!(port < start + PORTS_OF_A_RUN, "all ports were tried");
-        if listen(port).is_some() {
-            return port;
-        }
-    }
-}
-
-fn listen(port: u16) -> Option<TcpListener> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()
 }
 
 /// The text with each first word replaced by its second.
