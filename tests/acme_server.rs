@@ -126,7 +126,10 @@ impl Pebble {
 /// Keeps the certificates up to date, and tells of each new one.
 fn drive(state: AcmeState<std::convert::Infallible>) -> mpsc::UnboundedReceiver<()> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(recipe::keep(state, move || drop(sender.send(()))));
+    let renewed = move || {
+        let _ = sender.send(());
+    };
+    tokio::spawn(recipe::keep(state, renewed));
     receiver
 }
 
