@@ -50,11 +50,10 @@ where
 /// Reports a refused handshake to the operator. A session does not know the address of its peer.
 fn report(
     chooser: &Chooser,
-    chosen: Option<(Option<&Host>, Option<&Binding>)>,
+    (server_name, binding): (Option<&Host>, Option<&Binding>),
     error: &(dyn Error + Send + Sync + 'static),
     reason: FailureReason,
 ) {
-    let (server_name, binding) = chosen.unwrap_or_default();
     chooser.report(&HandshakeFailure {
         error,
         reason,
@@ -87,7 +86,12 @@ impl Handshake {
         let Some(chosen) = chooser.choose(hello, Transport::Quic, || None) else {
             let server_name = hello.server_name().map(str::to_owned);
             let ended = Ended::UnrecognizedName(server_name);
-            report(chooser, None, &ended, FailureReason::UnrecognizedName);
+            report(
+                chooser,
+                (None, None),
+                &ended,
+                FailureReason::UnrecognizedName,
+            );
             return Err(alert(UNRECOGNIZED_NAME));
         };
         let Chosen {
@@ -99,7 +103,7 @@ impl Handshake {
         } = chosen;
         let failed = |error: &(dyn Error + Send + Sync + 'static)| {
             let chosen = (server_name.as_ref(), binding.as_ref());
-            report(chooser, Some(chosen), error, FailureReason::Transport);
+            report(chooser, chosen, error, FailureReason::Transport);
         };
         // Such a configuration keeps its protocols for TCP, because rustls would accept any protocol without them.
         if !Transport::Quic.has_protocol(&config) {
