@@ -45,12 +45,14 @@ pub fn print(seen: &Observations, coalesced: &[[String; 2]], findings: &[Finding
 
 /// A hint if hosts were asked for without the port that clients send (RFC 9110 §7.2).
 fn without_port(out: &mut String, seen: &Observations) {
-    let Some((_, port)) = seen.target.rsplit_once(':') else {
+    let Some((_, port)) = seen
+        .target
+        .rsplit_once(':')
+        .filter(|(_, port)| *port != "443")
+    else {
         return;
     };
-    let views = views(seen);
-    let without = views.iter().find(|view| !view.has_port());
-    if let Some(View { given, .. }) = without.filter(|_| port != "443") {
+    if let Some(View { given, .. }) = views(seen).iter().find(|view| !view.has_port()) {
         let _ = writeln!(
             out,
             "Clients of port {port} also send the port. To see what they get, ask for {given}:{port}"
