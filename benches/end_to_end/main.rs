@@ -12,6 +12,8 @@ mod ours;
 mod peers;
 #[path = "../../tests/pki/mod.rs"]
 mod pki;
+#[path = "../../tests/ports/mod.rs"]
+mod ports;
 mod program;
 mod rates;
 #[path = "../results/mod.rs"]

@@ -15,8 +15,8 @@ use tower_misdirected::{ConnectionInfo, MisdirectedLayer, TlsListener};
 
 use crate::names::NAME;
 use crate::pki;
+use crate::ports::free_addr;
 use crate::program::Program;
-use crate::server::free_addr;
 
 /// Where a layer is.
 #[derive(Clone, Copy, PartialEq)]

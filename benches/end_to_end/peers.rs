@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::names::{MISDIRECTED, NAME};
+use crate::ports::free_addr;
 use crate::program::Program;
 use crate::results;
-use crate::server::free_addr;
 
 pub struct Peer {
     pub name: &'static str,

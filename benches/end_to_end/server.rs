@@ -1,7 +1,7 @@
 //! A server as a process of its own. Which servers there are lives in `ours` and `peers`.
 
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,10 +77,4 @@ fn serves(addr: SocketAddr) -> io::Result<bool> {
     let mut status = [0; 12];
     tls.read_exact(&mut status)?;
     Ok(&status == b"HTTP/1.1 200")
-}
-
-/// An address that nobody listens on.
-pub fn free_addr() -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap()
 }
